@@ -1,0 +1,127 @@
+"""A real PostgreSQL for every test: one embedded server per run, one database per test."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from pytest_socket import socket_allow_hosts
+
+from heller import embedded
+
+Connect = Callable[..., Awaitable[psycopg.AsyncConnection]]
+
+# Nothing here outlives a crash of the machine, so nothing need reach the disk. `durable_server` is for
+# tests of durability.
+FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "256MB",
+    "max_connections": "400",
+    "max_wal_size": "4GB",
+}
+
+
+def pytest_runtest_setup() -> None:
+    socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
+
+
+def with_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The URL of a database whose role may create others; the workers of a run share one server."""
+    if url := os.environ.get("HELLER_TEST_DATABASE_URL"):
+        yield url
+        return
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
+    folder = Path(tempfile.gettempdir(), f"heller-tests-{run}")
+    server = embedded.start(folder, temporary=True, options=FAST)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def durable_server() -> Iterator[embedded.EmbeddedServer]:
+    """A server of the test's own with the settings users get (fsync on)."""
+    with embedded.running() as server:
+        yield server
+
+
+def _create(server_url: str, name: str, *, template: str = "template1") -> str:
+    # Copying files beats logging blocks where fsync is off.
+    statement = sql.SQL("create database {} template {} strategy file_copy")
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+    return with_database(server_url, name)
+
+
+def _drop(server_url: str, name: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def _database(server_url: str, *, template: str = "template1") -> Iterator[str]:
+    name = f"test_{uuid4().hex[:12]}"
+    yield _create(server_url, name, template=template)
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def empty_database(server_url: str) -> Iterator[str]:
+    """The URL of a new database, dropped after the test."""
+    yield from _database(server_url)
+
+
+@pytest.fixture
+def second_database(server_url: str) -> Iterator[str]:
+    """Another one, for tests that move data from here to there."""
+    yield from _database(server_url)
+
+
+@pytest.fixture(scope="session")
+def heller_template(server_url: str) -> Iterator[str]:
+    """The name of a database with the schema heller, made once per worker."""
+    from heller import schema  # noqa: PLC0415 - tests without a schema do not need it
+
+    name = f"template_{uuid4().hex[:12]}"
+    url = _create(server_url, name)
+    with ThreadPoolExecutor(1) as thread:  # a loop of its own, whatever loop the tests have
+        thread.submit(lambda: asyncio.run(_apply(schema.apply, url))).result()
+    yield name
+    _drop(server_url, name)
+
+
+async def _apply(apply: Callable[[str], Awaitable[object]], url: str) -> None:
+    await apply(url)
+
+
+@pytest.fixture
+def heller_database(server_url: str, heller_template: str) -> Iterator[str]:
+    """The URL of a new database with the schema heller, dropped after the test."""
+    yield from _database(server_url, template=heller_template)
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Open autocommit connections that are closed after the test: ``await connect(url)``."""
+    opened: list[psycopg.AsyncConnection] = []
+
+    async def open_connection(url: str, *, autocommit: bool = True) -> psycopg.AsyncConnection:
+        connection = await psycopg.AsyncConnection.connect(url, autocommit=autocommit)
+        opened.append(connection)
+        return connection
+
+    yield open_connection
+    for connection in opened:
+        await connection.close()
