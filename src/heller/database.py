@@ -1,0 +1,229 @@
+"""Connections to PostgreSQL: one pool a process, one place where SQL errors become heller's errors."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, sql
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+from heller import errors
+from heller.settings import settings
+
+CONNECT_TIMEOUT_SECONDS = 10
+POOL_WAIT_SECONDS = 10.0
+LOCK_TIMEOUT_SECONDS = 10
+
+_REFUSALS: dict[str, type[errors.HellerError]] = {
+    "HL001": errors.InvalidArgument,
+    "HL002": errors.InsufficientCredits,
+    "HL003": errors.UnknownAccount,
+    "HL004": errors.AccountExists,
+    "HL005": errors.AccountFrozen,
+    "HL006": errors.UnknownTransaction,
+    "HL007": errors.UnknownGrant,
+    "HL008": errors.UnknownHold,
+    "HL009": errors.HoldNotOpen,
+    "HL010": errors.ExceedsOriginal,
+    "HL011": errors.IdentityTaken,
+    "HL012": errors.LimitExceeded,
+    "HL013": errors.IdempotencyConflict,
+    "HL014": errors.StaleVersion,
+    "HL015": errors.IntegrityError,
+}
+
+_HINTS: dict[str, str] = {
+    "HL002": "Buy or grant credits first, or ask for less.",
+    "HL003": "Open it with open_account (command line: heller account open).",
+    "HL005": "An operator can unfreeze it once the reason is cleared.",
+    "HL013": "Use a new key for a new intent; repeat the same request to get the first result.",
+    "HL014": "Read the account again and decide anew.",
+}
+
+
+def refusal(code: str, message: str, detail: dict[str, Any]) -> errors.HellerError:
+    """The typed error for one of SQL's ``HL0nn`` codes."""
+    kind = _REFUSALS.get(code)
+    if kind is None:
+        return errors.HellerError(f"{message} ({code})")
+    names = set(getattr(kind, "__dataclass_fields__", ())) - {"message", "hint"}
+    known = {name: value for name, value in detail.items() if name in names}
+    return kind(message, hint=_HINTS.get(code, ""), **known)
+
+
+def translated(error: psycopg.Error) -> errors.HellerError | None:
+    """heller's error for a PostgreSQL error, or None where the original says more."""
+    code = error.sqlstate or ""
+    if code.startswith("HL0"):
+        try:
+            detail = json.loads(error.diag.message_detail or "{}")
+        except ValueError:
+            detail = {}
+        return refusal(code, error.diag.message_primary or str(error), detail)
+    if isinstance(error, psycopg.DataError):
+        return errors.InvalidArgument(f"PostgreSQL cannot take this value: {_first_line(error)}")
+    if code == "42501":
+        return errors.PermissionMissing(
+            _first_line(error), hint="heller's functions are granted to the role heller_app; run 'heller schema apply'."
+        )
+    if code in {"3F000", "42883", "42P01"}:
+        return errors.SchemaMissing(
+            f"The database has no heller schema, or an older one: {_first_line(error)}",
+            hint="Run 'heller schema apply'.",
+        )
+    if code in {"55P03", "57014"}:
+        return errors.Busy(
+            f"The database did not answer in time: {_first_line(error)}", hint="Try again with the same key."
+        )
+    if code.startswith(("08", "57P", "53")) or (isinstance(error, psycopg.OperationalError) and not code):
+        return errors.DatabaseUnavailable(
+            f"The database cannot be reached: {_first_line(error)}",
+            hint="Check that it runs and that the URL is right, then try again with the same key.",
+        )
+    return None
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise heller's errors in place of PostgreSQL's inside this block."""
+    try:
+        yield
+    except psycopg.Error as error:
+        ours = translated(error)
+        if ours is None:
+            raise
+        raise ours from error
+    except PoolTimeout as error:
+        raise errors.DatabaseUnavailable(
+            f"No database connection was free within {POOL_WAIT_SECONDS:g} seconds.",
+            hint="The database is down or overloaded; try again with the same key.",
+        ) from error
+    except PoolClosed as error:
+        raise errors.DatabaseUnavailable("The connection to the database was closed.") from error
+
+
+async def connect(url: str, *, autocommit: bool = True, application_name: str = "heller") -> AsyncConnection:
+    """One connection of its own.
+
+    Raises:
+        DatabaseUnavailable: nothing answers there, or the password is wrong.
+        InvalidArgument: the URL is not one.
+    """
+    try:
+        return await AsyncConnection.connect(
+            url,
+            autocommit=autocommit,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name=application_name,
+        )
+    except psycopg.ProgrammingError as error:
+        raise errors.InvalidArgument(
+            f"This is not a PostgreSQL URL: {_first_line(error)}",
+            hint="It looks like postgresql://user:password@host:5432/name.",
+            argument="database",
+        ) from error
+    except psycopg.OperationalError as error:
+        raise errors.DatabaseUnavailable(
+            f"The database cannot be reached: {_first_line(error)}",
+            hint="Check that it runs and that the URL (user, password, host, port, name) is right.",
+        ) from error
+
+
+class Database:
+    """A pool of connections. ``transaction()`` is the only way to write."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection]) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, *, pool_max: int | None = None) -> "Database":
+        """Connect, failing now rather than at the first use.
+
+        Raises:
+            DatabaseUnavailable: nothing answers there.
+        """
+        probe = await connect(url)
+        await probe.close()
+        limits = settings()
+        options = (
+            f"-c statement_timeout={int(limits.statement_timeout_seconds * 1000)}"
+            f" -c lock_timeout={LOCK_TIMEOUT_SECONDS * 1000}"
+        )
+        pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=pool_max or limits.pool_max,
+            timeout=POOL_WAIT_SECONDS,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+            configure=_configure(options),
+            kwargs={"autocommit": True, "connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "heller"},
+        )
+        with translating():
+            await pool.open(wait=True, timeout=POOL_WAIT_SECONDS)
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """An autocommitting connection: each statement is its own transaction."""
+        with translating():
+            async with self._pool.connection() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A connection inside one transaction: commits at the end, rolls back on an error."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+
+def _configure(options: str) -> Any:
+    async def configure(connection: AsyncConnection) -> None:
+        for setting in options.split(" -c "):
+            name, value = setting.removeprefix("-c ").split("=")
+            await connection.execute(sql.SQL("select set_config({}, {}, false)").format(name, value))
+
+    return configure
+
+
+async def call(connection: AsyncConnection, function: str, /, **arguments: Any) -> Any:
+    """The value of ``heller.<function>(p_x => ...)``; arguments that are None take SQL's default.
+
+    Raises:
+        HellerError: what the function refuses, as its typed error.
+    """
+    statement, values = _call(function, arguments)
+    with translating():
+        row = await (await connection.execute(statement, values)).fetchone()
+    return None if row is None else row[0]
+
+
+async def call_many(connection: AsyncConnection, function: str, /, **arguments: Any) -> list[Any]:
+    """All rows of a set-returning ``heller.<function>(p_x => ...)``."""
+    statement, values = _call(function, arguments)
+    with translating():
+        rows = await (await connection.execute(statement, values)).fetchall()
+    return [row[0] for row in rows]
+
+
+def _call(function: str, arguments: dict[str, Any]) -> tuple[sql.Composed, list[Any]]:
+    given = {name: value for name, value in arguments.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, str) and "\x00" in value:
+            raise errors.InvalidArgument(f"{name} contains a NUL character", argument=name)
+    named = sql.SQL(", ").join(
+        sql.SQL("{} => {}").format(sql.Identifier(f"p_{name}"), sql.Placeholder()) for name in given
+    )
+    statement = sql.SQL("select {}({})").format(sql.Identifier("heller", function), named)
+    return statement, [Jsonb(v) if isinstance(v, dict | list) and name != "kinds" else v for name, v in given.items()]

@@ -1,0 +1,35 @@
+"""Settings from the environment (twelve-factor). Secrets never show in a repr or a log."""
+
+from functools import lru_cache
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from heller.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """What heller reads from the environment; every field can be given on the command line too."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    legacy_database_url: SecretStr | None = Field(default=None, validation_alias="LEGACY_DATABASE_URL")
+    pool_max: int = Field(default=8, ge=1, le=64, validation_alias="HELLER_POOL_MAX")
+    statement_timeout_seconds: float = Field(
+        default=30, gt=0, le=3600, validation_alias="HELLER_STATEMENT_TIMEOUT_SECONDS"
+    )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: a value is not of its type or out of bounds; the message names the variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"The environment is not usable: {problems}", hint="Correct or unset it.") from None

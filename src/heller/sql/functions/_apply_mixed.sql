@@ -1,0 +1,44 @@
+create or replace function heller._apply_mixed(p_operations jsonb) returns jsonb[]
+language plpgsql set search_path = pg_catalog as $$
+declare
+  v_slow text[];
+  v_fast jsonb;
+  v_fast_places bigint[];
+  v_fast_results jsonb[];
+  v_results jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_operations)]);
+  r record;
+  v_detail text;
+begin
+  perform from heller.accounts
+  where account_id = any (array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k))
+  order by account_id, unit for no key update;
+  -- an account that only spends in this batch takes the fast way; one with anything else keeps its order one by one
+  v_slow := array(select distinct o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k
+                  where o ->> 'verb' is distinct from 'spend' and o ->> k is not null);
+  select jsonb_agg(o order by n), array_agg(n order by n) into v_fast, v_fast_places
+  from jsonb_array_elements(p_operations) with ordinality x (o, n)
+  where o ->> 'verb' = 'spend' and not coalesce(o ->> 'account', '') = any (v_slow);
+  if v_fast is not null then
+    v_fast_results := heller._spend_many(v_fast);
+    for i in 1 .. cardinality(v_fast_places) loop
+      v_results[v_fast_places[i]] := v_fast_results[i];
+    end loop;
+  end if;
+  for r in select o, n from jsonb_array_elements(p_operations) with ordinality x (o, n) order by n loop
+    continue when v_results[r.n] is not null;
+    begin
+      v_results[r.n] := heller._apply_one(r.o);
+    exception when others then
+      if sqlstate like 'HL0%' then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        v_results[r.n] := heller._error(sqlstate, sqlerrm, v_detail::jsonb);
+      elsif sqlstate in ('22P02', '22003', '22007', '22008') then
+        v_results[r.n] := heller._error('HL001', sqlerrm, '{}');
+      else
+        raise;
+      end if;
+    end;
+  end loop;
+  return v_results;
+end $$;
+comment on function heller._apply_mixed(jsonb) is 'A batch with more than spends in it.';

@@ -1,0 +1,42 @@
+create or replace function heller._post(
+  a heller.accounts, p_delta bigint, p_kind text, p_reason text, p_actor text default null, p_metadata jsonb default null,
+  p_key text default null, p_request jsonb default null, p_related_seq bigint default null, p_hold_id bigint default null,
+  p_payment_key text default null, p_counterparty text default null, p_effective_at timestamptz default null,
+  p_settled boolean default false
+) returns heller.transactions
+language plpgsql set search_path = pg_catalog as $$
+declare
+  t heller.transactions;
+begin
+  if a.posted::numeric + p_delta not between -9223372036854775807 and 9223372036854775807 then
+    perform heller._fail('HL012', format('account %s would hold more credits than can be counted', a.account_id),
+                         jsonb_build_object('limit', 'bigint'));
+  end if;
+  t.account_id := a.account_id;
+  t.unit := a.unit;
+  t.seq := a.last_seq + 1;
+  t.delta := p_delta;
+  t.balance_after := a.posted + p_delta;
+  t.kind := p_kind;
+  t.reason := coalesce(p_reason, '');
+  t.actor := p_actor;
+  t.metadata := nullif(p_metadata, '{}');
+  t.idempotency_key := p_key;
+  t.request := p_request;
+  t.related_seq := p_related_seq;
+  t.hold_id := p_hold_id;
+  t.payment_key := p_payment_key;
+  t.counterparty := p_counterparty;
+  t.recorded_at := heller._clock();
+  t.effective_at := coalesce(p_effective_at, t.recorded_at);
+  t.hash := heller._transaction_hash(a.head_hash, t);
+  insert into heller.transactions select t.*;
+  update heller.accounts set
+    posted = t.balance_after, version = version + 1, last_seq = t.seq, head_hash = t.hash,
+    settled_seq = case when p_settled then t.seq else settled_seq end,
+    settled_posted = case when p_settled then t.balance_after else settled_posted end
+  where account_id = a.account_id and unit = a.unit;
+  return t;
+end $$;
+comment on function heller._post(heller.accounts, bigint, text, text, text, jsonb, text, jsonb, bigint, bigint, text, text, timestamptz, boolean) is
+  'Writes one transaction and the account''s new totals. p_settled: the caller has laid this change over the grants itself.';

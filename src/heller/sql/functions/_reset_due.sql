@@ -1,0 +1,10 @@
+create or replace function heller._reset_due(p_account_id text, p_unit text) returns void
+language plpgsql set search_path = pg_catalog as $$
+begin
+  update heller.accounts set next_due_at = least(
+    (select min(expires_at) from heller.grants where account_id = p_account_id and unit = p_unit and remaining > 0 and seq is not null),
+    (select min(available_at) from heller.grants where account_id = p_account_id and unit = p_unit and seq is null and ended_at is null),
+    (select min(expires_at) from heller.holds where account_id = p_account_id and unit = p_unit and state = 'open'))
+  where account_id = p_account_id and unit = p_unit;
+end $$;
+comment on function heller._reset_due(text, text) is 'Finds the next instant at which something of this account is due.';

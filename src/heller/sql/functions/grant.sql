@@ -1,0 +1,58 @@
+create or replace function heller.grant(
+  p_account_id text, p_amount bigint, p_source text default 'promotion', p_reason text default null, p_key text default null,
+  p_unit text default 'credit', p_actor text default null, p_metadata jsonb default null, p_priority integer default 100,
+  p_available_at timestamptz default null, p_expires_at timestamptz default null, p_cost bigint default 0, p_currency text default null,
+  p_payment_key text default null, p_effective_at timestamptz default null, p_if_version bigint default null, p_dry_run boolean default false
+) returns jsonb
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+  a heller.accounts;
+  b heller.accounts;
+  g heller.grants;
+  t heller.transactions;
+  v_options jsonb := heller._grant_options(p_source, p_priority, p_available_at, p_expires_at, p_cost, p_currency, p_payment_key);
+  v_replay jsonb;
+begin
+  if p_dry_run then
+    begin
+      v_replay := heller.grant(p_account_id, p_amount, p_source, p_reason, p_key, p_unit, p_actor, p_metadata, p_priority, p_available_at,
+                               p_expires_at, p_cost, p_currency, p_payment_key, p_effective_at, p_if_version);
+      raise exception using errcode = 'HL900';
+    exception when sqlstate 'HL900' then return v_replay || '{"dry_run": true}';
+    end;
+  end if;
+  perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
+  perform heller._check_amount('amount', p_amount);
+  if p_source is null or p_source not in ('purchase', 'promotion', 'subscription', 'adjustment', 'migration') then
+    perform heller._fail('HL001', format('source %s is not one of purchase, promotion, subscription, adjustment, migration', p_source), '{"argument": "source"}');
+  elsif p_cost < 0 or (p_cost > 0 and p_currency is null) then
+    perform heller._fail('HL001', 'cost must not be negative and needs a currency', '{"argument": "cost"}');
+  elsif p_expires_at <= coalesce(p_available_at, '-infinity') then
+    perform heller._fail('HL001', 'the grant would expire before it is available', '{"argument": "expires_at"}');
+  end if;
+  a := heller._lock(p_account_id, p_unit);
+  v_replay := heller._replay(p_account_id, p_key, v_options || jsonb_build_object('verb', case p_source when 'migration' then 'migrate' else 'grant' end,
+    'unit', p_unit, 'amount', p_amount, 'reason', coalesce(p_reason, ''), 'metadata', p_metadata));
+  if v_replay is not null then return v_replay; end if;
+  perform heller._check_version(a, p_if_version);
+  if p_expires_at <= heller._clock() then
+    perform heller._fail('HL001', format('expires_at %s is in the past', p_expires_at), '{"argument": "expires_at"}');
+  end if;
+  if p_available_at > heller._clock() then
+    update heller.accounts set last_grant = last_grant + 1, version = version + 1, next_due_at = least(next_due_at, p_available_at)
+    where account_id = p_account_id and unit = p_unit returning * into a;
+    insert into heller.grants (account_id, unit, grant_id, amount, remaining, source, priority, available_at, expires_at, cost, currency,
+                               payment_key, reason, actor, metadata, idempotency_key, granted_at)
+    values (p_account_id, p_unit, a.last_grant, p_amount, 0, p_source, p_priority, p_available_at, p_expires_at, p_cost, p_currency,
+            p_payment_key, coalesce(p_reason, ''), p_actor, nullif(p_metadata, '{}'), p_key, heller._clock())
+    returning * into g;
+    return heller._grant_result(g) || jsonb_build_object('available', a.posted - a.held + a.overdraft_limit);
+  end if;
+  a := heller._settle(a);
+  t := heller._post(a, p_amount, case p_source when 'purchase' then 'purchase' when 'migration' then 'migrate' else 'grant' end, p_reason, p_actor,
+                    p_metadata, p_key, v_options, p_payment_key => p_payment_key, p_effective_at => p_effective_at, p_settled => true);
+  return heller._result(t, t.balance_after - a.held + a.overdraft_limit) || jsonb_build_object('grant',
+    heller._give(a, t.seq, p_amount, p_source, t.reason, p_priority, p_expires_at, p_cost, p_currency, p_payment_key, p_actor, t.metadata, t.recorded_at));
+end $$;
+comment on function heller.grant(text, bigint, text, text, text, text, text, jsonb, integer, timestamptz, timestamptz, bigint, text, text, timestamptz, bigint, boolean) is
+  'Gives credits: at once, or at p_available_at. p_cost is what was paid for all of them, in minor units of p_currency. Debt is paid first.';

@@ -1,0 +1,52 @@
+create or replace function heller.transfer(
+  p_account_id text, p_to text, p_amount bigint, p_reason text default null, p_key text default null, p_unit text default 'credit',
+  p_actor text default null, p_metadata jsonb default null, p_if_version bigint default null, p_dry_run boolean default false
+) returns jsonb
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+  a heller.accounts;
+  b heller.accounts;
+  t heller.transactions;
+  u heller.transactions;
+  v_replay jsonb;
+  v_available bigint;
+begin
+  if p_dry_run then
+    begin
+      v_replay := heller.transfer(p_account_id, p_to, p_amount, p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version);
+      raise exception using errcode = 'HL900';
+    exception when sqlstate 'HL900' then return v_replay || '{"dry_run": true}';
+    end;
+  end if;
+  perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
+  perform heller._check_text('to', p_to, 200);
+  perform heller._check_amount('amount', p_amount);
+  if p_to = p_account_id then
+    perform heller._fail('HL001', 'an account cannot transfer to itself', '{"argument": "to"}');
+  end if;
+  -- the smaller id first, as everywhere, so that two transfers cannot wait for each other
+  perform heller._lock(least(p_account_id, p_to), p_unit);
+  perform heller._lock(greatest(p_account_id, p_to), p_unit);
+  a := heller._lock(p_account_id, p_unit);
+  b := heller._lock(p_to, p_unit);
+  v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'transfer', 'unit', p_unit, 'amount', p_amount,
+    'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'to', p_to));
+  if v_replay is not null then return v_replay; end if;
+  perform heller._check_version(a, p_if_version);
+  v_available := a.posted - a.held + a.overdraft_limit;
+  if p_amount > v_available then
+    perform heller._fail('HL002', format('%s credits are needed and %s are available', p_amount, v_available),
+      jsonb_build_object('account', p_account_id, 'required', p_amount, 'available', v_available, 'held', a.held));
+  end if;
+  a := heller._settle(a);
+  b := heller._settle(b);
+  t := heller._post(a, -p_amount, 'transfer', p_reason, p_actor, p_metadata, p_key, jsonb_build_object('to', p_to),
+                    p_counterparty => p_to, p_settled => true);
+  perform heller._draw(a, p_amount, t.seq, t.seq, a.posted);
+  u := heller._post(b, p_amount, 'transfer', p_reason, p_actor, p_metadata, p_counterparty => p_account_id, p_settled => true);
+  perform heller._receive(b, u, a, t);
+  perform heller._reset_due(p_account_id, p_unit);
+  return heller._result(t, v_available - p_amount) || jsonb_build_object('to', p_to, 'to_seq', u.seq, 'to_balance_after', u.balance_after);
+end $$;
+comment on function heller.transfer(text, text, bigint, text, text, text, text, jsonb, bigint, boolean) is
+  'Moves credits to another account of the same unit, all or nothing; they keep their source, priority, expiry and cost.';
