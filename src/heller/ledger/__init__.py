@@ -1,0 +1,21 @@
+"""The ledger: accounts, transactions, grants, holds; the verbs that change them and the proof that they add up."""
+
+from heller.ledger.heller import Heller, Within, WithinSession, within
+from heller.ledger.hold import Hold
+from heller.ledger.results import Account, Draw, Grant, HoldState, Transaction
+from heller.ledger.verify import Verification, verify
+
+__all__ = [
+    "Account",
+    "Draw",
+    "Grant",
+    "Heller",
+    "Hold",
+    "HoldState",
+    "Transaction",
+    "Verification",
+    "Within",
+    "WithinSession",
+    "verify",
+    "within",
+]

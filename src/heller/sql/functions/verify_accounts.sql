@@ -1,11 +1,11 @@
 create or replace function heller.verify_accounts(
-  p_after text default '', p_limit integer default 1000, p_hash boolean default true,
+  p_after text default '', p_limit integer default 1000, p_hash boolean default true, p_until text default null,
   out last_account text, out accounts bigint, out transactions bigint, out broken jsonb
 )
 language plpgsql stable security definer set search_path = pg_catalog as $$
 begin
   select max(x.account_id), count(*) into last_account, accounts
-  from (select account_id from heller.accounts where account_id > p_after order by account_id, unit limit p_limit) x;
+  from (select account_id from heller.accounts where account_id > p_after and (p_until is null or account_id <= p_until) order by account_id, unit limit p_limit) x;
   if last_account is not null then  -- all units of the last account belong to this page
     select count(*) into accounts from heller.accounts where account_id > p_after and account_id <= last_account;
   end if;
@@ -52,5 +52,5 @@ begin
                            order by account_id, unit, seq nulls last, what) from wrong)
   into transactions, broken;
 end $$;
-comment on function heller.verify_accounts(text, integer, boolean) is
-  'Recomputes a page of accounts from their rows: numbering, running balance, chain of hashes, totals, holds, grants. broken names each row that is wrong; last_account is where the next page starts.';
+comment on function heller.verify_accounts(text, integer, boolean, text) is
+  'Recomputes a page of accounts from their rows: numbering, running balance, chain of hashes, totals, holds, grants. broken names each row that is wrong; last_account is where the next page starts; p_until ends the range.';

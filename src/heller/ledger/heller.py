@@ -1,0 +1,231 @@
+"""The way in: ``Heller`` has a pool and batches; ``within(connection)`` works in the caller's own transaction."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, cast
+
+import msgspec
+from psycopg import AsyncConnection, DatabaseError
+
+from heller import schema
+from heller.database import Database, call, call_many, refusal, translated, translating
+from heller.errors import HellerError, InvalidArgument
+from heller.ledger.batching import Batcher
+from heller.ledger.hold import Hold
+from heller.ledger.reads import Reads
+from heller.ledger.verbs import DEFAULT_HOLD_SECONDS, OPERATIONS_MAX, Operation, Result, Verbs, encoded, result_of
+
+_APPLY = "select heller.apply(%s::jsonb, %s)::text"
+_decoder = msgspec.json.Decoder(list[dict[str, Any]])
+
+
+class Ledger(Verbs, Reads):
+    """All verbs and all reads, over whatever connection the subclass has."""
+
+    def hold(
+        self,
+        account: str,
+        amount: int,
+        *,
+        seconds: int = DEFAULT_HOLD_SECONDS,
+        overrun_limit: int = 0,
+        key: str | None = None,
+        reason: str | None = None,
+        **common: Any,
+    ) -> Hold:
+        """Reserve credits: ``async with`` captures on success and releases on an error.
+
+        ``await`` instead gives the hold without an end of its own. Arguments as ``place_hold``.
+        """
+        return Hold(
+            self, account, amount, seconds=seconds, overrun_limit=overrun_limit, key=key, reason=reason, **common
+        )
+
+    async def apply(self, operations: Sequence[Operation], *, atomic: bool = False) -> list[Result | HellerError]:
+        """Do many operations in one call; see ``Verbs.apply``."""
+        if len(operations) > OPERATIONS_MAX:
+            raise InvalidArgument(f"{len(operations)} operations; at most {OPERATIONS_MAX} in one call")
+        texts: list[bytes] = []
+        places: list[int] = []
+        results: list[Any] = [None] * len(operations)
+        for place, operation in enumerate(operations):
+            try:
+                texts.append(encoded(operation))
+                places.append(place)
+            except InvalidArgument as error:
+                if atomic:
+                    raise
+                results[place] = error
+        for place, raw in zip(places, await self._send(texts, atomic=atomic) if texts else [], strict=True):
+            results[place] = result_of(operations[place].get("verb", ""), raw)
+        return results
+
+    async def _send(self, texts: Sequence[bytes], *, atomic: bool = False) -> list[dict[str, Any]]:
+        raise NotImplementedError
+
+
+class Heller(Ledger):
+    """A ledger of its own connections. Concurrent calls share round trips; results never mix.
+
+    ::
+
+        async with Heller.connect(url) as heller:
+            await heller.spend("user-1", 10, key="analysis-42", reason="job analysis")
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._batcher = Batcher(self._send)
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, url: str, *, pool_max: int | None = None) -> "AsyncIterator[Heller]":
+        """Open a pool on a database that has heller's schema, and close it at the end.
+
+        Raises:
+            DatabaseUnavailable: nothing answers at that URL.
+            SchemaMissing, SchemaMismatch: run ``heller schema apply`` first.
+        """
+        heller = await cls.open(url, pool_max=pool_max)
+        try:
+            yield heller
+        finally:
+            await heller.close()
+
+    @classmethod
+    async def open(cls, url: str, *, pool_max: int | None = None) -> "Heller":
+        """Like ``connect`` without the context manager; the caller closes."""
+        database = await Database.open(url, pool_max=pool_max)
+        try:
+            async with database.connection() as connection:
+                await schema.require(connection)
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database)
+
+    async def close(self) -> None:
+        """Answer what was submitted, then give the connections back."""
+        await self._batcher.close()
+        await self._database.close()
+
+    def within(self, connection: Any) -> "Within":
+        """The same verbs inside the caller's own transaction; see ``heller.within``."""
+        return within(connection)
+
+    async def _do(self, operation: Operation) -> Any:
+        text = encoded(operation)
+        raw = await self._batcher.submit(operation["account"], text, has_key=operation.get("key") is not None)
+        return _raised(result_of(operation["verb"], raw))
+
+    async def _send(self, texts: Sequence[bytes], *, atomic: bool = False) -> list[dict[str, Any]]:
+        async with self._database.connection() as connection:
+            return await _apply(connection, texts, atomic=atomic)
+
+    async def _read(self, function: str, **arguments: Any) -> Any:
+        async with self._database.connection() as connection:
+            return await call(connection, function, **arguments)
+
+    async def _read_many(self, function: str, **arguments: Any) -> list[Any]:
+        async with self._database.connection() as connection:
+            return await call_many(connection, function, **arguments)
+
+
+class Within(Ledger):
+    """The verbs on one connection of the caller's, who commits or rolls back. Never batched with others."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def _do(self, operation: Operation) -> Any:
+        (raw,) = await self._send([encoded(operation)])
+        return _raised(result_of(operation["verb"], raw))
+
+    async def _send(self, texts: Sequence[bytes], *, atomic: bool = False) -> list[dict[str, Any]]:
+        with translating():
+            return await _apply(self._connection, texts, atomic=atomic)
+
+    async def _read(self, function: str, **arguments: Any) -> Any:
+        return await call(self._connection, function, **arguments)
+
+    async def _read_many(self, function: str, **arguments: Any) -> list[Any]:
+        return await call_many(self._connection, function, **arguments)
+
+
+class _Session(Protocol):
+    async def execute(self, statement: Any, parameters: Any = ...) -> Any: ...
+
+
+class WithinSession(Ledger):
+    """The verbs inside a SQLAlchemy ``AsyncSession`` or ``AsyncConnection``, whatever its driver."""
+
+    def __init__(self, session: _Session) -> None:
+        self._session = session
+
+    async def _do(self, operation: Operation) -> Any:
+        (raw,) = await self._send([encoded(operation)])
+        return _raised(result_of(operation["verb"], raw))
+
+    async def _send(self, texts: Sequence[bytes], *, atomic: bool = False) -> list[dict[str, Any]]:
+        operations = (b"[" + b",".join(texts) + b"]").decode()
+        statement = "select heller.apply(cast(:operations as jsonb), :atomic)::text"
+        rows = await self._rows(statement, operations=operations, atomic=atomic)
+        return _decoder.decode(rows[0])
+
+    async def _read(self, function: str, **arguments: Any) -> Any:
+        rows = await self._read_many(function, **arguments)
+        return rows[0] if rows else None
+
+    async def _read_many(self, function: str, **arguments: Any) -> list[Any]:
+        given = {name: value for name, value in arguments.items() if value is not None}
+        named = ", ".join(f"p_{name} => :{name}" for name in given)
+        statement = f"select to_jsonb(x)::text from heller.{function}({named}) x"
+        values = {n: msgspec.json.encode(v).decode() if isinstance(v, dict) else v for n, v in given.items()}
+        return [msgspec.json.decode(text) for text in await self._rows(statement, **values)]
+
+    async def _rows(self, statement: str, **values: Any) -> list[str]:
+        from sqlalchemy import text  # noqa: PLC0415  # optional: only callers who have SQLAlchemy come here
+        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415  # as above
+
+        try:
+            result = await self._session.execute(text(statement), values)
+        except DBAPIError as error:
+            ours = translated(error.orig) if isinstance(error.orig, DatabaseError) else None
+            code = getattr(error.orig, "sqlstate", None) or ""
+            if ours is None and code.startswith("HL0"):
+                ours = refusal(code, str(error.orig), {})
+            if ours is None:
+                raise
+            raise ours from error
+        return [row[0] for row in result.all()]
+
+
+def within(connection: Any) -> Any:
+    """The verbs inside the caller's own transaction: it commits and rolls back, heller never does.
+
+    Args:
+        connection: a psycopg ``AsyncConnection``, or a SQLAlchemy ``AsyncSession`` or ``AsyncConnection``.
+
+    Raises:
+        InvalidArgument: it is neither.
+    """
+    if isinstance(connection, AsyncConnection):
+        return Within(connection)
+    if type(connection).__module__.startswith("sqlalchemy.") and hasattr(connection, "execute"):
+        return WithinSession(connection)
+    raise InvalidArgument(
+        f"within() takes a psycopg AsyncConnection or a SQLAlchemy AsyncSession, not {type(connection).__name__}.",
+        argument="connection",
+    )
+
+
+async def _apply(connection: AsyncConnection, texts: Sequence[bytes], *, atomic: bool) -> list[dict[str, Any]]:
+    operations = (b"[" + b",".join(texts) + b"]").decode()
+    row = await (await connection.execute(_APPLY, [operations, atomic])).fetchone()
+    return _decoder.decode(cast("tuple[str]", row)[0])
+
+
+def _raised(result: Result | HellerError) -> Result:
+    if isinstance(result, HellerError):
+        raise result
+    return result
