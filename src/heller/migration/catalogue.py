@@ -1,0 +1,142 @@
+"""What a database says about itself: tables, columns, keys and triggers, read from ``pg_catalog``.
+
+Nothing here knows about credits. Only tables the role may read are listed as readable.
+"""
+
+from dataclasses import dataclass, field
+
+from psycopg import AsyncConnection
+
+_TABLES = """
+select n.nspname, c.relname, c.relkind::text, c.reltuples::bigint, has_table_privilege(c.oid, 'select')
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname = any(%(schemas)s) and not c.relispartition
+order by n.nspname, c.relname
+"""
+
+_COLUMNS = """
+select n.nspname, c.relname, a.attname,
+       case when t.typtype = 'e' then 'enum' else format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null) end
+from pg_attribute a
+join pg_class c on c.oid = a.attrelid
+join pg_namespace n on n.oid = c.relnamespace
+join pg_type t on t.oid = a.atttypid
+where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f')
+  and n.nspname = any(%(schemas)s) and not c.relispartition
+order by n.nspname, c.relname, a.attnum
+"""
+
+_UNIQUE = """
+select n.nspname, c.relname,
+       array(select a.attname::text from unnest(i.indkey::int2[]) with ordinality k(attnum, pos)
+             join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum order by k.pos)
+from pg_index i
+join pg_class c on c.oid = i.indrelid
+join pg_namespace n on n.oid = c.relnamespace
+where i.indisunique and i.indexprs is null and n.nspname = any(%(schemas)s)
+order by 1, 2, 3
+"""
+
+_FOREIGN = """
+select n.nspname, c.relname, a.attname, fn.nspname, fc.relname, fa.attname
+from pg_constraint k
+join pg_class c on c.oid = k.conrelid
+join pg_namespace n on n.oid = c.relnamespace
+join pg_class fc on fc.oid = k.confrelid
+join pg_namespace fn on fn.oid = fc.relnamespace
+join pg_attribute a on a.attrelid = c.oid and a.attnum = k.conkey[1]
+join pg_attribute fa on fa.attrelid = fc.oid and fa.attnum = k.confkey[1]
+where k.contype = 'f' and cardinality(k.conkey) = 1 and k.convalidated and n.nspname = any(%(schemas)s)
+order by 1, 2, 3
+"""
+
+_TRIGGERS = """
+select n.nspname, c.relname, g.tgname, p.prosrc
+from pg_trigger g
+join pg_class c on c.oid = g.tgrelid
+join pg_namespace n on n.oid = c.relnamespace
+join pg_proc p on p.oid = g.tgfoid
+where not g.tgisinternal and g.tgenabled <> 'D' and n.nspname = any(%(schemas)s)
+order by 1, 2, 3
+"""
+
+_SCHEMAS = """
+select nspname from pg_namespace
+where nspname !~ '^pg_' and nspname <> 'information_schema' and nspname <> all(%(without)s)
+  and has_schema_privilege(oid, 'usage')
+order by nspname <> 'public', nspname
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A validated one-column foreign key: ``column`` can only hold values of ``table.target``."""
+
+    column: str
+    schema: str
+    table: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table or view; ``columns`` maps a name to its base type, 'enum' for any enumeration."""
+
+    schema: str
+    name: str
+    kind: str
+    rows_estimate: int
+    readable: bool
+    columns: dict[str, str] = field(default_factory=dict)
+    unique: list[tuple[str, ...]] = field(default_factory=list)
+    foreign_keys: list[ForeignKey] = field(default_factory=list)
+    triggers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """``schema.table``, as people write it."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All tables of the schemas read, with the server's version and encoding."""
+
+    tables: tuple[Table, ...]
+    server_version: int
+    encoding: str
+
+    def find(self, schema: str, name: str) -> Table | None:
+        """The table of that exact name, or None."""
+        return next((table for table in self.tables if (table.schema, table.name) == (schema, name)), None)
+
+
+async def read_catalogue(
+    connection: AsyncConnection, *, schemas: list[str] | None = None, without: tuple[str, ...] = ()
+) -> Catalogue:
+    """Read the catalogue of ``schemas``, or of every schema the role may use except ``without``."""
+    if schemas is None:
+        rows = await (await connection.execute(_SCHEMAS, {"without": list(without)})).fetchall()
+        schemas = [row[0] for row in rows]
+    names = {"schemas": schemas}
+    tables: dict[tuple[str, str], Table] = {}
+    for schema, name, kind, estimate, readable in await (await connection.execute(_TABLES, names)).fetchall():
+        tables[schema, name] = Table(schema, name, kind, max(estimate, 0), readable)
+    for schema, name, column, type_name in await (await connection.execute(_COLUMNS, names)).fetchall():
+        tables[schema, name].columns[column] = type_name
+    for schema, name, columns in await (await connection.execute(_UNIQUE, names)).fetchall():
+        if (schema, name) in tables:
+            tables[schema, name].unique.append(tuple(columns))
+    for schema, name, *key in await (await connection.execute(_FOREIGN, names)).fetchall():
+        if (schema, name) in tables:
+            tables[schema, name].foreign_keys.append(ForeignKey(*key))
+    for schema, name, trigger, body in await (await connection.execute(_TRIGGERS, names)).fetchall():
+        if (schema, name) in tables:
+            tables[schema, name].triggers[trigger] = body
+    order = {schema: place for place, schema in enumerate(schemas)}
+    encoding = connection.info.parameter_status("server_encoding") or "UTF8"
+    return Catalogue(
+        tuple(sorted(tables.values(), key=lambda table: (order[table.schema], table.name))),
+        connection.info.server_version,
+        encoding,
+    )

@@ -1,0 +1,81 @@
+"""A first draft of a mapping, written from the catalogue for a person to finish."""
+
+import re
+
+from heller.migration.catalogue import Catalogue, Table
+from heller.migration.mapping import KINDS, STATES
+from heller.migration.shapes import OTHER_NAMES, PARTS, Part, match, missing
+
+_HINTS = {
+    "users": r"user|account|member|customer|profile",
+    "customers": r"stripe_customer|billing_customer",
+    "payments": r"payment|order|charge|invoice|checkout|purchase",
+    "transactions": r"transaction|credit|usage|movement|history|entr",
+    "ledger": r"ledger",
+    "events": r"event|webhook",
+    "admin_actions": r"admin",
+}
+
+def draft_mapping(catalogue: Catalogue) -> str:
+    """The text of a mapping: a section a part, the likeliest table and columns filled in, the rest in comments."""
+    lines = [
+        "# How to read this database as credits. Finish the lines, then: heller migrate audit --mapping FILE",
+        "# A value is a column's name, or { value = \"...\" } for the same text in every row.",
+        "# Credits are whole numbers and are copied as they are; a factor is not supported.",
+        "",
+        'system = "legacy"  # names this source in the provenance of every copied row',
+        "",
+    ]
+    used: set[str] = set()
+    for part in PARTS:
+        table = _likeliest(part, catalogue, used)
+        lines += _section(part, table)
+        if table is not None:
+            used.add(table.label)
+    lines += [
+        "# What a reason means, where the words do not say it: " + ", ".join(KINDS),
+        "[kinds]",
+        '# "signup gift" = "grant"',
+        "",
+        "# What a payment's status means, where the words do not say it: " + ", ".join(STATES),
+        "[statuses]",
+        '# "done" = "paid"',
+        "",
+        "# Tables seen:",
+        *(f"#   {table.label}({', '.join(table.columns)})" for table in catalogue.tables),
+        "",
+    ]
+    return "\n".join(lines)
+
+def _likeliest(part: Part, catalogue: Catalogue, used: set[str]) -> Table | None:
+    free = [table for table in catalogue.tables if table.readable and table.label not in used]
+    exact = [table for table in free if table.name in part.tables]
+    if exact:
+        return exact[0]
+    alike = [table for table in free if re.search(_HINTS[part.name], table.name, re.IGNORECASE)]
+    scored = sorted(alike, key=lambda table: (len(missing(part, match(part, table))), -len(match(part, table))))
+    return scored[0] if scored else None
+
+def _section(part: Part, table: Table | None) -> list[str]:
+    lines = [f"# {part.name}: {part.says}"]
+    if table is None:
+        required = [field.name for field in part.fields if field.required]
+        lines += [f"# [{part.name}]", '# table = ""', *(f'# {name} = ""  # needed' for name in required), ""]
+        return lines
+    columns = match(part, table)
+    off = "# " if missing(part, columns) and part.name not in {"users", "transactions"} else ""
+    lines += [f"{off}[{part.name}]", f'{off}table = "{table.label}"']
+    for field in part.fields:
+        if field.name in columns:
+            lines.append(f'{off}{field.name} = "{columns[field.name]}"')
+        else:
+            need = "needed" if field.required else "optional"
+            lines.append(f'# {field.name} = ""  # {need}; one of: {", ".join(table.columns)}')
+    if part.name == "users":
+        names = [name for name in OTHER_NAMES if name in table.columns]
+        lines.append(f"names = {names!r}  # further columns that name the same person".replace("'", '"'))
+    if part.name == "transactions":
+        lines.append("# negated = true  # when delta counts what was used upwards")
+    return [*lines, ""]
+
+__all__ = ["PART", "draft_mapping"]

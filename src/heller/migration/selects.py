@@ -1,0 +1,126 @@
+"""The one select by which a source table is read: casts only, no joins, nothing that can fail on a row.
+
+A value that cannot be read as its canonical type comes over as null, and the column ``odd`` says
+what it was, so that the row can be quarantined with a reason.
+"""
+
+from psycopg import sql
+
+from heller.migration.catalogue import Table
+from heller.migration.shapes import PART, Field, TableMapping
+
+_INTEGERS = frozenset({"smallint", "integer", "bigint"})
+_WHOLE = r"^\s*[-+]?[0-9]{1,18}(\.0*)?\s*$"
+_TIME = (
+    r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[ T]([01][0-9]|2[0-3]):[0-5][0-9]"
+    r"(:[0-5][0-9](\.[0-9]{1,9})?)?\s*(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?$"
+)
+_ODD_CHARACTERS_MAX = 80
+
+Expression = sql.Composed | sql.SQL | sql.Literal | sql.Identifier
+
+
+def staged_columns(mapping: TableMapping) -> list[str]:
+    """The columns of the staging table that the select of ``mapping`` fills, in its order."""
+    names = [field.name for field in PART[mapping.part].fields if field.name not in {"before", "after"}]
+    further = ["names"] if mapping.part == "users" else []
+    return ["source", *(["ledger"] if mapping.part in {"transactions", "ledger"} else []), *names, *further, "odd"]
+
+
+def staging_table(part: str) -> str:
+    """The staging table of a part: both histories share one."""
+    return "transactions" if part == "ledger" else part
+
+
+def source_select(mapping: TableMapping, table: Table, source: int) -> sql.Composed:
+    """``select ... from table`` giving ``staged_columns`` in order, for COPY TO STDOUT."""
+    part = PART[mapping.part]
+    items: list[sql.Composable] = [sql.Literal(source)]
+    if mapping.part in {"transactions", "ledger"}:
+        items.append(sql.SQL("true" if mapping.part == "ledger" else "false"))
+    odd: list[sql.Composable] = []
+    for field in part.fields:
+        if field.name in {"before", "after"}:
+            continue
+        if field.name in mapping.constants:
+            items.append(sql.SQL("{}::text").format(sql.Literal(mapping.constants[field.name])))
+            continue
+        if field.name not in mapping.columns:
+            items.append(sql.SQL("null"))
+            continue
+        column = sql.Identifier(mapping.columns[field.name])
+        expression, complaint = _read(field, column, table.columns[mapping.columns[field.name]])
+        if field.name == "delta":
+            expression = _signed(mapping, table, expression)
+        items.append(expression)
+        if complaint is not None:
+            odd.append(complaint)
+    if mapping.part == "users":
+        items.append(_names(mapping))
+    items.append(
+        sql.SQL("nullif(concat_ws('; ', {}), '')").format(sql.SQL(", ").join(odd)) if odd else sql.SQL("null")
+    )
+    return sql.SQL("select {} from {}").format(sql.SQL(", ").join(items), sql.Identifier(table.schema, table.name))
+
+
+def _names(mapping: TableMapping) -> sql.Composable:
+    columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in mapping.names)
+    return sql.SQL("array_remove(array[{}]::text[], null)").format(columns) if mapping.names else sql.SQL("null")
+
+
+def _signed(mapping: TableMapping, table: Table, delta: sql.Composable) -> sql.Composable:
+    """Delta with its true sign: some histories write what was spent as a positive amount."""
+    if mapping.negated:
+        return sql.SQL("-({})").format(delta)
+    if {"before", "after"} <= set(mapping.columns):
+        before, _ = _read(PART["transactions"].field("before"), sql.Identifier(mapping.columns["before"]),
+                          table.columns[mapping.columns["before"]])  # fmt: skip
+        after, _ = _read(PART["transactions"].field("after"), sql.Identifier(mapping.columns["after"]),
+                         table.columns[mapping.columns["after"]])  # fmt: skip
+        return sql.SQL("case when ({after}) - ({before}) = -({delta}) then -({delta}) else ({delta}) end").format(
+            after=after, before=before, delta=delta
+        )
+    return delta
+
+
+def _read(field: Field, column: sql.Identifier, type_name: str) -> tuple[sql.Composable, sql.Composable | None]:
+    """The expression that reads a column, and the one that complains about a value it cannot read."""
+    if field.type == "integer":
+        return _integer(field, column, type_name)
+    if field.type == "time":
+        return _time(field, column, type_name)
+    return sql.SQL("{}::text").format(column), None
+
+
+def _integer(field: Field, column: sql.Identifier, type_name: str) -> tuple[sql.Composable, sql.Composable | None]:
+    if type_name in _INTEGERS:
+        return sql.SQL("{}::bigint").format(column), None
+    whole = sql.SQL("{}::text ~ {}").format(column, sql.Literal(_WHOLE))
+    return (
+        sql.SQL("case when {} then {}::text::numeric::bigint end").format(whole, column),
+        _complaint(field, column, whole),
+    )
+
+
+def _time(field: Field, column: sql.Identifier, type_name: str) -> tuple[sql.Composable, sql.Composable | None]:
+    if type_name == "timestamp with time zone":
+        readable = sql.SQL("isfinite({})").format(column)
+        return sql.SQL("case when {} then {} end").format(readable, column), None
+    if type_name in {"timestamp without time zone", "date"}:
+        readable = sql.SQL("isfinite({})").format(column)
+        return sql.SQL("case when {} then {}::timestamp at time zone 'UTC' end").format(readable, column), None
+    month = sql.SQL("(left({c}::text, 7) || '-01')::date").format(c=column)
+    readable = sql.SQL(
+        "case when {c}::text ~ {pattern} then substr({c}::text, 9, 2)::int"
+        " <= extract(day from ({month} + interval '1 month' - interval '1 day')) else false end"
+    ).format(c=column, pattern=sql.Literal(_TIME), month=month)
+    return (
+        sql.SQL("case when {} then {}::text::timestamptz end").format(readable, column),
+        _complaint(field, column, readable),
+    )
+
+
+def _complaint(field: Field, column: sql.Identifier, readable: sql.Composable) -> sql.Composable:
+    return sql.SQL("case when {c} is not null and not ({ok}) then {name} || left({c}::text, {max}) || '\"' end").format(
+        c=column, ok=readable, name=sql.Literal(f'{field.name} "'), max=sql.Literal(_ODD_CHARACTERS_MAX)
+    )

@@ -1,0 +1,102 @@
+"""The legacy system, opened read-only in one snapshot: a PostgreSQL URL, or a folder of JSON or CSV files.
+
+Nothing here can write to it: the session and the transaction are both read-only, and the snapshot is
+REPEATABLE READ, so that all tables are of one instant.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import AsyncConnection, sql
+from psycopg.conninfo import conninfo_to_dict
+
+from heller.errors import DatabaseUnavailable, SourceError
+from heller.migration.catalogue import Catalogue, read_catalogue
+from heller.migration.files import FILES_SCHEMA, load_folder
+from heller.migration.mapping import read_mapping
+from heller.migration.shapes import Mapping, recognise
+
+STATEMENT_TIMEOUT_SECONDS = 6 * 3600
+IDLE_TIMEOUT_SECONDS = 6 * 3600
+LOCK_TIMEOUT_SECONDS = 10
+CONNECT_TIMEOUT_SECONDS = 10
+OWN_SCHEMAS = ("heller", "heller_staging", FILES_SCHEMA)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A snapshot of the legacy system: its connection, its catalogue, what its columns mean, its printable name."""
+
+    connection: AsyncConnection
+    catalogue: Catalogue
+    mapping: Mapping
+    name: str
+
+
+@asynccontextmanager
+async def open_catalogue(source: str, workspace: AsyncConnection) -> AsyncIterator[tuple[AsyncConnection, Catalogue]]:
+    """The source's read-only snapshot and what its catalogue says, before anything is recognised."""
+    schemas: list[str] | None = None
+    target = source
+    if "://" not in source and Path(source).is_dir():
+        await load_folder(workspace, Path(source))
+        target, schemas = _url_of(workspace), [FILES_SCHEMA]
+    elif "://" not in source and "=" not in source:
+        raise SourceError(
+            f"{source} is no PostgreSQL URL and no folder.", hint="Give postgresql://user:password@host/database."
+        )
+    try:
+        connection = await AsyncConnection.connect(target, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(
+            f"The legacy database cannot be reached: {str(error).strip()}.", hint="Check --source (LEGACY_DATABASE_URL)."
+        ) from error
+    try:
+        await _begin(connection)
+        yield connection, await read_catalogue(connection, schemas=schemas, without=OWN_SCHEMAS)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def open_source(source: str, *, workspace: AsyncConnection, mapping: Path | None = None) -> AsyncIterator[Source]:
+    """Open ``source`` and recognise it, or read it by ``mapping``. Raises SourceError, MappingError."""
+    async with open_catalogue(source, workspace) as (connection, catalogue):
+        understood = read_mapping(mapping, catalogue) if mapping else recognise(catalogue)
+        yield Source(connection, catalogue, understood, printable(source))
+
+
+async def _begin(connection: AsyncConnection) -> None:
+    """Open the snapshot. Plain SET works for a role that may only SELECT, and behind most poolers."""
+    settings = {
+        "default_transaction_read_only": "on",
+        "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{IDLE_TIMEOUT_SECONDS}s",
+        "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+        "client_encoding": "UTF8",
+        "timezone": "UTC",
+        "datestyle": "ISO, YMD",
+        "extra_float_digits": "1",
+        "bytea_output": "hex",
+        "application_name": "heller migrate",
+    }
+    for name, value in settings.items():
+        await connection.execute(sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    await connection.execute("begin transaction isolation level repeatable read, read only")
+    await connection.execute("select 1")  # the snapshot is taken by the first statement
+
+
+def printable(source: str) -> str:
+    """The source without its password, for reports."""
+    if "://" not in source and "=" not in source:
+        return Path(source).name
+    parts = conninfo_to_dict(source)
+    return f"postgresql://{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+def _url_of(connection: AsyncConnection) -> str:
+    password = connection.info.password
+    return psycopg.conninfo.make_conninfo(connection.info.dsn, **({"password": password} if password else {}))

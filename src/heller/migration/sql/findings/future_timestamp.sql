@@ -1,0 +1,6 @@
+-- Rows from the future: a clock was wrong.
+select s.label || ':' || t.id as key, null::text as account, t.delta as credits, jsonb_build_object('at', t.created_at::text) as detail
+from heller_staging.transactions t join heller_staging.sources s using (source) where t.created_at > clock_timestamp() + interval '1 day'
+union all
+select s.label || ':' || t.id, null, null, jsonb_build_object('at', t.created_at::text)
+from heller_staging.payments t join heller_staging.sources s using (source) where t.created_at > clock_timestamp() + interval '1 day'

@@ -1,0 +1,207 @@
+"""The staged copy of a source in the workspace database, and the lock that one run holds.
+
+``open_workspace`` takes the lock; ``stage`` streams each table once, casts only, and resolves
+identities and bookings with SQL that no longer cares which source it came from.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from importlib.resources import files
+
+import psycopg
+from psycopg import AsyncConnection, sql
+
+from heller.errors import Busy, DatabaseUnavailable, SourceError
+from heller.migration.progress import Progress, silent
+from heller.migration.selects import source_select, staged_columns, staging_table
+from heller.migration.shapes import TableMapping
+from heller.migration.source import CONNECT_TIMEOUT_SECONDS, Source
+
+LOCK_RUN = 7_401_001
+LOCK_WORKERS = 7_401_002
+LOCK_WAIT_SECONDS = 5
+COPY_CHUNK_BYTES = 1 << 17
+PROGRESS_EVERY_ROWS = 20_000
+SETTINGS = {
+    "client_encoding": "UTF8",
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "work_mem": "128MB",
+    "maintenance_work_mem": "256MB",
+    "client_connection_check_interval": "500ms",
+    "client_min_messages": "warning",
+    "application_name": "heller migrate",
+}
+"""A run's own sessions. The server notices within half a second that a killed run is gone, and frees its locks."""
+
+
+def script(name: str) -> str:
+    """The text of a SQL file of this package."""
+    return files("heller.migration").joinpath("sql", name).read_text(encoding="utf-8")
+
+
+async def execute_script(connection: AsyncConnection, name: str, **names: sql.Composable) -> None:
+    """Run a SQL file statement by statement; ``{name}`` in it is replaced by composed SQL."""
+    text = script(name)
+    statement = sql.SQL(text).format(**names) if names else sql.SQL(text)  # type: ignore[arg-type]
+    await connection.execute(statement)
+
+
+async def connect(database: str) -> AsyncConnection:
+    """A session of the run in heller's own database, in autocommit. Raises DatabaseUnavailable."""
+    try:
+        connection = await AsyncConnection.connect(database, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(
+            f"heller's own database cannot be reached: {str(error).strip()}.", hint="Check --database (DATABASE_URL)."
+        ) from error
+    for name, value in SETTINGS.items():
+        await connection.execute(sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    return connection
+
+
+@asynccontextmanager
+async def open_workspace(database: str) -> AsyncIterator[AsyncConnection]:
+    """A session that holds the run's lock. Raises Busy while another migrate command is at work.
+
+    The lock belongs to the session: it goes when the process goes, however it goes. The second
+    lock is shared by the sessions that copy, so that none of a killed run is still writing.
+    """
+    connection = await connect(database)
+    try:
+        await connection.execute(sql.SQL("set lock_timeout = {}").format(sql.Literal(f"{LOCK_WAIT_SECONDS}s")))
+        for lock in (LOCK_RUN, LOCK_WORKERS):
+            try:
+                await connection.execute("select pg_advisory_lock(%s)", (lock,))
+            except psycopg.errors.LockNotAvailable as error:
+                raise Busy(
+                    "Another heller migrate command is at work on this database.", hint="Wait until it is done, then run again."
+                ) from error
+        await connection.execute("select pg_advisory_unlock(%s)", (LOCK_WORKERS,))
+        await connection.execute("set lock_timeout = 0")
+        await drop_staging(connection)
+        yield connection
+        await drop_staging(connection)
+    finally:
+        await connection.close()
+
+
+async def drop_staging(connection: AsyncConnection) -> None:
+    """Remove the staged copy and the loaded files."""
+    await connection.execute("drop schema if exists heller_staging, heller_files cascade")
+
+
+async def stage(workspace: AsyncConnection, source: Source, *, progress: Progress = silent) -> datetime:
+    """Stage the whole source; answers the instant of its snapshot. Memory does not grow with the rows."""
+    await workspace.execute("drop schema if exists heller_staging cascade")
+    await execute_script(workspace, "staging.sql")
+    await _stage_words(workspace, source)
+    for number, mapping in enumerate(source.mapping.tables, start=1):
+        await _stage_table(workspace, source, mapping, number=number, progress=progress)
+    await execute_script(workspace, "tidy.sql")
+    steps = ("identities.sql", "bookings.sql")
+    for done, name in enumerate(steps):
+        progress("resolve", done, len(steps))
+        await execute_script(workspace, name)
+    progress("resolve", len(steps), len(steps))
+    row = await (await source.connection.execute("select transaction_timestamp()")).fetchone()
+    instant: datetime = row[0] if row else datetime.now().astimezone()
+    return instant
+
+
+async def _stage_words(workspace: AsyncConnection, source: Source) -> None:
+    """The mapping's own understanding of reasons and statuses."""
+    async with workspace.cursor() as cursor:
+        for table, words in (("kinds", source.mapping.kinds), ("statuses", source.mapping.statuses)):
+            await cursor.executemany(
+                sql.SQL("insert into heller_staging.{} values (%s, %s)").format(sql.Identifier(table)), list(words.items())
+            )
+
+
+async def _stage_table(
+    workspace: AsyncConnection, source: Source, mapping: TableMapping, *, number: int, progress: Progress
+) -> None:
+    table = source.catalogue.find(mapping.schema, mapping.table)
+    if table is None:
+        raise SourceError(f"{mapping.schema}.{mapping.table} has gone since the catalogue was read.")
+    read = sql.SQL("copy ({}) to stdout").format(source_select(mapping, table, number))
+    staging = staging_table(mapping.part)
+    write = sql.SQL("copy heller_staging.{} ({}) from stdin").format(
+        sql.Identifier(staging), sql.SQL(", ").join(map(sql.Identifier, staged_columns(mapping)))
+    )
+    rows = await stream(
+        source.connection, workspace, read=read, write=write,
+        progress=progress, step=f"read {mapping.label}", estimate=table.rows_estimate,
+        mend=source.catalogue.encoding == "SQL_ASCII",
+    )  # fmt: skip
+    await workspace.execute(
+        "insert into heller_staging.sources (source, part, label, rows, strict) values (%s, %s, %s, %s, %s)",
+        (number, mapping.part, mapping.label, rows, mapping.strict),
+    )
+    identifier = mapping.columns.get("id")
+    if identifier is not None and (identifier,) not in table.unique:
+        await execute_script(
+            workspace, "duplicates.sql",
+            table=sql.Identifier(staging), source=sql.Literal(number),
+            user_ref=sql.SQL("null" if mapping.part == "users" else "user_ref"),
+            credits=sql.SQL({"users": "balance", "payments": "credits"}.get(mapping.part, "delta")),
+        )  # fmt: skip
+    await workspace.execute(sql.SQL("analyze heller_staging.{}").format(sql.Identifier(staging)))
+
+
+async def stream(
+    source: AsyncConnection,
+    target: AsyncConnection,
+    *,
+    read: sql.Composable,
+    write: sql.Composable,
+    progress: Progress,
+    step: str,
+    estimate: int,
+    mend: bool = False,
+) -> int:
+    """Pass COPY data from one database to the other, in chunks; answers the number of rows.
+
+    ``mend`` replaces bytes that are not UTF-8 (a database of encoding SQL_ASCII holds any).
+    """
+    rows = 0
+    buffer: list[bytes] = []
+    size = 0
+    async with (
+        source.cursor() as reading,
+        target.cursor() as writing,
+        reading.copy(read) as copy_out,
+        writing.copy(write) as copy_in,
+    ):
+        async for row in copy_out:
+            chunk = bytes(row)
+            rows += 1
+            buffer.append(chunk)
+            size += len(chunk)
+            if size > COPY_CHUNK_BYTES:
+                await copy_in.write(_mended(b"".join(buffer), mend=mend))
+                buffer, size = [], 0
+            if rows % PROGRESS_EVERY_ROWS == 0:
+                progress(step, rows, max(estimate, rows))
+        await copy_in.write(_mended(b"".join(buffer), mend=mend))
+    progress(step, rows, rows)
+    return rows
+
+
+def _mended(data: bytes, *, mend: bool) -> bytes:
+    return data.decode("utf-8", "replace").encode() if mend else data
+
+
+async def fingerprint(workspace: AsyncConnection) -> str:
+    """A digest of everything staged that does not depend on the order of rows: the source's content."""
+    parts: list[str] = []
+    for table in ("users", "customers", "payments", "transactions", "events", "admin_actions", "quarantine"):
+        query = sql.SQL(
+            "select count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)"
+            " || ':' || coalesce(sum(hashtextextended(t::text, 7)::numeric), 0) from heller_staging.{} t"
+        ).format(sql.Identifier(table))
+        row = await (await workspace.execute(query)).fetchone()
+        parts.append(f"{table}={row[0] if row else ''}")
+    return re.sub(r"\s", "", ";".join(parts))
