@@ -1,0 +1,10 @@
+alter table users add primary key (id), add unique (email);
+alter table stripe_customers add primary key (user_id), add unique (stripe_customer_id);
+alter table payments add primary key (id), add unique (provider, provider_payment_intent_id), add unique (provider, provider_checkout_session_id);
+alter table admin_actions add primary key (id);
+alter table credit_transactions add primary key (id), add foreign key (payment_id) references payments on delete set null;
+alter table credit_ledger add primary key (id), add foreign key (user_id) references stripe_customers;
+create unique index uq_credit_ledger_stripe_event_id on credit_ledger (stripe_event_id) where stripe_event_id is not null;
+alter table processed_events add primary key (id), add unique (provider, provider_event_id);
+alter table stripe_events add primary key (event_id);
+create view v_credit_balance as select user_id, coalesce(sum(delta), 0)::integer as balance from credit_ledger group by user_id;
