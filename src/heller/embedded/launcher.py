@@ -231,10 +231,12 @@ class Server:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         return f"/proc/self/fd/{descriptor}", [descriptor]
 
-    def _output_since(self, position: int) -> str:
-        """What was written to the log since then."""
-        text = Path(self.request.directory, "server.log").read_bytes()[position:]
-        return text.decode("utf-8", "replace")[-OUTPUT_CHARACTERS_MAX:]
+    def _last_words(self, process: subprocess.Popen[bytes], position: int) -> str:
+        """What a program wrote to the log from there on, and how it ended."""
+        text = Path(self.request.directory, "server.log").read_bytes()[position:].decode("utf-8", "replace")
+        code = process.returncode
+        end = signal.strsignal(-code) if code < 0 else f"status {code}"
+        return f"{text[-OUTPUT_CHARACTERS_MAX:]}\nended with: {end}"
 
     def initialise(self) -> None:
         """Make the data folder, if there is none, under another name until it is whole."""
@@ -269,9 +271,7 @@ class Server:
             os.close(descriptor)
         if initdb.wait() != 0:
             shutil.rmtree(new, ignore_errors=True)
-            raise LaunchError(
-                "initdb", self._output_since(position) or f"initdb ended with {initdb.returncode}"
-            )
+            raise LaunchError("initdb", self._last_words(initdb, position))
         new.rename(self.request.data)
         parent = os.open(self.request.directory, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(parent)
@@ -308,14 +308,10 @@ class Server:
         deadline = time.monotonic() + READY_SECONDS_MAX
         while not self._is_ready(postmaster.pid):
             if postmaster.poll() is not None:
-                raise LaunchError(
-                    "server", self._output_since(position) or f"it ended with {postmaster.returncode}"
-                )
+                raise LaunchError("server", self._last_words(postmaster, position))
             if time.monotonic() > deadline:
                 self.stop(postmaster)
-                raise LaunchError(
-                    "server", f"not ready after {READY_SECONDS_MAX} s\n{self._output_since(position)}"
-                )
+                raise LaunchError("server", f"not ready after {READY_SECONDS_MAX} s")
             time.sleep(READY_POLL_SECONDS)
         return postmaster
 
