@@ -43,6 +43,26 @@ _HINTS: dict[str, str] = {
     "HL014": "Read the account again and decide anew.",
 }
 
+_UNREACHABLE_HINT = "Check that it runs and that the URL is right, then try again with the same key."
+_NO_SCHEMA = (
+    errors.SchemaMissing,
+    "The database has no heller schema, or an older one: ",
+    "Run 'heller schema apply'.",
+)
+_TOO_SLOW = (errors.Busy, "The database did not answer in time: ", "Try again with the same key.")
+_CASES: dict[str, tuple[type[errors.HellerError], str, str]] = {
+    "42501": (
+        errors.PermissionMissing,
+        "",
+        "heller's functions are granted to heller_app; run 'heller schema apply'.",
+    ),
+    "3F000": _NO_SCHEMA,
+    "42883": _NO_SCHEMA,
+    "42P01": _NO_SCHEMA,
+    "55P03": _TOO_SLOW,
+    "57014": _TOO_SLOW,
+}
+
 
 def refusal(code: str, message: str, detail: dict[str, Any]) -> errors.HellerError:
     """The typed error for one of SQL's ``HL0nn`` codes."""
@@ -55,7 +75,7 @@ def refusal(code: str, message: str, detail: dict[str, Any]) -> errors.HellerErr
 
 
 def translated(error: psycopg.Error) -> errors.HellerError | None:
-    """heller's error for a PostgreSQL error, or None where the original says more."""
+    """Heller's error for a PostgreSQL error, or None where the original says more."""
     code = error.sqlstate or ""
     if code.startswith("HL0"):
         try:
@@ -63,27 +83,13 @@ def translated(error: psycopg.Error) -> errors.HellerError | None:
         except ValueError:
             detail = {}
         return refusal(code, error.diag.message_primary or str(error), detail)
+    said = _first_line(error)
     if isinstance(error, psycopg.DataError):
-        return errors.InvalidArgument(f"PostgreSQL cannot take this value: {_first_line(error)}")
-    if code == "42501":
-        return errors.PermissionMissing(
-            _first_line(error), hint="heller's functions are granted to the role heller_app; run 'heller schema apply'."
-        )
-    if code in {"3F000", "42883", "42P01"}:
-        return errors.SchemaMissing(
-            f"The database has no heller schema, or an older one: {_first_line(error)}",
-            hint="Run 'heller schema apply'.",
-        )
-    if code in {"55P03", "57014"}:
-        return errors.Busy(
-            f"The database did not answer in time: {_first_line(error)}", hint="Try again with the same key."
-        )
+        return errors.InvalidArgument(f"PostgreSQL cannot take this value: {said}")
     if code.startswith(("08", "57P", "53")) or (isinstance(error, psycopg.OperationalError) and not code):
-        return errors.DatabaseUnavailable(
-            f"The database cannot be reached: {_first_line(error)}",
-            hint="Check that it runs and that the URL is right, then try again with the same key.",
-        )
-    return None
+        return errors.DatabaseUnavailable(f"The database cannot be reached: {said}", hint=_UNREACHABLE_HINT)
+    kind, message, hint = _CASES.get(code, (None, "", ""))
+    return None if kind is None else kind(f"{message}{said}", hint=hint)
 
 
 def _first_line(error: psycopg.Error) -> str:
@@ -164,7 +170,11 @@ class Database:
             open=False,
             check=AsyncConnectionPool.check_connection,
             configure=_configure(options),
-            kwargs={"autocommit": True, "connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "heller"},
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "application_name": "heller",
+            },
         )
         with translating():
             await pool.open(wait=True, timeout=POOL_WAIT_SECONDS)
@@ -226,4 +236,6 @@ def _call(function: str, arguments: dict[str, Any]) -> tuple[sql.Composed, list[
         sql.SQL("{} => {}").format(sql.Identifier(f"p_{name}"), sql.Placeholder()) for name in given
     )
     statement = sql.SQL("select {}({})").format(sql.Identifier("heller", function), named)
-    return statement, [Jsonb(v) if isinstance(v, dict | list) and name != "kinds" else v for name, v in given.items()]
+    return statement, [
+        Jsonb(v) if isinstance(v, dict | list) and name != "kinds" else v for name, v in given.items()
+    ]

@@ -39,7 +39,7 @@ Each class carries its data as fields, a ``code`` that is stable (the HTTP probl
 JSON key ``error`` are made of it), and a ``hint``: what to do next.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 
@@ -57,7 +57,7 @@ class HellerError(Exception):
 
     def details(self) -> dict[str, Any]:
         """The case's own data, for JSON (everything but message and hint)."""
-        return {name: value for name, value in vars(self).items() if name not in {"message", "hint"}}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"message", "hint"}}
 
 
 class UsageError(HellerError):

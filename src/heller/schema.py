@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from psycopg import AsyncConnection, errors as pg, sql
+from psycopg import AsyncConnection, sql
+from psycopg import errors as pg
 
 from heller.database import connect, translating
 from heller.errors import PermissionMissing, SchemaMismatch, SchemaMissing
@@ -156,7 +157,9 @@ async def verify(url: str) -> list[str]:
     problems += [f"{name} is missing" for name in sorted(recorded.keys() - present.keys())]
     problems += [f"{name} is not heller's" for name in sorted(present.keys() - recorded.keys())]
     problems += [
-        f"{name} was changed" for name in sorted(recorded.keys() & present.keys()) if recorded[name] != present[name]
+        f"{name} was changed"
+        for name in sorted(recorded.keys() & present.keys())
+        if recorded[name] != present[name]
     ]
     return problems
 
@@ -185,7 +188,7 @@ async def _exists(connection: AsyncConnection) -> bool:
 
 
 async def _rows(connection: AsyncConnection, query: str) -> list[tuple[Any, ...]]:
-    return await (await connection.execute(sql.SQL(query))).fetchall()  # type: ignore[arg-type]  # our own text
+    return await (await connection.execute(sql.SQL(query))).fetchall()
 
 
 async def _plan(connection: AsyncConnection) -> Plan:
@@ -228,13 +231,13 @@ async def _apply(connection: AsyncConnection) -> Plan:
         if todo.is_empty:
             return todo
         for file in todo.migrations:
-            await connection.execute(sql.SQL(file.text))  # type: ignore[arg-type]  # our own text
+            await connection.execute(sql.SQL(file.text))
             await connection.execute(
                 "insert into heller.schema_migrations (number, name, checksum) values (%s, %s, %s)",
                 [file.number, file.path.removeprefix("migrations/"), file.checksum],
             )
         for file in todo.objects:
-            await connection.execute(sql.SQL(file.text))  # type: ignore[arg-type]  # our own text
+            await connection.execute(sql.SQL(file.text))
             await connection.execute(
                 "insert into heller.schema_objects (path, checksum) values (%s, %s)"
                 " on conflict (path) do update set checksum = excluded.checksum, applied_at = clock_timestamp()",
@@ -272,6 +275,6 @@ async def _grant(connection: AsyncConnection) -> None:
         "select c.oid::regclass::text from pg_class c where c.relnamespace = 'heller'::regnamespace and c.relkind = 'v'",
     )
     for (name,) in callables:
-        await connection.execute(sql.SQL(f"grant execute on function {name} to {{}}").format(role))  # type: ignore[arg-type]  # from the catalogue, quoted there
+        await connection.execute(sql.SQL(f"grant execute on function {name} to {{}}").format(role))
     for (name,) in views:
-        await connection.execute(sql.SQL(f"grant select on {name} to {{}}").format(role))  # type: ignore[arg-type]  # from the catalogue, quoted there
+        await connection.execute(sql.SQL(f"grant select on {name} to {{}}").format(role))

@@ -32,4 +32,6 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise SettingsError(f"The environment is not usable: {problems}", hint="Correct or unset it.") from None
+        raise SettingsError(
+            f"The environment is not usable: {problems}", hint="Correct or unset it."
+        ) from None

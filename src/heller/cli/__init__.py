@@ -1,0 +1,1 @@
+"""The command line: ``heller NOUN VERB``. Data on stdout, talk on stderr."""

@@ -13,7 +13,15 @@ from heller.errors import HellerError, InvalidArgument
 from heller.ledger.batching import Batcher
 from heller.ledger.hold import Hold
 from heller.ledger.reads import Reads
-from heller.ledger.verbs import DEFAULT_HOLD_SECONDS, OPERATIONS_MAX, Operation, Result, Verbs, encoded, result_of
+from heller.ledger.verbs import (
+    DEFAULT_HOLD_SECONDS,
+    OPERATIONS_MAX,
+    Operation,
+    Result,
+    Verbs,
+    encoded,
+    result_of,
+)
 
 _APPLY = "select heller.apply(%s::jsonb, %s)::text"
 _decoder = msgspec.json.Decoder(list[dict[str, Any]])
@@ -38,10 +46,19 @@ class Ledger(Verbs, Reads):
         ``await`` instead gives the hold without an end of its own. Arguments as ``place_hold``.
         """
         return Hold(
-            self, account, amount, seconds=seconds, overrun_limit=overrun_limit, key=key, reason=reason, **common
+            self,
+            account,
+            amount,
+            seconds=seconds,
+            overrun_limit=overrun_limit,
+            key=key,
+            reason=reason,
+            **common,
         )
 
-    async def apply(self, operations: Sequence[Operation], *, atomic: bool = False) -> list[Result | HellerError]:
+    async def apply(
+        self, operations: Sequence[Operation], *, atomic: bool = False
+    ) -> list[Result | HellerError]:
         """Do many operations in one call; see ``Verbs.apply``."""
         if len(operations) > OPERATIONS_MAX:
             raise InvalidArgument(f"{len(operations)} operations; at most {OPERATIONS_MAX} in one call")
@@ -109,7 +126,7 @@ class Heller(Ledger):
         await self._batcher.close()
         await self._database.close()
 
-    def within(self, connection: Any) -> "Within":
+    def within(self, connection: Any) -> Ledger:
         """The same verbs inside the caller's own transaction; see ``heller.within``."""
         return within(connection)
 
@@ -200,7 +217,7 @@ class WithinSession(Ledger):
         return [row[0] for row in result.all()]
 
 
-def within(connection: Any) -> Any:
+def within(connection: Any) -> Ledger:
     """The verbs inside the caller's own transaction: it commits and rolls back, heller never does.
 
     Args:
@@ -219,7 +236,9 @@ def within(connection: Any) -> Any:
     )
 
 
-async def _apply(connection: AsyncConnection, texts: Sequence[bytes], *, atomic: bool) -> list[dict[str, Any]]:
+async def _apply(
+    connection: AsyncConnection, texts: Sequence[bytes], *, atomic: bool
+) -> list[dict[str, Any]]:
     operations = (b"[" + b",".join(texts) + b"]").decode()
     row = await (await connection.execute(_APPLY, [operations, atomic])).fetchone()
     return _decoder.decode(cast("tuple[str]", row)[0])

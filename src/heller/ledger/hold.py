@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from heller.errors import HellerError
 from heller.ledger.results import HoldState, Transaction
@@ -41,8 +41,9 @@ class Hold:
     def __await__(self) -> Generator[Any, None, "Hold"]:
         return self._place().__await__()
 
-    async def __aenter__(self) -> "Hold":
-        return await self._place()
+    async def __aenter__(self) -> Self:
+        await self._place()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -55,9 +56,13 @@ class Hold:
         try:
             await self.release()
         except HellerError as failure:  # the block's own error matters more; the hold ends by itself
-            error.add_note(f"The hold was not released now and ends by itself at {self.state.expires_at}: {failure}")
+            error.add_note(
+                f"The hold was not released now and ends by itself at {self.state.expires_at}: {failure}"
+            )
 
-    async def capture(self, amount: int | None = None, *, final: bool = True, **arguments: Any) -> Transaction:
+    async def capture(
+        self, amount: int | None = None, *, final: bool = True, **arguments: Any
+    ) -> Transaction:
         """Spend all that is left (no amount) or a part; ``final=False`` keeps the hold open for more."""
         arguments.setdefault("unit", self._unit)
         result = await self._verbs.capture(self._account, self.state.hold, amount, final=final, **arguments)
@@ -73,5 +78,7 @@ class Hold:
 
     async def renew(self, seconds: int = 900) -> HoldState:
         """Make it last at least ``seconds`` from now."""
-        self._state = await self._verbs.renew(self._account, self.state.hold, seconds=seconds, unit=self._unit)
+        self._state = await self._verbs.renew(
+            self._account, self.state.hold, seconds=seconds, unit=self._unit
+        )
         return self._state

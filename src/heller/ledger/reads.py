@@ -29,7 +29,7 @@ class Reads(ABC):
         return decoded(await self._read("balance", account_id=account, unit=unit), Account)
 
     async def balance_at(self, account: str, at: datetime, *, unit: str = DEFAULT_UNIT) -> int:
-        """posted as of a past instant, by ``effective_at``, with what is known now."""
+        """Posted as of a past instant, by ``effective_at``, with what is known now."""
         return int(await self._read("balance_at", account_id=account, at=at, unit=unit))
 
     async def history(
@@ -67,12 +67,16 @@ class Reads(ABC):
         )
         return [decoded(row, Transaction) for row in rows]
 
-    async def grants(self, account: str, *, unit: str = DEFAULT_UNIT, include_ended: bool = False) -> list[Grant]:
+    async def grants(
+        self, account: str, *, unit: str = DEFAULT_UNIT, include_ended: bool = False
+    ) -> list[Grant]:
         """The grants in burn-down order with what remains of each now."""
         rows = await self._read_many("grants_of", account_id=account, unit=unit, all=include_ended)
         return [decoded(row, Grant) for row in rows]
 
-    async def holds(self, account: str, *, unit: str = DEFAULT_UNIT, include_closed: bool = False) -> list[HoldState]:
+    async def holds(
+        self, account: str, *, unit: str = DEFAULT_UNIT, include_closed: bool = False
+    ) -> list[HoldState]:
         """The open holds."""
         rows = await self._read_many("holds_of", account_id=account, unit=unit, all=include_closed)
         return [decoded(row, HoldState) for row in rows]

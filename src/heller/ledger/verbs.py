@@ -66,7 +66,7 @@ def result_of(verb: str, raw: Any) -> Result | HellerError:
         return decoded(raw, HoldState)
     if "balance_after" in raw:
         return decoded(raw, Transaction)
-    return decoded(raw, HoldState if "placed_at" in raw else Grant)
+    return decoded(raw, HoldState) if "placed_at" in raw else decoded(raw, Grant)
 
 
 class Verbs(ABC):
@@ -78,7 +78,9 @@ class Verbs(ABC):
     """
 
     @abstractmethod
-    async def apply(self, operations: Sequence[Operation], *, atomic: bool = False) -> list[Result | HellerError]:
+    async def apply(
+        self, operations: Sequence[Operation], *, atomic: bool = False
+    ) -> list[Result | HellerError]:
         """Do many operations in one call; each has its own result or error in the same place.
 
         Args:
@@ -231,7 +233,14 @@ class Verbs(ABC):
             UnknownTransaction: there is none with that seq.
             ExceedsOriginal: more than what is left of it.
         """
-        operation = {"verb": "refund", "account": account, "seq": seq, "amount": amount, "key": key, "reason": reason}
+        operation = {
+            "verb": "refund",
+            "account": account,
+            "seq": seq,
+            "amount": amount,
+            "key": key,
+            "reason": reason,
+        }
         result: Transaction = await self._do(operation | _known(common))
         return result
 
@@ -257,14 +266,28 @@ class Verbs(ABC):
         return result
 
     async def transfer(
-        self, account: str, to: str, amount: int, *, key: str | None = None, reason: str | None = None, **common: Any
+        self,
+        account: str,
+        to: str,
+        amount: int,
+        *,
+        key: str | None = None,
+        reason: str | None = None,
+        **common: Any,
     ) -> Transaction:
         """Move credits to another account, all or nothing; they keep source, priority, expiry and cost.
 
         Raises:
             InsufficientCredits: available is less than the amount.
         """
-        operation = {"verb": "transfer", "account": account, "to": to, "amount": amount, "key": key, "reason": reason}
+        operation = {
+            "verb": "transfer",
+            "account": account,
+            "to": to,
+            "amount": amount,
+            "key": key,
+            "reason": reason,
+        }
         result: Transaction = await self._do(operation | _known(common))
         return result
 
@@ -284,7 +307,13 @@ class Verbs(ABC):
         ``policy``: debt (what was spent becomes debt), clamp (never below what is free), grant (only the rest of
         that purchase). What was not taken is ``shortfall``.
         """
-        operation = {"verb": "clawback", "account": account, "amount": amount, "payment": payment, "policy": policy}
+        operation = {
+            "verb": "clawback",
+            "account": account,
+            "amount": amount,
+            "payment": payment,
+            "policy": policy,
+        }
         result: Transaction = await self._do(operation | {"key": key, "reason": reason} | _known(common))
         return result
 
@@ -354,7 +383,9 @@ class Verbs(ABC):
 
     async def release(self, account: str, hold: int, *, unit: str = DEFAULT_UNIT) -> HoldState:
         """End a hold without spending; again is a replay."""
-        result: HoldState = await self._do({"verb": "release", "account": account, "hold": hold, "unit": unit})
+        result: HoldState = await self._do(
+            {"verb": "release", "account": account, "hold": hold, "unit": unit}
+        )
         return result
 
     async def renew(

@@ -50,16 +50,17 @@ async def verify(url: str, *, progress: Progress | None = None, workers: int = 2
         await schema.require(connection)
         with translating():
             rows = await (
-                await connection.execute(
-                    "select count(*), coalesce(sum(last_seq), 0) from heller.accounts"
-                )
+                await connection.execute("select count(*), coalesce(sum(last_seq), 0) from heller.accounts")
             ).fetchall()
             total = int(rows[0][0])
             borders = await _borders(connection, total, workers)
             trial = (await (await connection.execute("select heller.trial_balance()")).fetchall())[0][0]
     done = _Done(total, progress)
     parts = await asyncio.gather(
-        *(_range(url, first, last, done) for first, last in zip(["", *borders], [*borders, None], strict=True))
+        *(
+            _range(url, first, last, done)
+            for first, last in zip(["", *borders], [*borders, None], strict=True)
+        )
     )
     return Verification(
         accounts=sum(part[0] for part in parts),
@@ -94,7 +95,9 @@ async def _borders(connection: Any, total: int, workers: int) -> list[str]:
     return borders
 
 
-async def _range(url: str, after: str, last: str | None, done: _Done) -> tuple[int, int, list[dict[str, Any]]]:
+async def _range(
+    url: str, after: str, last: str | None, done: _Done
+) -> tuple[int, int, list[dict[str, Any]]]:
     accounts = transactions = 0
     broken: list[dict[str, Any]] = []
     connection = await connect(url)

@@ -1,0 +1,5 @@
+"""``heller demo``."""
+
+
+def demo() -> None:
+    """Placeholder."""

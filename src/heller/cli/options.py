@@ -1,0 +1,99 @@
+"""Options that many commands share, and the database they name."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from heller import embedded as server
+from heller import schema
+from heller.errors import SettingsError
+
+T = TypeVar("T")
+
+DEFAULT_DIRECTORY = Path(".heller/postgres")
+
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="DATABASE_URL",
+        show_envvar=True,
+        metavar="URL",
+        help="heller's own database, postgresql://user:password@host:5432/name.",
+    ),
+]
+EmbeddedOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--embedded",
+        metavar="[DIR]",
+        help=f"Run heller's own PostgreSQL in this folder instead (without DIR: {DEFAULT_DIRECTORY}).",
+    ),
+]
+SourceOption = Annotated[
+    str,
+    typer.Option(
+        "--source",
+        envvar="LEGACY_DATABASE_URL",
+        show_envvar=True,
+        metavar="URL",
+        help="The legacy database (opened read-only), or a folder with its tables as CSV or JSON.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+UnitOption = Annotated[str, typer.Option("--unit", help="The kind of credits.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would happen and change nothing.")]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key", help="Name of this intent: repeating the command with the same key has one effect."
+    ),
+]
+
+
+def with_directory(arguments: list[str]) -> list[str]:
+    """Let ``--embedded`` stand without a folder."""
+    completed: list[str] = []
+    for place, argument in enumerate(arguments):
+        completed.append(argument)
+        following = arguments[place + 1] if place + 1 < len(arguments) else "-"
+        if argument == "--embedded" and following.startswith("-"):
+            completed.append(str(DEFAULT_DIRECTORY))
+    return completed
+
+
+@contextmanager
+def database_url(
+    database: str | None, embedded: Path | None, *, apply_schema: bool = False, scratch: bool = False
+) -> Iterator[str]:
+    """The URL of the database a command works on; an embedded server runs for the length of the block.
+
+    Args:
+        apply_schema: bring the schema up to date first (an embedded database always is).
+        scratch: without either option, work in a temporary embedded database.
+
+    Raises:
+        SettingsError: neither option was given.
+    """
+    if embedded is not None or (scratch and not database):
+        with server.running(embedded) as running:
+            asyncio.run(schema.apply(running.url))
+            yield running.url
+    elif database:
+        if apply_schema:
+            asyncio.run(schema.apply(database))
+        yield database
+    else:
+        raise SettingsError(
+            "No database was named.",
+            hint="Give --database URL or --embedded, or set DATABASE_URL.",
+        )
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run the asynchronous part of a command."""
+    return asyncio.run(work)

@@ -1,0 +1,151 @@
+"""What commands print: JSON or tables on stdout; talk, progress and errors on stderr."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from heller.errors import HellerError
+
+PLAIN_SECONDS = 5.0
+
+out = Console(highlight=False, soft_wrap=True)
+talk = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(data, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def table(title: str | None, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> Table:
+    """A table for people; columns whose name ends in ``>`` hold numbers and are right-aligned."""
+    result = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim"
+    )
+    for column in columns:
+        result.add_column(column.removesuffix(">"), justify="right" if column.endswith(">") else "left")
+    for row in rows:
+        result.add_row(*(_cell(cell) for cell in row))
+    return result
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, int) else str(value)
+
+
+def number(value: int) -> str:
+    """Digits in groups of three."""
+    return f"{value:,}"
+
+
+def moment(value: datetime | None) -> str:
+    """An instant in UTC, to the second."""
+    return "" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def print_error(error: HellerError, *, as_json: bool) -> None:
+    """An error: message and hint for people, all its data for programs."""
+    if as_json:
+        print_json(
+            {
+                "ok": False,
+                "error": error.code,
+                "message": error.message,
+                "hint": error.hint,
+                **error.details(),
+            }
+        )
+        return
+    talk.print(f"[bold red]Error:[/] {_escaped(error.message)}")
+    if error.hint:
+        talk.print(f"[dim]{_escaped(error.hint)}[/]")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Any]:
+    """A callback ``(step, done, total)`` that draws bars on a terminal and plain lines otherwise."""
+    if quiet or not talk.is_terminal:
+        yield _Lines(quiet=quiet)
+        return
+    bars = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=talk,
+        transient=False,
+    )
+    with bars:
+        yield _Bars(bars)
+
+
+class _Bars:
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        if step not in self._tasks:
+            self._tasks[step] = self._bars.add_task(step, total=total or None, rate="")
+        task = self._bars.tasks[self._tasks[step]]
+        rate = f"{task.speed:,.0f}/s" if task.speed else ""
+        self._bars.update(self._tasks[step], completed=done, total=total or None, rate=rate)
+
+
+class _Lines:
+    """One line when a step begins and ends, and every few seconds between."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._started: dict[str, float] = {}
+        self._said: dict[str, float] = {}
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        if self._quiet:
+            return
+        now = time.monotonic()
+        started = self._started.setdefault(step, now)
+        is_end = total > 0 and done >= total
+        if not is_end and now - self._said.get(step, 0.0) < PLAIN_SECONDS:
+            return
+        if is_end and self._said.get(step) == float("inf"):
+            return
+        self._said[step] = float("inf") if is_end else now
+        seconds = now - started
+        rate = f", {done / seconds:,.0f}/s" if seconds > 0.1 else ""  # noqa: PLR2004  # too short to speak of a rate
+        left = f", {(total - done) * seconds / done:,.0f} s left" if done and total > done else ""
+        of = f" of {total:,}" if total else ""
+        talk.print(f"{step}: {done:,}{of}{rate}{left}")
