@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from heller import embedded
+from heller.embedded import launcher as launching
 
 HOLD = """
 import sys
@@ -210,8 +211,10 @@ def test_folder_with_a_long_and_odd_name_works(tmp_path: Path) -> None:
 
 def test_kept_server_stays_until_it_is_stopped(folder: Path) -> None:
     server = embedded.start(folder, keep=True)
-    server.stop()
     pid = postmaster(folder)
+    server.stop()
+    time.sleep(5 * launching.POLL_SECONDS)  # the launcher has looked for users, and found none
+    assert value(server.url, "select 1") == 1
     with embedded.running(folder) as joined:
         assert postmaster(folder) == pid
         assert not embedded.stop(folder), "in use"
