@@ -59,8 +59,7 @@ def durable_server() -> Iterator[embedded.EmbeddedServer]:
 
 
 def _create(server_url: str, name: str, *, template: str = "template1") -> str:
-    # Copying files beats logging blocks where fsync is off.
-    statement = sql.SQL("create database {} template {} strategy file_copy")
+    statement = sql.SQL("create database {} template {}")
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
     return with_database(server_url, name)
