@@ -103,7 +103,7 @@ async def _accounts(
     for name, count, total in await cursor.fetchall():
         if name is None:
             continue
-        account = accounts.get(planted.aliases.get(name, name))
+        account = accounts.get(planted.aliases.get(name) or name)
         if account is not None:
             account["history_sum"] = (account["history_sum"] or 0) + int(total)
             account["transactions"] = (account["transactions"] or 0) + count
