@@ -58,10 +58,20 @@ class Decisions:
             rows[code] = dict(listed)
         return cls(defaults, rows, recommended)
 
+    def as_json(self) -> dict[str, Any]:
+        """For the journal of runs, where verify reads them back."""
+        return {"defaults": self.defaults, "rows": self.rows, "recommended": self.recommended}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Decisions":
+        """What ``as_json`` wrote."""
+        return cls(content["defaults"], content["rows"], content["recommended"])
+
     def digest(self) -> str:
-        """A digest of all choices, for the plan."""
-        content = {"defaults": self.defaults, "rows": self.rows, "recommended": self.recommended}
-        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        """A digest of all choices that were made, for the plan: an undecided default is no choice."""
+        made = {code: choice for code, choice in self.defaults.items() if choice != UNDECIDED}
+        rows = {code: listed for code, listed in self.rows.items() if listed}
+        return sha256(json.dumps([made, rows, self.recommended], sort_keys=True).encode()).hexdigest()
 
 
 def _check(path: Path, text: str, kind: FindingKind, *, section: str, key: str, choice: Any) -> None:

@@ -2,23 +2,24 @@
 
 -- What each reason says, decided once a distinct text.
 create unlogged table heller_staging.reasons as
-select reason, description,
-       (select k.kind from heller_staging.kinds k where k.reason = lower(btrim(coalesce(d.reason, d.description)))) as mapped,
+select words, (select k.kind from heller_staging.kinds k where k.reason = lower(btrim(coalesce(d.reason, d.description)))) as mapped,
        case
-         when words ~ '\m(chargeback|charge_back|dispute|disputed)' then 'chargeback'
-         when words ~ '\mrefund' then 'refund'
-         when words ~ '^(purchase|payment|top.?up|buy|bought|kauf)' or words ~ '\mpurchase' then 'purchase'
-         when words ~ '\m(bonus|welcome|seed|promo|promotion|gift|signup|sign_up|referral|free|trial|grant)' then 'given'
-         when words ~ '\m(admin|manual|adjust|adjustment|correction|korrektur|kulanz)' then 'manual'
-         when words ~ '^transfer' then 'transfer'
-         when words ~ '(usage|used|use\M|spend|spent|consum|debit|deduct|analys|match|improve|feature|resume|job|verbrauch)' then 'usage'
+         when said ~ '\m(chargeback|charge_back|dispute|disputed)' then 'chargeback'
+         when said ~ '\mrefund' then 'refund'
+         when said ~ '^(purchase|payment|top.?up|buy|bought|kauf)' or said ~ '\mpurchase' then 'purchase'
+         when said ~ '\m(bonus|welcome|seed|promo|promotion|gift|signup|sign_up|referral|free|trial|grant)' then 'given'
+         when said ~ '^admin' then 'admin'
+         when said ~ '\m(admin|manual|adjust|adjustment|correction|korrektur|kulanz)' then 'manual'
+         when said ~ '^transfer' then 'transfer'
+         when said ~ '(usage|used|\muse\M|spend|spent|consum|debit|deduct|analys|match|improve|feature|resume|\mjob|verbrauch)' then 'usage'
          else 'other'
        end as class
 from (
-  select reason, description, lower(concat_ws(' ', reason, description)) as words
-  from (select distinct reason, description from heller_staging.transactions) x
+  select coalesce(reason, '') || E'\x1f' || coalesce(description, '') as words, min(reason) as reason, min(description) as description,
+         lower(concat_ws(' ', min(reason), min(description))) as said
+  from heller_staging.transactions group by 1
 ) d;
-create index on heller_staging.reasons (reason);
+create index on heller_staging.reasons using hash (words);
 analyze heller_staging.reasons;
 
 create unlogged table heller_staging.states as
@@ -108,7 +109,7 @@ select l.source, l.ledger, l.id, l.payment_id, l.via, t.delta, t.created_at, c.c
        row_number() over (partition by l.payment_id, l.ledger, t.delta > 0 order by t.created_at, length(l.id), l.id) as n
 from heller_staging.links l
 join heller_staging.transactions t on t.source = l.source and t.id = l.id
-join heller_staging.reasons c on c.reason is not distinct from t.reason and c.description is not distinct from t.description;
+join heller_staging.reasons c on c.words = coalesce(t.reason, '') || E'\x1f' || coalesce(t.description, '');
 create index on heller_staging.booked (payment_id);
 create unique index on heller_staging.booked (source, id);
 analyze heller_staging.booked;

@@ -2,7 +2,7 @@
 
 create unlogged table heller_staging.people as
 select id, heller_staging.key(id) as name, heller_staging.key(email) as email, heller_staging.key(customer) as customer,
-       balance, created_at,
+       name as display, balance, created_at,
        coalesce(email ~* '^emergency_.*@temp\.com$' or name ilike 'emergency user%', false) as ghost
 from heller_staging.users;
 create unique index on heller_staging.people (id);

@@ -4,12 +4,15 @@ select r.strict, r.ref, r.written, r.user_id, r.verdict,
        coalesce(sum(g.credits) filter (where not g.ledger), 0)::bigint as transactions,
        coalesce(sum(g.rows) filter (where not g.ledger), 0)::bigint as transaction_rows,
        coalesce(sum(g.credits) filter (where g.ledger), 0)::bigint as ledger,
-       coalesce(sum(g.rows) filter (where g.ledger), 0)::bigint as ledger_rows
+       coalesce(sum(g.rows) filter (where g.ledger), 0)::bigint as ledger_rows,
+       coalesce(sum(g.entries), 0)::bigint as entries
 from heller_staging.refs r
 left join (
   select s.strict, case when s.strict then coalesce(t.user_ref, '(none)') else coalesce(heller_staging.key(t.user_ref), '(none)') end as ref,
-         t.ledger, sum(t.delta) as credits, count(*) as rows
-  from heller_staging.transactions t join heller_staging.sources s using (source) group by 1, 2, 3
+         t.ledger, sum(t.delta) as credits, count(*) as rows, sum(t.delta) filter (where m.id is null) as entries
+  from heller_staging.transactions t join heller_staging.sources s using (source)
+  left join heller_staging.merges m on m.source = t.source and m.id = t.id
+  group by 1, 2, 3
 ) g on g.strict = r.strict and g.ref = r.ref
 group by r.strict, r.ref, r.written, r.user_id, r.verdict;
 

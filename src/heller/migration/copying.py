@@ -1,0 +1,273 @@
+"""The copy itself: planned rows become accounts, transactions, grants, payments and identities, in ranges of accounts.
+
+A range is one transaction, and an account is in one range, so a kill at any moment leaves whole accounts.
+Running again adds what is missing and nothing else: provenance says what is there.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+from heller.migration.audit import find
+from heller.migration.decisions import Decisions
+from heller.migration.plan import Decide, Plan, Truth, check_plan, prepare, write_plan
+from heller.migration.progress import Progress, silent
+from heller.migration.source import open_source
+from heller.migration.staging import LOCK_WORKERS, connect, execute_script, open_workspace, stage
+from heller.schema import require
+
+RANGE_ROWS = 25_000
+WORKERS = 2
+
+_RANGES = """
+select min(no), max(no), sum(rows)::bigint from (
+  select a.no, coalesce(e.n, 0) + 1 as rows,
+         (sum(coalesce(e.n, 0) + 1) over (order by a.no) - 1)::bigint / %s as part
+  from heller_staging.accounts a left join (select no, count(*) as n from heller_staging.entries group by no) e using (no)
+) x group by part order by part
+"""
+
+_PRESENT = """
+select
+  (select count(*) from heller_staging.homes h join heller.accounts a on a.account_id = h.account and a.unit = 'credit'),
+  (select count(*) from heller_staging.customers c
+   join (select name, min(user_id) as user_id from heller_staging.names group by name having count(distinct user_id) = 1) n
+     on n.name = heller_staging.key(c.user_ref)
+   join heller_staging.homes h on h.user_id = n.user_id
+   where case when heller_staging.key(c.customer) is null
+              then exists (select from heller.accounts a where a.account_id = h.account and a.unit = 'credit')
+              else exists (select from heller.identities i where i.kind = 'stripe_customer' and i.name = heller_staging.key(c.customer)
+                             and i.user_id = h.account) end
+     and not exists (select from heller_staging.quarantine q where q.source = c.source and q.id = c.user_ref))
+"""
+
+_TOTALS = """
+select (select count(*) from heller_staging.accounts a join heller.accounts h on h.account_id = a.account and h.unit = 'credit'),
+       count(*), coalesce(sum(delta), 0)::bigint
+from heller.transactions where source_system = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The result of a copy: source rows by what became of them, and the credits on both sides."""
+
+    run_id: int
+    plan: Plan
+    accounts: int
+    transactions: int
+    copied: int
+    present: int
+    quarantined: int
+    credits_source: int
+    credits_target: int
+
+    @property
+    def ok(self) -> bool:
+        """True when every source row is accounted for and the credits agree."""
+        return (
+            self.copied + self.present + self.quarantined == self.plan.rows
+            and self.credits_source == self.credits_target
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The ``--json`` contract of ``heller migrate copy`` and ``run``."""
+        return {
+            "accounts": self.accounts, "transactions": self.transactions, "copied": self.copied,
+            "present": self.present, "quarantined": self.quarantined, "rows": self.plan.rows,
+            "credits_source": self.credits_source, "credits_target": self.credits_target,
+            "plan": self.plan.digest, "mismatches": [], "proof": None, "ok": self.ok,
+        }  # fmt: skip
+
+
+async def copy(
+    source: str,
+    database: str,
+    out: Path,
+    *,
+    mapping: Path | None = None,
+    truth: Truth = "balance",
+    decide: Decide = "asked",
+    replan: bool = False,
+    progress: Progress = silent,
+) -> Copied:
+    """Copy what plan.json planned, if the source is still what was planned. Raises StalePlan, DecisionsNeeded, Busy."""
+    async with open_workspace(database) as workspace, open_source(source, workspace=workspace, mapping=mapping) as opened:
+        await require(workspace)
+        snapshot_at = await stage(workspace, opened, progress=progress)
+        await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=progress)
+        planned = await prepare(
+            workspace, opened, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=progress
+        )
+        if replan:
+            write_plan(planned, out)
+        check_plan(planned, out)
+        decisions = Decisions.read(out / "decisions.toml", recommended=decide == "recommended")
+        return await carry(workspace, database, planned, decisions=decisions, progress=progress)
+
+
+async def carry(
+    workspace: AsyncConnection, database: str, planned: Plan, *, decisions: Decisions, progress: Progress = silent
+) -> Copied:
+    """Write everything that is planned and not there yet."""
+    run_id = await _begin_run(workspace, planned, decisions)
+    before = await _present(workspace, planned)
+    names = {"system": sql.Literal(planned.system), "snapshot_at": sql.Literal(planned.snapshot_at)}
+    await execute_script(workspace, "copy.sql", **names)
+    ranges = await (await workspace.execute(_RANGES, (RANGE_ROWS,))).fetchall()
+    meter = _Meter(progress, sum(rows for _, _, rows in ranges))
+    queue = list(reversed(ranges))
+    counted = await asyncio.gather(*(_worker(database, queue, meter) for _ in range(min(WORKERS, len(ranges)))))
+    records, payments = (sum(column) for column in zip((0, 0), *counted, strict=True))
+    merged = await _write_outcomes(workspace, planned, run_id)
+    return await _finish_run(
+        workspace, planned, run_id=run_id, present_before=before, written=records + payments + merged
+    )
+
+
+class _Meter:
+    """Adds up what the workers have done."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
+        progress("copy", 0, total)
+
+    def add(self, rows: int) -> None:
+        """One more range is done."""
+        self.done += rows
+        self.progress("copy", self.done, self.total)
+
+
+async def _worker(database: str, queue: list[tuple[int, int, int]], meter: _Meter) -> tuple[int, int]:
+    """Take ranges until none is left; answers the history rows and the payments written."""
+    records = payments = 0
+    connection = await connect(database)
+    try:
+        await connection.execute("select pg_advisory_lock_shared(%s)", (LOCK_WORKERS,))
+        await connection.execute("set plan_cache_mode = force_custom_plan")
+        await connection.execute("set jit = off")
+        while queue:
+            low, high, rows = queue.pop()
+            async with connection.transaction():
+                fresh = await _call(connection, "select transactions, records from heller_staging.copy_missing(%s, %s)", low, high)
+                first = await _call(connection, "select transactions, records from heller_staging.copy_fresh(%s, %s)", low, high)
+                beside = await _call(connection, "select payments from heller_staging.copy_beside(%s, %s)", low, high)
+            records += fresh[1] + first[1]
+            payments += beside[0]
+            meter.add(rows)
+    finally:
+        await connection.close()
+    return records, payments
+
+
+async def _call(connection: AsyncConnection, query: str, low: int, high: int) -> Sequence[int]:
+    row = await (await connection.execute(query, (low, high))).fetchone()
+    if row is None:
+        raise AssertionError(query)
+    return row
+
+
+async def _begin_run(workspace: AsyncConnection, planned: Plan, decisions: Decisions) -> int:
+    cursor = await workspace.execute(
+        "insert into heller.migration_runs (source_system, source_name, truth, decisions, plan_digest, snapshot_at)"
+        " values (%s, %s, %s, %s, %s, %s) returning run_id",
+        (planned.system, planned.source, planned.truth, json.dumps(decisions.as_json()), planned.digest, planned.snapshot_at),
+    )
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def _present(workspace: AsyncConnection, planned: Plan) -> tuple[int, int]:
+    """Users and customer rows that were here before; a plain count, since they are small tables."""
+    del planned
+    row = await (await workspace.execute(_PRESENT)).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
+async def _write_outcomes(workspace: AsyncConnection, planned: Plan, run_id: int) -> int:
+    """Journal what is no transaction of its own: merged rows (answered: how many are new) and quarantined ones."""
+    values = {"system": planned.system, "run": run_id}
+    await workspace.execute(
+        """
+        insert into heller_staging.quarantine
+        select k.source, k.id, f.ref, f.credits, 'another payment in heller carries the same id of the provider'
+        from heller_staging.payment_keys k join heller_staging.facts f on f.id = k.id
+        join heller_staging.sources s on s.source = k.source
+        where k.account is not null and not exists (
+          select from heller.payments p where p.account_id = k.account and p.source_system = %(system)s
+            and p.source_table = s.label and p.source_id = k.id)
+        """,
+        values,
+    )
+    merged = await workspace.execute(
+        """
+        insert into heller.migration_outcomes (source_system, source_table, source_id, outcome, reason, account_id, into_table, into_id, run_id)
+        select %(system)s, s.label, m.id, 'merged', 'the same business event as ' || i.label || ' ' || m.into_id, e.account, i.label, m.into_id, %(run)s
+        from heller_staging.merges m
+        join heller_staging.sources s on s.source = m.source
+        join heller_staging.sources i on i.source = m.into_source
+        join heller_staging.entries e on e.source_table = i.label and e.source_id = m.into_id
+        on conflict do nothing
+        """,
+        values,
+    )
+    await workspace.execute(
+        """
+        insert into heller_staging.quarantine
+        select m.source, m.id, null, null, 'the transaction it is part of is left out'
+        from heller_staging.merges m join heller_staging.sources s on s.source = m.source
+        where not exists (select from heller.migration_outcomes o where o.source_system = %(system)s and o.source_table = s.label
+                            and o.source_id = m.id and o.outcome = 'merged')
+        """,
+        values,
+    )
+    await workspace.execute(
+        """
+        insert into heller.migration_outcomes (source_system, source_table, source_id, outcome, reason, run_id)
+        select distinct on (s.label, q.id) %(system)s, s.label, q.id, 'quarantined', q.reason, %(run)s
+        from heller_staging.quarantine q join heller_staging.sources s using (source)
+        order by s.label, q.id
+        on conflict do nothing
+        """,
+        values,
+    )
+    return merged.rowcount
+
+
+async def _finish_run(
+    workspace: AsyncConnection, planned: Plan, *, run_id: int, present_before: tuple[int, int], written: int
+) -> Copied:
+    counts = await workspace.execute(
+        """
+        select (select count(*) from heller_staging.users), (select count(*) from heller_staging.customers),
+               (select count(*) from heller_staging.quarantine),
+               (select count(*) from heller_staging.quarantine q join heller_staging.sources s using (source) where s.part = 'customers'),
+               (select count(*) from heller_staging.quarantine q join heller_staging.sources s using (source)
+                where s.part = 'customers' and q.id = '(none)')
+        """
+    )
+    users, customers, quarantined, customers_aside, customers_gone = await counts.fetchone() or (0,) * 5
+    copied = written + (users - present_before[0]) + (customers - (customers_aside - customers_gone) - present_before[1])
+    totals = await (await workspace.execute(_TOTALS, (planned.system,))).fetchone()
+    accounts, transactions, credits = totals or (0, 0, 0)
+    result = Copied(
+        run_id=run_id,
+        plan=planned,
+        accounts=accounts,
+        transactions=transactions,
+        copied=copied,
+        present=planned.rows - quarantined - copied,
+        quarantined=quarantined,
+        credits_source=planned.credits["target"],
+        credits_target=credits,
+    )
+    await workspace.execute(
+        "update heller.migration_runs set finished_at = clock_timestamp(), summary = %s where run_id = %s",
+        (json.dumps(result.as_json()), run_id),
+    )
+    return result

@@ -1,0 +1,139 @@
+-- One row for each transaction to be, but the opening ones: those follow from what is missing.
+create unlogged table heller_staging.entries (
+  no bigint, account text, ord smallint, at timestamptz, source_table text, source_id text, delta bigint, kind text, reason text,
+  actor text, payment_key text, idempotency_key text, cost bigint, currency text, metadata jsonb
+);
+
+-- The key by which a payment will be known: the provider's id of it, for the first payment that carries it.
+create unlogged table heller_staging.payment_keys as
+select f.id, f.source, a.no, a.account, coalesce(b.taken, 0)::bigint as taken, f.provider, f.state,
+       case when f.intent is not null and i.n = 1 then f.intent end as intent,
+       case when f.session is not null and s.n = 1 then f.session end as session,
+       case when f.intent is not null and i.n = 1 then case when f.provider = 'stripe' then '' else f.provider || ':' end || f.intent
+            when f.session is not null and f.intent is null and s.n = 1 then case when f.provider = 'stripe' then '' else f.provider || ':' end || f.session
+            else {system} || ':' || src.label || ':' || f.id end as payment_key
+from heller_staging.facts f
+join heller_staging.sources src on src.source = f.source
+left join heller_staging.homes h on h.user_id = f.user_id
+left join heller_staging.owners o on o.strict = f.strict and o.ref = f.ref
+left join heller_staging.accounts a on a.account = coalesce(h.account, o.account)
+left join (
+  select b.payment_id, -sum(b.delta) as taken from heller_staging.booked b
+  where b.side = 'out' and not exists (select from heller_staging.merges m where m.source = b.source and m.id = b.id)
+  group by b.payment_id
+) b on b.payment_id = f.id
+left join (select f.id, row_number() over (partition by provider, intent order by w.booking_id is null, created_at, length(f.id), f.id) as n
+           from heller_staging.facts f join heller_staging.worth w on w.payment_id = f.id where intent is not null) i on i.id = f.id
+left join (select f.id, row_number() over (partition by provider, session order by w.booking_id is null, created_at, length(f.id), f.id) as n
+           from heller_staging.facts f join heller_staging.worth w on w.payment_id = f.id where session is not null) s on s.id = f.id;
+create unique index on heller_staging.payment_keys (id);
+create index on heller_staging.payment_keys (no);
+analyze heller_staging.payment_keys;
+
+insert into heller_staging.entries
+select a.no, a.account, 1, coalesce(t.created_at, {snapshot_at}), s.label, t.id, t.delta,
+       coalesce(c.mapped, case
+         when c.class = 'chargeback' then case when t.delta < 0 then 'clawback' else 'reinstate' end
+         when c.class = 'refund' then case when t.delta < 0 then 'clawback' else 'refund' end
+         when t.delta > 0 and (c.class = 'purchase' or b.side = 'in') then 'purchase'
+         when t.delta > 0 and c.class in ('given', 'admin') then 'grant'
+         when c.class = 'transfer' then 'transfer'
+         when c.class = 'usage' then case when t.delta < 0 then 'spend' else 'refund' end
+         else 'adjust' end),
+       concat_ws(': ', nullif(btrim(t.reason), ''), nullif(btrim(t.description), '')),
+       ad.actor_ref,
+       k.payment_key,
+       case when w.payment_id is not null then k.payment_key else nullif(btrim(t.event), '') end,
+       case when w.payment_id is not null and f.amount > 0 and f.currency is not null then f.amount else 0 end,
+       case when w.payment_id is not null and f.amount > 0 then f.currency end,
+       nullif(jsonb_strip_nulls(jsonb_build_object(
+         'payment_id', b.payment_id, 'event', nullif(btrim(t.event), ''), 'admin_action', t.admin_ref, 'comment', ad.comment,
+         'merged', mg.rows)) || coalesce(j.legacy, '{{}}'), '{{}}')
+from heller_staging.transactions t
+join heller_staging.sources s on s.source = t.source
+join heller_staging.owners o on o.strict = s.strict
+  and o.ref = case when s.strict then coalesce(t.user_ref, '(none)') else coalesce(heller_staging.key(t.user_ref), '(none)') end
+join heller_staging.accounts a on a.account = o.account
+join heller_staging.reasons c on c.words = coalesce(t.reason, '') || E'\x1f' || coalesce(t.description, '')
+left join heller_staging.booked b on b.source = t.source and b.id = t.id
+left join heller_staging.facts f on f.id = b.payment_id
+left join heller_staging.payment_keys k on k.id = b.payment_id
+left join heller_staging.worth w on w.payment_id = b.payment_id and w.booking_source = t.source and w.booking_id = t.id
+left join heller_staging.admin_actions ad on ad.id = t.admin_ref
+left join (
+  select m.into_source, m.into_id, jsonb_agg(ms.label || ':' || m.id order by m.id) as rows
+  from heller_staging.merges m join heller_staging.sources ms on ms.source = m.source group by 1, 2
+) mg on mg.into_source = t.source and mg.into_id = t.id
+cross join lateral (
+  select case when v.value is null then jsonb_build_object('legacy_text', t.metadata) else jsonb_build_object('legacy', v.value) end as legacy
+  from (select heller_staging.json(t.metadata) as value where t.metadata is not null and t.metadata <> '{{}}' offset 0) v
+  union all select null where t.metadata is null or t.metadata = '{{}}'
+) j
+where not exists (select from heller_staging.merges m where m.source = t.source and m.id = t.id)
+order by a.no;
+
+insert into heller_staging.entries
+select a.no, a.account, case when c.code = 'payment_without_transaction' then 1 else 3 end,
+       case when c.code = 'payment_without_transaction' then coalesce(f.created_at, {snapshot_at}) else {snapshot_at} end,
+       'decision', c.code || ':' || c.key, c.delta,
+       case c.code when 'payment_without_transaction' then 'purchase' when 'refund_taken_twice' then 'reinstate'
+                   when 'negative_balance' then 'adjust' else 'clawback' end,
+       case c.code
+         when 'payment_without_transaction' then 'Purchase that was paid but never booked in the old system'
+         when 'payment_booked_twice' then 'Credits of a payment that the old system booked more than once'
+         when 'refund_taken_twice' then 'Credits that the old system took back more than once for one refund'
+         when 'refund_not_taken' then 'Credits of a payment that was given back'
+         else 'Debt of the old system forgiven' end,
+       null, k.payment_key, case when c.code = 'payment_without_transaction' then k.payment_key end,
+       case when c.code = 'payment_without_transaction' and f.currency is not null then greatest(f.amount, 0) else 0 end,
+       case when c.code = 'payment_without_transaction' then f.currency end,
+       jsonb_build_object('decision', c.code, 'row', c.key)
+from heller_staging.corrections c
+join heller_staging.accounts a on a.account = c.account
+left join heller_staging.facts f on f.id = c.key and c.code <> 'negative_balance'
+left join heller_staging.payment_keys k on k.id = c.key and c.code <> 'negative_balance';
+
+-- A key belongs to the first row of its account that carries it.
+create index on heller_staging.entries (no);
+update heller_staging.entries e set idempotency_key = null
+from (
+  select source_table, source_id, no from (
+    select no, source_table, source_id, row_number() over (partition by no, idempotency_key order by ord, at, length(source_id), source_id) as n
+    from heller_staging.entries where idempotency_key is not null
+  ) x where x.n > 1
+) d where d.no = e.no and d.source_table = e.source_table and d.source_id = e.source_id;
+analyze heller_staging.entries;
+
+-- Rows that a decision leaves out.
+insert into heller_staging.quarantine
+select t.source, t.id, t.user_ref, t.delta, 'left out by decision: ' || case o.verdict when 'many' then 'the user is ambiguous' else 'the user is unknown' end
+from heller_staging.transactions t
+join heller_staging.sources s on s.source = t.source
+join (select w.*, r.verdict from heller_staging.owners w join heller_staging.refs r on r.strict = w.strict and r.ref = w.ref) o on o.strict = s.strict
+  and o.ref = case when s.strict then coalesce(t.user_ref, '(none)') else coalesce(heller_staging.key(t.user_ref), '(none)') end
+where o.account is null and not exists (select from heller_staging.merges m where m.source = t.source and m.id = t.id);
+
+insert into heller_staging.quarantine
+select k.source, k.id, f.ref, f.credits, 'left out by decision: the user is not known'
+from heller_staging.payment_keys k join heller_staging.facts f on f.id = k.id where k.account is null;
+
+-- Names that identify exactly one user here; a shared name identifies nobody.
+create unlogged table heller_staging.identities as
+select min(a.no) as no, n.kind, n.name, min(h.account) as account
+from heller_staging.names n
+join heller_staging.homes h on h.user_id = n.user_id
+join heller_staging.accounts a on a.account = h.account
+where length(n.name) between 1 and 320
+group by n.kind, n.name having count(distinct h.account) = 1;
+create index on heller_staging.identities (no);
+analyze heller_staging.identities;
+
+insert into heller_staging.quarantine
+select c.source, c.user_ref, c.user_ref, null,
+       case when coalesce(n.users, 0) = 0 then 'the row names no known user'
+            when n.users > 1 then 'the row names several users'
+            else 'the Stripe customer belongs to several users, so it identifies none' end
+from heller_staging.customers c
+left join (select name, count(distinct user_id) as users from heller_staging.names group by name) n on n.name = heller_staging.key(c.user_ref)
+left join heller_staging.identities i on i.kind = 'stripe_customer' and i.name = heller_staging.key(c.customer)
+where coalesce(n.users, 0) <> 1 or (heller_staging.key(c.customer) is not null and i.name is null);
