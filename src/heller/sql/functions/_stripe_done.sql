@@ -1,0 +1,9 @@
+create or replace function heller._stripe_done(p_payment_key text, p_inbox_ids jsonb, p_status text default 'done', p_reason text default null) returns void
+language plpgsql set search_path = pg_catalog as $$
+begin
+  perform heller.stripe_close(p_inbox_ids, p_status, p_reason, null, p_payment_key);
+  update heller.inbox set status = p_status, reason = p_reason, closed_at = clock_timestamp()
+  where payment_key = p_payment_key and status = 'parked' and reason in ('no_order', 'order_conflict', 'order_already_paid', 'amount_too_low',
+    'currency_mismatch', 'zero_amount_not_allowed', 'gone', 'unknown_account', 'unreadable', 'subscription_changed');
+end $$;
+comment on function heller._stripe_done(text, jsonb, text, text) is 'Closes the events of a payment that is as it should be, those parked earlier as well.';
