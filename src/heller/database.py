@@ -33,6 +33,7 @@ _REFUSALS: dict[str, type[errors.HellerError]] = {
     "HL013": errors.IdempotencyConflict,
     "HL014": errors.StaleVersion,
     "HL015": errors.IntegrityError,
+    "HL016": errors.AccountAway,
 }
 
 _HINTS: dict[str, str] = {
@@ -40,6 +41,7 @@ _HINTS: dict[str, str] = {
     "HL003": "Open it with open_account (command line: heller account open).",
     "HL005": "An operator can unfreeze it once the reason is cleared.",
     "HL013": "Use a new key for a new intent; repeat the same request to get the first result.",
+    "HL016": "Ask heller.route(account) which system serves it now.",
     "HL014": "Read the account again and decide anew.",
 }
 

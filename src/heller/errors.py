@@ -10,7 +10,8 @@
     │   ├── InsufficientCredits         required > available
     │   ├── UnknownAccount              no such account (and unit)
     │   ├── AccountExists               open_account with other properties than the account has
-    │   ├── AccountFrozen               an operator froze it, or its home is elsewhere
+    │   ├── AccountFrozen               an operator froze it
+    │   │   └── AccountAway             its home is in the legacy system, or it is moving
     │   ├── UnknownTransaction          no such transaction in that account
     │   ├── UnknownGrant                no such grant in that account
     │   ├── UnknownHold                 no such hold in that account
@@ -121,6 +122,14 @@ class AccountFrozen(Refused):
     code = "account_frozen"
     account: str = ""
     reason: str = ""
+
+
+@dataclass(eq=False)
+class AccountAway(AccountFrozen):
+    """The account's ``home`` is ``legacy``, or it is ``moving``: ask that system, or try again in a moment."""
+
+    code = "account_away"
+    home: str = ""
 
 
 @dataclass(eq=False)

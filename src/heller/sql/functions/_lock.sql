@@ -12,6 +12,9 @@ begin
     perform heller._fail('HL005', format('account %s is frozen: %s', p_account_id, a.frozen_reason),
                          jsonb_build_object('account', p_account_id, 'reason', a.frozen_reason));
   end if;
+  if a.epoch % 2 = 0 then
+    perform heller._fail('HL016', r ->> 'message', r -> 'detail') from heller._away(a) r;
+  end if;
   if a.next_due_at <= heller._clock() and a.frozen_at is null then
     perform heller._run_due(a);
     select * into a from heller.accounts where account_id = p_account_id and unit = p_unit;

@@ -28,6 +28,10 @@ begin
     'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'overrun_limit', nullif(p_overrun_limit, 0)));
   if v_replay is not null then return v_replay; end if;
   perform heller._check_version(a, p_if_version);
+  if a.draining_since is not null then
+    perform heller._fail('HL016', format('account %s is about to move: no new holds until it has', p_account_id),
+                         jsonb_build_object('account', p_account_id, 'home', 'moving', 'reason', 'home: moving'));
+  end if;
   v_available := a.posted - a.held + a.overdraft_limit;
   if p_amount > v_available then
     perform heller._fail('HL002', format('%s credits are needed and %s are available', p_amount, v_available),
