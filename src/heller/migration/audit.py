@@ -15,7 +15,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 
 from heller.migration.decisions import Decisions, write_decisions
-from heller.migration.findings import FINDING, FINDINGS, Level
+from heller.migration.findings import FINDING, FINDINGS, FindingKind, Level
 from heller.migration.inspection import Observation, inspect
 from heller.migration.progress import Progress, silent
 from heller.migration.source import Source, open_source
@@ -111,6 +111,24 @@ async def find(
     observations = tuple(inspect(source.catalogue, source.mapping))
     seen = {observation.code for observation in observations}
     kinds = [kind for kind in FINDINGS if kind.from_rows and (kind.code != "double_counting_trigger" or kind.code in seen)]
+    await fill_findings(workspace, kinds, progress=progress)
+    for observation in observations:
+        if observation.code == "naive_timestamps":
+            await workspace.execute(
+                "insert into heller_staging.findings (code, key, credits, detail) values (%s, %s, 0, %s)",
+                (observation.code, observation.where, Jsonb({"sentence": observation.sentence})),
+            )
+    result = Audit(
+        source.name, source.mapping.shape, snapshot_at, await _totals(workspace), await _findings(workspace), observations
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    await _write_all(workspace, result, out / "audit.json")
+    await write_decisions(workspace, out / "decisions.toml", decisions=Decisions.read(out / "decisions.toml"))
+    return result
+
+
+async def fill_findings(workspace: AsyncConnection, kinds: list[FindingKind], *, progress: Progress = silent) -> None:
+    """Ask the staged rows for each kind of finding."""
     for done, kind in enumerate(kinds):
         progress("audit", done, len(kinds))
         await workspace.execute(
@@ -119,22 +137,9 @@ async def find(
                 " select {}, f.key, f.account, f.credits, f.detail from ({}) f"
             ).format(sql.Literal(kind.code), sql.SQL(script(f"findings/{kind.code}.sql")))  # type: ignore[arg-type]  # our own text
         )
-    for observation in observations:
-        if observation.code == "naive_timestamps":
-            await workspace.execute(
-                "insert into heller_staging.findings (code, key, credits, detail) values (%s, %s, 0, %s)",
-                (observation.code, observation.where, Jsonb({"sentence": observation.sentence})),
-            )
     await workspace.execute("create index on heller_staging.findings (code)")
     await workspace.execute("analyze heller_staging.findings")
     progress("audit", len(kinds), len(kinds))
-    result = Audit(
-        source.name, source.mapping.shape, snapshot_at, await _totals(workspace), await _findings(workspace), observations
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    await _write_all(workspace, result, out / "audit.json")
-    await write_decisions(workspace, out / "decisions.toml", decisions=Decisions.read(out / "decisions.toml"))
-    return result
 
 
 async def _totals(workspace: AsyncConnection) -> Totals:

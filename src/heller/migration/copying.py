@@ -6,7 +6,6 @@ Running again adds what is missing and nothing else: provenance says what is the
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,24 +31,27 @@ select min(no), max(no), sum(rows)::bigint from (
 ) x group by part order by part
 """
 
-_PRESENT = """
+_THERE = """
 select
-  (select count(*) from heller_staging.homes h join heller.accounts a on a.account_id = h.account and a.unit = 'credit'),
-  (select count(*) from heller_staging.customers c
-   join (select name, min(user_id) as user_id from heller_staging.names group by name having count(distinct user_id) = 1) n
-     on n.name = heller_staging.key(c.user_ref)
-   join heller_staging.homes h on h.user_id = n.user_id
-   where case when heller_staging.key(c.customer) is null
-              then exists (select from heller.accounts a where a.account_id = h.account and a.unit = 'credit')
-              else exists (select from heller.identities i where i.kind = 'stripe_customer' and i.name = heller_staging.key(c.customer)
-                             and i.user_id = h.account) end
-     and not exists (select from heller_staging.quarantine q where q.source = c.source and q.id = c.user_ref))
+  (select count(*) from heller_staging.homes h join heller.accounts a on a.account_id = h.account and a.unit = 'credit')
+  + (select count(*) from heller_staging.customers c
+     join (select name, min(user_id) as user_id from heller_staging.names group by name having count(distinct user_id) = 1) n
+       on n.name = heller_staging.key(c.user_ref)
+     join heller_staging.homes h on h.user_id = n.user_id
+     where case when heller_staging.key(c.customer) is null
+                then exists (select from heller.accounts a where a.account_id = h.account and a.unit = 'credit')
+                else exists (select from heller.identities i where i.kind = 'stripe_customer' and i.user_id = h.account
+                               and i.name = heller_staging.key(c.customer)) end)
+  + (select count(*) from heller.payments where source_system = %(system)s)
+  + (select count(*) from heller.transactions where source_system = %(system)s and source_table not in ('opening', 'decision'))
+  + (select count(*) from heller.migration_outcomes where source_system = %(system)s and outcome = 'merged')
 """
+"""Source rows that heller holds: users, customers, payments, history, and history merged into other history."""
 
 _TOTALS = """
 select (select count(*) from heller_staging.accounts a join heller.accounts h on h.account_id = a.account and h.unit = 'credit'),
-       count(*), coalesce(sum(delta), 0)::bigint
-from heller.transactions where source_system = %s
+       count(*), coalesce(sum(delta), 0)::bigint, (select count(*) from heller_staging.quarantine)
+from heller.transactions where source_system = %(system)s
 """
 
 
@@ -116,18 +118,15 @@ async def carry(
 ) -> Copied:
     """Write everything that is planned and not there yet."""
     run_id = await _begin_run(workspace, planned, decisions)
-    before = await _present(workspace, planned)
+    before = await _there(workspace, planned)
     names = {"system": sql.Literal(planned.system), "snapshot_at": sql.Literal(planned.snapshot_at)}
     await execute_script(workspace, "copy.sql", **names)
     ranges = await (await workspace.execute(_RANGES, (RANGE_ROWS,))).fetchall()
     meter = _Meter(progress, sum(rows for _, _, rows in ranges))
     queue = list(reversed(ranges))
-    counted = await asyncio.gather(*(_worker(database, queue, meter) for _ in range(min(WORKERS, len(ranges)))))
-    records, payments = (sum(column) for column in zip((0, 0), *counted, strict=True))
-    merged = await _write_outcomes(workspace, planned, run_id)
-    return await _finish_run(
-        workspace, planned, run_id=run_id, present_before=before, written=records + payments + merged
-    )
+    await asyncio.gather(*(_worker(database, queue, meter) for _ in range(min(WORKERS, len(ranges)))))
+    await _write_outcomes(workspace, planned, run_id)
+    return await _finish_run(workspace, planned, run_id=run_id, before=before)
 
 
 class _Meter:
@@ -143,9 +142,8 @@ class _Meter:
         self.progress("copy", self.done, self.total)
 
 
-async def _worker(database: str, queue: list[tuple[int, int, int]], meter: _Meter) -> tuple[int, int]:
-    """Take ranges until none is left; answers the history rows and the payments written."""
-    records = payments = 0
+async def _worker(database: str, queue: list[tuple[int, int, int]], meter: _Meter) -> None:
+    """Take ranges until none is left; each is one transaction."""
     connection = await connect(database)
     try:
         await connection.execute("select pg_advisory_lock_shared(%s)", (LOCK_WORKERS,))
@@ -154,22 +152,13 @@ async def _worker(database: str, queue: list[tuple[int, int, int]], meter: _Mete
         while queue:
             low, high, rows = queue.pop()
             async with connection.transaction():
-                fresh = await _call(connection, "select transactions, records from heller_staging.copy_missing(%s, %s)", low, high)
-                first = await _call(connection, "select transactions, records from heller_staging.copy_fresh(%s, %s)", low, high)
-                beside = await _call(connection, "select payments from heller_staging.copy_beside(%s, %s)", low, high)
-            records += fresh[1] + first[1]
-            payments += beside[0]
+                for step in ("copy_missing", "copy_fresh", "copy_beside"):
+                    await connection.execute(
+                        sql.SQL("select heller_staging.{}(%s, %s)").format(sql.Identifier(step)), (low, high)
+                    )
             meter.add(rows)
     finally:
         await connection.close()
-    return records, payments
-
-
-async def _call(connection: AsyncConnection, query: str, low: int, high: int) -> Sequence[int]:
-    row = await (await connection.execute(query, (low, high))).fetchone()
-    if row is None:
-        raise AssertionError(query)
-    return row
 
 
 async def _begin_run(workspace: AsyncConnection, planned: Plan, decisions: Decisions) -> int:
@@ -182,15 +171,13 @@ async def _begin_run(workspace: AsyncConnection, planned: Plan, decisions: Decis
     return int(row[0]) if row else 0
 
 
-async def _present(workspace: AsyncConnection, planned: Plan) -> tuple[int, int]:
-    """Users and customer rows that were here before; a plain count, since they are small tables."""
-    del planned
-    row = await (await workspace.execute(_PRESENT)).fetchone()
-    return (row[0], row[1]) if row else (0, 0)
+async def _there(workspace: AsyncConnection, planned: Plan) -> int:
+    row = await (await workspace.execute(_THERE, {"system": planned.system})).fetchone()
+    return int(row[0]) if row else 0
 
 
-async def _write_outcomes(workspace: AsyncConnection, planned: Plan, run_id: int) -> int:
-    """Journal what is no transaction of its own: merged rows (answered: how many are new) and quarantined ones."""
+async def _write_outcomes(workspace: AsyncConnection, planned: Plan, run_id: int) -> None:
+    """Journal what is no transaction of its own: merged rows and quarantined ones."""
     values = {"system": planned.system, "run": run_id}
     await workspace.execute(
         """
@@ -204,7 +191,7 @@ async def _write_outcomes(workspace: AsyncConnection, planned: Plan, run_id: int
         """,
         values,
     )
-    merged = await workspace.execute(
+    await workspace.execute(
         """
         insert into heller.migration_outcomes (source_system, source_table, source_id, outcome, reason, account_id, into_table, into_id, run_id)
         select %(system)s, s.label, m.id, 'merged', 'the same business event as ' || i.label || ' ' || m.into_id, e.account, i.label, m.into_id, %(run)s
@@ -236,32 +223,20 @@ async def _write_outcomes(workspace: AsyncConnection, planned: Plan, run_id: int
         """,
         values,
     )
-    return merged.rowcount
 
 
-async def _finish_run(
-    workspace: AsyncConnection, planned: Plan, *, run_id: int, present_before: tuple[int, int], written: int
-) -> Copied:
-    counts = await workspace.execute(
-        """
-        select (select count(*) from heller_staging.users), (select count(*) from heller_staging.customers),
-               (select count(*) from heller_staging.quarantine),
-               (select count(*) from heller_staging.quarantine q join heller_staging.sources s using (source) where s.part = 'customers'),
-               (select count(*) from heller_staging.quarantine q join heller_staging.sources s using (source)
-                where s.part = 'customers' and q.id = '(none)')
-        """
-    )
-    users, customers, quarantined, customers_aside, customers_gone = await counts.fetchone() or (0,) * 5
-    copied = written + (users - present_before[0]) + (customers - (customers_aside - customers_gone) - present_before[1])
-    totals = await (await workspace.execute(_TOTALS, (planned.system,))).fetchone()
-    accounts, transactions, credits = totals or (0, 0, 0)
+async def _finish_run(workspace: AsyncConnection, planned: Plan, *, run_id: int, before: int) -> Copied:
+    """Count again what is there: copied is what this run added, present what it found."""
+    after = await _there(workspace, planned)
+    totals = await (await workspace.execute(_TOTALS, {"system": planned.system})).fetchone()
+    accounts, transactions, credits, quarantined = totals or (0,) * 4
     result = Copied(
         run_id=run_id,
         plan=planned,
         accounts=accounts,
         transactions=transactions,
-        copied=copied,
-        present=planned.rows - quarantined - copied,
+        copied=after - before,
+        present=before,
         quarantined=quarantined,
         credits_source=planned.credits["target"],
         credits_target=credits,

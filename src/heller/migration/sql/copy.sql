@@ -10,10 +10,11 @@ create function heller_staging.grant_source(p_kind text) returns text language s
   select case p_kind when 'purchase' then 'purchase' when 'grant' then 'promotion' when 'migrate' then 'migration' else 'adjustment' end
 $$;
 
-create function heller_staging.copy_fresh(p_low bigint, p_high bigint, out accounts bigint, out transactions bigint, out records bigint)
+create function heller_staging.copy_fresh(p_low bigint, p_high bigint) returns void
 language plpgsql as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_done integer;
 begin
   with scope as materialized (
     select a.no, a.account, a.is_user, a.opened_at, a.target
@@ -51,7 +52,6 @@ begin
     select account, 'credit', seq, delta, balance_after, kind, reason, actor, metadata, idempotency_key,
            payment_key, at, v_now, {system}, source_table, source_id, hash
     from chained
-    returning (source_table not in ('opening', 'decision'))::integer as is_record
   ), laid as (
     select c.*, sum(greatest(c.delta, 0)) over (partition by c.no order by c.seq) as brought, sum(least(c.delta, 0)) over (partition by c.no) as gone
     from chained c
@@ -70,9 +70,8 @@ begin
     from scope s
     left join (select distinct on (no) no, seq, balance_after, hash from chained order by no, seq desc) l using (no)
     left join (select no, count(*) as grants from given group by no) g using (no)
-    returning 1
   )
-  select (select count(*) from opened), count(*), coalesce(sum(is_record), 0) into accounts, transactions, records from written;
+  select 1 into v_done;
 end $$;
 
 -- One more row for an account that is there: as the ledger's own verbs write it, with the source's time and provenance.
@@ -113,14 +112,12 @@ begin
   end if;
 end $$;
 
-create function heller_staging.copy_missing(p_low bigint, p_high bigint, out transactions bigint, out records bigint) language plpgsql as $$
+create function heller_staging.copy_missing(p_low bigint, p_high bigint) returns void language plpgsql as $$
 declare
   v record;
   e heller_staging.entries;
   v_difference bigint;
 begin
-  transactions := 0;
-  records := 0;
   for v in
     select a.no, a.account, a.target, coalesce(h.credits, 0) as credits, coalesce(h.openings, 0) as openings,
            coalesce(n.missing, 0) as missing, coalesce(n.credits, 0) as missing_credits
@@ -152,8 +149,6 @@ begin
       order by x.ord, x.at, length(x.source_id), x.source_id, x.source_table
     loop
       perform heller_staging.append(v.account, e);
-      transactions := transactions + 1;
-      records := records + (e.source_table not in ('opening', 'decision'))::integer;
     end loop;
     v_difference := v.target - v.credits - v.missing_credits;
     if v_difference <> 0 then
@@ -167,12 +162,11 @@ begin
                        else heller_staging.opening_reason(v_difference) end;
       e.cost := 0;
       perform heller_staging.append(v.account, e);
-      transactions := transactions + 1;
     end if;
   end loop;
 end $$;
 
-create function heller_staging.copy_beside(p_low bigint, p_high bigint, out payments bigint, out identities bigint) language plpgsql as $$
+create function heller_staging.copy_beside(p_low bigint, p_high bigint) returns void language plpgsql as $$
 begin
   insert into heller.users (id, metadata, created_at)
   select a.account, nullif(jsonb_strip_nulls(jsonb_build_object('name', p.display)), '{{}}'), coalesce(a.opened_at, {snapshot_at})
@@ -183,7 +177,6 @@ begin
   insert into heller.identities (kind, name, user_id, created_at)
   select kind, name, account, {snapshot_at} from heller_staging.identities where no between p_low and p_high
   on conflict do nothing;
-  get diagnostics identities = row_count;
 
   insert into heller.payments (payment_key, account_id, unit, provider, payment_intent, checkout_session, amount, currency, credits, net_credits,
     state, source_system, source_table, source_id, created_at, updated_at)
@@ -205,5 +198,4 @@ begin
   ) n
   where k.no between p_low and p_high
   on conflict do nothing;
-  get diagnostics payments = row_count;
 end $$;
