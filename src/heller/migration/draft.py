@@ -4,6 +4,8 @@ import re
 
 from heller.migration.catalogue import Catalogue, Table
 from heller.migration.mapping import KINDS, STATES
+from heller.migration.source import open_catalogue
+from heller.migration.staging import open_workspace
 from heller.migration.shapes import OTHER_NAMES, PARTS, Part, match, missing
 
 _HINTS = {
@@ -79,3 +81,9 @@ def _section(part: Part, table: Table | None) -> list[str]:
     return [*lines, ""]
 
 __all__ = ["PART", "draft_mapping"]
+
+
+async def draft(source: str, database: str) -> str:
+    """The draft for a source that is read only as far as its catalogue."""
+    async with open_workspace(database) as workspace, open_catalogue(source, workspace) as (_, catalogue):
+        return draft_mapping(catalogue)

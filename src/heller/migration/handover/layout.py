@@ -1,0 +1,176 @@
+"""What a legacy database looks like to the handover: its tables by part, their columns with all that writing needs.
+
+Found in the catalogue by the same recognition, or the same mapping file, as the copy uses; nothing is assumed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg import AsyncConnection, sql
+
+from heller.errors import SourceError
+from heller.migration.catalogue import Catalogue, Table, read_catalogue
+from heller.migration.mapping import read_mapping
+from heller.migration.shapes import Mapping, TableMapping, recognise
+from heller.migration.source import OWN_SCHEMAS
+
+FENCE = "heller_fence"
+GUARDED = ("users", "transactions", "ledger", "payments")
+
+_COLUMNS = """
+select a.attname, format_type(a.atttypid, null), coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text, a.attnotnull,
+       a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a',
+       array(select e.enumlabel::text from pg_enum e where e.enumtypid = a.atttypid order by e.enumsortorder),
+       case when a.atttypmod > 4 and t.typname = 'varchar' then a.atttypmod - 4 end
+from pg_attribute a join pg_type t on t.oid = a.atttypid
+where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column as a writer must know it; ``labels`` are those of an enumeration, ``length`` a varchar's."""
+
+    name: str
+    type: str
+    base: str
+    not_null: bool
+    has_default: bool
+    is_generated: bool
+    labels: tuple[str, ...]
+    length: int | None
+
+    @property
+    def is_json(self) -> bool:
+        """json or jsonb."""
+        return self.base in {"json", "jsonb"}
+
+    @property
+    def is_text(self) -> bool:
+        """text or varchar."""
+        return self.base in {"text", "character varying", "character"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One source table: what it means and how its columns are written."""
+
+    number: int
+    mapping: TableMapping
+    table: Table
+    columns: dict[str, Column]
+
+    @property
+    def name(self) -> str:
+        """users, transactions, ledger, payments or events."""
+        return self.mapping.part
+
+    @property
+    def label(self) -> str:
+        """The table's name in provenance."""
+        return self.mapping.label
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The table, quoted."""
+        return sql.Identifier(self.table.schema, self.table.name)
+
+    def has(self, field: str) -> bool:
+        """True when a column gives that canonical field."""
+        return field in self.mapping.columns
+
+    def column(self, field: str) -> Column:
+        """The column of a canonical field."""
+        return self.columns[self.mapping.columns[field]]
+
+    def quoted(self, field: str) -> sql.Identifier:
+        """The column of a canonical field, quoted."""
+        return sql.Identifier(self.mapping.columns[field])
+
+    def typed(self, field: str, text: sql.Composable) -> sql.Composed:
+        """A text expression as the column's type; null where it cannot be one (an e-mail for an integer)."""
+        column = self.column(field)
+        if column.base in {"integer", "bigint", "smallint"}:
+            digits = 18 if column.base == "bigint" else 9
+            shape = "^-?[0-9]{1,%d}$" % (4 if column.base == "smallint" else digits)
+        elif column.base == "uuid":
+            shape = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+        elif column.is_text:
+            return sql.SQL("({})").format(text)
+        else:
+            raise SourceError(f"{self.label}.{column.name} is of type {column.type}; ids are integers, text or uuid.")
+        return sql.SQL("(case when {t} ~ {shape} then ({t})::{type} end)").format(
+            t=text, shape=sql.Literal(shape), type=sql.SQL(column.base)  # type: ignore[arg-type]  # from the catalogue
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A legacy database: its mapping, its guarded tables, and which column is the truth about a balance."""
+
+    mapping: Mapping
+    catalogue: Catalogue
+    truth: str
+    users: Part
+    histories: tuple[Part, ...]
+    payments: tuple[Part, ...]
+    events: tuple[Part, ...]
+
+    @property
+    def system(self) -> str:
+        """The name of the source in provenance."""
+        return self.mapping.system
+
+    @property
+    def guarded(self) -> tuple[Part, ...]:
+        """Every table that the fence guards."""
+        return (self.users, *self.histories, *self.payments)
+
+    @property
+    def rows(self) -> tuple[Part, ...]:
+        """The tables whose rows belong to users: histories and payments."""
+        return (*self.histories, *self.payments)
+
+    @property
+    def main_history(self) -> Part | None:
+        """Where returned transactions are written: credit_transactions, else the ledger."""
+        return self.histories[0] if self.histories else None
+
+
+async def read_layout(connection: AsyncConnection, *, mapping: Path | None = None, truth: str = "balance") -> Layout:
+    """Recognise the legacy database behind ``connection``.
+
+    Raises:
+        SourceError: it is none, or has no column that says what a user owns.
+        MappingError: the mapping file is wrong, with the place.
+    """
+    catalogue = await read_catalogue(connection, without=(*OWN_SCHEMAS, FENCE))
+    understood = read_mapping(mapping, catalogue) if mapping else recognise(catalogue)
+    parts: dict[str, list[Part]] = {}
+    for number, item in enumerate(understood.tables, start=1):
+        table = catalogue.find(item.schema, item.table)
+        if table is None or item.part not in {*GUARDED, "events"}:
+            continue
+        if item.part != "events" and table.kind != "r":
+            raise SourceError(
+                f"{table.label} is not an ordinary table; a fence needs a trigger on each row.",
+                hint="Name the underlying table in the mapping, or move everybody at once with migrate run.",
+            )
+        if item.part in GUARDED and ("id" not in item.columns or (item.part != "users" and "user_ref" not in item.columns)):
+            raise SourceError(f"{table.label} needs columns for id and user to be guarded.")
+        part = Part(number, item, table, await _columns(connection, table))
+        parts.setdefault(item.part, []).append(part)
+    users = parts["users"][0]
+    if truth == "balance" and not users.has("balance"):
+        truth = "transactions" if parts.get("transactions") else "ledger"
+    return Layout(
+        understood, catalogue, truth, users,
+        (*parts.get("transactions", ()), *parts.get("ledger", ())),
+        tuple(parts.get("payments", ())), tuple(parts.get("events", ())),
+    )  # fmt: skip
+
+
+async def _columns(connection: AsyncConnection, table: Table) -> dict[str, Column]:
+    name = sql.Identifier(table.schema, table.name).as_string(connection)
+    rows = await (await connection.execute(_COLUMNS, [name])).fetchall()
+    return {row[0]: Column(*row[:6], tuple(row[6]), row[7]) for row in rows}

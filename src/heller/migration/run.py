@@ -1,0 +1,78 @@
+"""All steps of a migration after each other: audit, backup, plan, copy, verify, proof."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heller.migration.audit import Audit, find
+from heller.migration.backup import BackedUp, write_backup
+from heller.migration.copying import Copied, carry
+from heller.migration.decisions import Decisions
+from heller.migration.plan import Decide, Truth, check_truth, prepare, write_plan
+from heller.migration.progress import Progress, silent
+from heller.migration.proof import Proof, write_proof
+from heller.migration.source import open_source
+from heller.migration.staging import open_workspace, stage
+from heller.migration.verification import Verified, verify
+from heller.schema import require
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The results of all steps."""
+
+    audit: Audit
+    backup: BackedUp
+    copied: Copied
+    verified: Verified
+    proof: Proof
+
+    @property
+    def ok(self) -> bool:
+        """True when every row is accounted for and verify found nothing."""
+        return self.copied.ok and self.verified.ok
+
+    def as_json(self) -> dict[str, Any]:
+        """The ``--json`` contract of ``heller migrate run``."""
+        return self.copied.as_json() | {
+            "backup": self.backup.as_json(),
+            "findings": {finding.code: finding.count for finding in self.audit.findings},
+            "mismatches": list(self.verified.mismatches),
+            "mismatch_count": self.verified.mismatch_count,
+            "proof": self.proof.html,
+            "proof_json": self.proof.json,
+            "digest": self.proof.digest,
+            "ok": self.ok,
+        }
+
+
+async def run(
+    source: str,
+    database: str,
+    out: Path,
+    *,
+    mapping: Path | None = None,
+    truth: Truth = "balance",
+    decide: Decide = "asked",
+    progress: Progress = silent,
+) -> Run:
+    """From the source to a proven ledger. Raises DecisionsNeeded before anything is copied, Busy beside another run.
+
+    A run that was killed is resumed by running it again: what is there is not written twice.
+    """
+    async with open_workspace(database) as workspace:
+        await require(workspace)
+        async with open_source(source, workspace=workspace, mapping=mapping) as opened:
+            check_truth(opened.mapping, truth)
+            snapshot_at = await stage(workspace, opened, progress=progress)
+            audited = await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=progress)
+            planned = await prepare(
+                workspace, opened, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=progress
+            )
+            backed_up = await write_backup(opened, out / "backup", progress=progress)
+        write_plan(planned, out)
+        decisions = Decisions.read(out / "decisions.toml", recommended=decide == "recommended")
+        copied = await carry(workspace, database, planned, decisions=decisions, progress=progress)
+    verified = await verify(source, database, out, mapping=mapping, progress=progress)
+    proof = await write_proof(database, out)
+    return Run(audited, backed_up, copied, verified, proof)
