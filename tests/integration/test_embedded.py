@@ -1,5 +1,6 @@
 """The life of an embedded server: started, shared, kept, killed, started again."""
 
+import contextlib
 import json
 import os
 import random
@@ -73,6 +74,12 @@ def processes(folder: Path) -> set[int]:
     return found
 
 
+def kill(*pids: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # it died of the death of another
+            os.kill(pid, signal.SIGKILL)
+
+
 def postmaster(folder: Path) -> int:
     return int((folder / "data/postmaster.pid").read_text().split()[0])
 
@@ -97,8 +104,7 @@ def remember(url: str, number: int) -> None:
 def folder(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "postgresql"
     yield path
-    for pid in processes(path):  # of a test that failed
-        os.kill(pid, signal.SIGKILL)
+    kill(*processes(path))  # of a test that failed
 
 
 def test_first_start_and_later_ones_are_quick(folder: Path) -> None:
@@ -286,8 +292,7 @@ def test_kill_leaves_nothing_behind_and_nothing_is_lost(folder: Path, victim: st
             "postmaster": [postmaster(folder)],
             "everything": [command.process.pid, *processes(folder)],
         }[victim]
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+        kill(*pids)
         until(lambda: not processes(folder))
         with embedded.running(folder) as server:
             assert value(server.url, "select array_agg(number order by number) from kept") == list(
@@ -322,8 +327,7 @@ def test_kill_during_the_first_start_leaves_a_folder_that_starts(folder: Path) -
     for _ in range(8):
         command = Command(folder)
         time.sleep(random.uniform(0.15, 0.9))  # a moment of the start, which takes some 0.7 s
-        for pid in (command.process.pid, *processes(folder)):
-            os.kill(pid, signal.SIGKILL)
+        kill(command.process.pid, *processes(folder))
         command.kill()
     with embedded.running(folder) as server:
         assert value(server.url, "select current_database()") == "heller"
@@ -333,8 +337,7 @@ def test_kill_during_the_first_start_leaves_a_folder_that_starts(folder: Path) -
 def test_half_made_data_folder_is_made_anew(folder: Path) -> None:
     command = Command(folder)
     until((folder / "data.new/base").exists)
-    for pid in (*processes(folder), command.process.pid):
-        os.kill(pid, signal.SIGKILL)
+    kill(*processes(folder), command.process.pid)
     command.kill()
     until(lambda: not processes(folder))
     assert not (folder / "data").exists()
@@ -360,8 +363,7 @@ def test_stale_pid_file_that_names_a_living_process_is_no_obstacle(folder: Path)
 def test_shared_memory_of_a_killed_server_is_freed(folder: Path) -> None:
     embedded.start(folder, keep=True).stop()
     segment = (folder / "data/postmaster.pid").read_text().splitlines()[6].split()[1]
-    for pid in processes(folder):
-        os.kill(pid, signal.SIGKILL)
+    kill(postmaster(folder), *processes(folder))  # the postmaster first, so that it cannot clean up
     until(lambda: not processes(folder))
     assert segment in _segments()
     embedded.start(folder).stop()
