@@ -5,9 +5,8 @@ language plpgsql immutable set search_path = pg_catalog as $$
 declare
   v_detail text;
 begin
-  if p_amount between 1 and 9223372036854775807 and p_amount = trunc(p_amount)
-     and length(p_account_id) between 1 and 200 and (p_reason is null or length(p_reason) <= 2000) and p_actor is null
-     and (p_key is null or length(p_key) between 1 and 255 and p_key !~ '[\x01-\x1f\x7f]') and p_metadata is null then
+  if p_amount between 1 and 9223372036854775807 and p_amount = trunc(p_amount) and length(p_account_id) between 1 and 200
+     and heller._is_plain(p_amount::bigint, p_reason, p_actor, p_key, p_metadata) then
     return null;
   end if;
   if p_amount is null or p_amount < 1 or p_amount > 9223372036854775807 or p_amount <> trunc(p_amount) then

@@ -1,0 +1,90 @@
+"""The set-based way of a batch and the loop must answer alike, and leave the same rows."""
+
+import json
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+Connect = Callable[..., Awaitable[psycopg.AsyncConnection]]
+
+SETUP = """
+create or replace function heller._clock() returns timestamptz language sql volatile parallel safe
+as $$ select timestamptz '2026-03-01 12:00Z' $$;
+select heller.open_account('rich'), heller.open_account('poor'), heller.open_account('frozen'), heller.open_account('due'),
+       heller.open_account('held'), heller.open_account('odd', 'token'), heller.open_account('lender', p_overdraft_limit => 50);
+select heller.grant('rich', 1000000), heller.grant('poor', 40), heller.grant('frozen', 100), heller.grant('held', 100),
+       heller.grant('odd', 500, p_unit => 'token'), heller.grant('due', 300), heller.grant('rich', 5, p_key => 'granted');
+select heller.grant('due', 200, p_expires_at => '2026-03-01 13:00Z'), heller.hold('held', 60, p_key => 'kept');
+select heller.freeze('frozen', 'a test');
+create or replace function heller._clock() returns timestamptz language sql volatile parallel safe
+as $$ select timestamptz '2026-03-01 14:00Z' $$;
+"""
+ROWS = """
+select (select jsonb_agg(t order by account_id, unit, seq) from heller.transactions t),
+       (select jsonb_agg(to_jsonb(a) - 'opened_at' order by account_id, unit) from heller.accounts a)
+"""
+ACCOUNTS = ["rich", "rich", "rich", "poor", "frozen", "due", "held", "odd", "lender", "nobody"]
+
+
+def _operation(rng: random.Random, keys: list[str]) -> dict[str, Any]:
+    key = rng.choice(keys) if rng.random() < 0.15 else f"k{rng.randrange(10**9)}"
+    keys.append(key)
+    operation = {"verb": "spend", "account": rng.choice(ACCOUNTS), "amount": rng.choice([1, 2, 3, 9, 25])}
+    extras: list[dict[str, Any]] = [
+        {"key": key}, {"key": key}, {"key": key}, {}, {"key": key, "reason": "job", "actor": "worker", "metadata": {"job": 4}},
+        {"unit": "token", "key": key}, {"metadata": {}}, {"metadata": [1]}, {"key": "a\tb"}, {"key": ""}, {"reason": "x" * 2001},
+        {"key": key, "allow_partial": True}, {"min_available_after": 5}, {"if_version": 3}, {"dry_run": True},
+        {"key": "granted"}, {"key": "kept"}, {"amount": 0}, {"amount": -4}, {"amount": 10**30}, {"amount": 9 * 10**18}, {"amount": 1.5},
+        {"effective_at": "2026-02-01T00:00:00Z"},
+    ]  # fmt: skip
+    return operation | rng.choice(extras if rng.random() < 0.3 else extras[:5])
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_batch_answers_as_its_operations_one_by_one(
+    heller_database: str, empty_database: str, connect: Connect, seed: int
+) -> None:
+    from heller import schema  # noqa: PLC0415 - one test needs it
+
+    await schema.apply(empty_database)
+    databases = [await connect(heller_database), await connect(empty_database)]
+    for connection in databases:
+        await connection.execute(SETUP)  # type: ignore[arg-type]
+    rng = random.Random(seed)
+    keys = ["first"]
+    for size in (9, 40, 200):
+        batch = json.dumps([_operation(rng, keys) for _ in range(size)])
+        answers = []
+        for connection, function in zip(databases, ("_spend_many", "_spend_each"), strict=True):
+            row = await (
+                await connection.execute(f"select to_jsonb(heller.{function}(%s::jsonb))", [batch])
+            ).fetchone()
+            answers.append(row)
+        assert answers[0] == answers[1]
+        left, right = [await (await connection.execute(ROWS)).fetchone() for connection in databases]
+        assert left == right
+
+
+async def test_nothing_odd_leaves_nothing_to_the_loop(heller_database: str, connect: Connect) -> None:
+    connection = await connect(heller_database)
+    await connection.execute(SETUP)  # type: ignore[arg-type]
+    row = await (
+        await connection.execute(
+            "select seqs, balances, availables, others from heller.spend_many(%s, %s::bigint[], %s)",
+            [["rich", "poor", "rich"], [10, 40, 20], ["a", "b", "c"]],
+        )
+    ).fetchone()
+    assert row == ([3, 2, 4], [999995, 0, 999975], [999995, 0, 999975], None)
+
+
+async def test_a_key_twice_in_one_batch_is_one_spend(heller_database: str, connect: Connect) -> None:
+    connection = await connect(heller_database)
+    await connection.execute(SETUP)  # type: ignore[arg-type]
+    query = "select seqs, others from heller.spend_many(%s, %s::bigint[], %s)"
+    row = await (await connection.execute(query, [["rich", "rich"], [10, 10], ["a", "a"]])).fetchone()
+    assert row is not None
+    assert row[0] is None
+    assert [(r["seq"], r["replayed"]) for r in row[1]] == [(3, False), (3, True)]
