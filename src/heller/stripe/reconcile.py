@@ -1,0 +1,360 @@
+"""Reconcile: list what Stripe has, compare, heal through converge, and write down each difference.
+
+Events first (cheap, and what was missed goes through the queue), then objects, because an event can fail to be
+made at all. What had to be healed here should be nothing: it is the best alarm of all.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import stripe
+
+from heller.database import Database, call, call_many
+from heller.errors import HellerError
+from heller.stripe.api import Json, StripeApi
+from heller.stripe.checkout import orders
+from heller.stripe.converge import Converged, converge
+from heller.stripe.events import KNOWN_TYPES, bare, keyed, read, reference
+from heller.stripe.ingest import fate
+
+GRACE = timedelta(minutes=2)
+OVERLAP = timedelta(hours=1)
+HOURLY = timedelta(days=3)
+NIGHTLY = timedelta(days=35)
+DISPUTES = timedelta(days=400)  # a SEPA debit can come back for 13 months
+EVENTS_KEPT = timedelta(days=29)
+KEYS_PAGE = 500
+UNFINISHED_MAX = 10_000
+EVENTS_MARK = "events"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """One run: events that had never arrived, payments looked at, healed here, left for a person, unreachable."""
+
+    events_missed: int = 0
+    looked_at: int = 0
+    healed: tuple[str, ...] = ()
+    parked: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    totals: dict[str, dict[str, int]] = field(default_factory=dict)
+    unbooked: tuple[str, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing differed."""
+        return not (self.events_missed or self.healed or self.parked or self.failed or self.unbooked)
+
+
+async def reconcile(
+    database: Database,
+    api: StripeApi,
+    *,
+    since: datetime | None = None,
+    grace: timedelta = GRACE,
+    balance: bool = False,
+    dry_run: bool = False,
+) -> Reconciled:
+    """Events and objects of our own account and the allowed ones, since ``since`` (three days without it).
+
+    What is younger than ``grace`` is left to the webhooks. ``balance`` compares Stripe's balance transactions too.
+
+    Raises:
+        stripe.StripeError: Stripe cannot be reached at all.
+    """
+    now = datetime.now(UTC)
+    start = since or now - HOURLY
+    missed = 0 if dry_run else await missed_events(database, api, since=since, grace=grace)
+    swept = await sweep(database, api, since=start, until=now - grace, dry_run=dry_run)
+    result = replace(swept, events_missed=missed)
+    if balance:
+        totals, unbooked = await balances(database, api, since=start, until=now - grace)
+        result = replace(result, totals=totals, unbooked=tuple(unbooked))
+    if not dry_run:
+        await _call(database, "stripe_mark", name="reconcile", at=now)
+    return result
+
+
+async def missed_events(
+    database: Database, api: StripeApi, *, since: datetime | None = None, grace: timedelta = GRACE
+) -> int:
+    """Put every event into the inbox that Stripe made and that never arrived; says how many.
+
+    All types are listed, not only undelivered ones: that would miss what was answered 2xx and lost.
+    """
+    now = datetime.now(UTC)
+    mark: datetime | None = await _call(database, "stripe_mark", name=EVENTS_MARK)
+    start = since or (mark or now - HOURLY) - OVERLAP
+    start = max(start, now - EVENTS_KEPT)
+    missed = 0
+    for account in ("", *sorted(api.settings.accounts)):
+        async for raw in api.pages("events", {"created": _between(start, now - grace)}, account=account):
+            if raw["type"] in KNOWN_TYPES:
+                missed += await _receive(database, api, raw, account)
+    await _call(database, "stripe_mark", name=EVENTS_MARK, at=now - grace)
+    return missed
+
+
+async def _receive(database: Database, api: StripeApi, raw: Json, account: str) -> bool:
+    body = json.dumps(raw).encode()
+    event = replace(read(body), account=account)
+    status, reason, detail = fate(event, api.settings)
+    stored = await _call(
+        database,
+        "stripe_receive",
+        event_id=event.event_id,
+        type=event.type,
+        livemode=event.livemode,
+        body=body,
+        stripe_account=account,
+        api_version=event.api_version,
+        event_created=event.created,
+        via="reconcile",
+        object_kind=event.object_kind,
+        object_id=event.object_id,
+        payment_key=None if event.payment_key is None else keyed(account, bare(event.payment_key)),
+        status=status,
+        reason=reason,
+        detail=detail,
+    )
+    return bool(stored["is_new"])
+
+
+async def sweep(
+    database: Database, api: StripeApi, *, since: datetime, until: datetime, dry_run: bool = False
+) -> Reconciled:
+    """Compare Stripe's objects with our payments, and converge where they may differ."""
+    looked, healed, parked, failed = 0, [], [], []
+    for account in ("", *sorted(api.settings.accounts)):
+        async for key in _suspects(database, api, account, since, until):
+            looked += 1
+            try:
+                outcome, was_waiting = await _look(database, api, key, account, dry_run=dry_run)
+            except (stripe.StripeError, HellerError) as error:
+                failed.append(f"{key}: {error}")
+                continue
+            if outcome.outcome == "parked":
+                parked.append(outcome.payment_key)
+                await _note(database, outcome, dry_run=dry_run)
+            elif outcome.delta and not was_waiting:
+                healed.append(outcome.payment_key)
+                await _note(database, outcome, dry_run=dry_run)
+    if not dry_run:
+        await _close_unborn_orders(database)
+    return Reconciled(looked_at=looked, healed=tuple(healed), parked=tuple(parked), failed=tuple(failed))
+
+
+async def _look(
+    database: Database, api: StripeApi, key: str, account: str, *, dry_run: bool
+) -> tuple[Converged, bool]:
+    """Converge, and whether an event of it was waiting in the inbox anyway (then nothing was healed)."""
+    async with database.connection() as connection:
+        rows = await call_many(connection, "stripe_deliveries", payment_key=key, limit=50)
+    outcome = await converge(database, api, key, account=account, cause="reconcile", dry_run=dry_run)
+    return outcome, any(row["status"] in ("pending", "processing") for row in rows)
+
+
+async def _note(database: Database, outcome: Converged, *, dry_run: bool) -> None:
+    if dry_run:
+        return
+    is_healed = outcome.outcome == "applied"
+    await _call(
+        database,
+        "stripe_discrepancy",
+        kind="missed" if is_healed else outcome.reason,
+        payment_key=outcome.payment_key,
+        account_id=outcome.account,
+        expected={"facts": outcome.facts} if outcome.facts else None,
+        actual={"delta": outcome.delta, "state": outcome.state},
+        state="healed" if is_healed else "open",
+        note=outcome.detail or "No event had told us; reconcile brought the ledger in line.",
+    )
+
+
+async def _suspects(
+    database: Database, api: StripeApi, account: str, since: datetime, until: datetime
+) -> AsyncIterator[str]:
+    """Keys of payments that may differ: everything of Stripe's in the window but what plainly agrees."""
+    seen: set[str] = set()
+    batch: list[Json] = []
+    window = {"created": _between(since, until)}
+    async for intent in api.pages(
+        "payment_intents", window | {"expand": ["data.latest_charge"]}, account=account
+    ):
+        batch.append(intent)
+        if len(batch) == KEYS_PAGE:
+            for key in await _differing(database, batch, account):
+                seen.add(key)
+                yield key
+            batch.clear()
+    for key in await _differing(database, batch, account):
+        seen.add(key)
+        yield key
+    async for key in _others(database, api, account, since, until):
+        if key not in seen:
+            seen.add(key)
+            yield key
+
+
+async def _others(
+    database: Database, api: StripeApi, account: str, since: datetime, until: datetime
+) -> AsyncIterator[str]:
+    """What may have changed without a young payment intent: sessions, invoices, refunds, disputes, open orders."""
+    window = {"created": _between(since, until)}
+    async for session in api.pages("checkout.sessions", window | {"status": "complete"}, account=account):
+        await _know_session(database, session)
+        if reference(session.get("payment_intent")) is None and session["mode"] == "payment":
+            yield keyed(account, session["id"])
+    async for invoice in api.pages("invoices", window | {"status": "paid"}, account=account):
+        if not invoice.get("amount_paid"):
+            yield keyed(account, invoice["id"])
+    async for key in _taken_back(api, account, window, until):
+        yield key
+    for order in await orders(database, unfinished=True, limit=UNFINISHED_MAX):
+        name = order.payment_intent or order.checkout_session
+        if order.stripe_account == account and name is not None:
+            yield keyed(account, name)
+    async with database.connection() as connection:
+        processing = await call_many(connection, "stripe_unfinished_payments", stripe_account=account)
+    for key in processing:
+        yield key
+
+
+async def _taken_back(api: StripeApi, account: str, window: Json, until: datetime) -> AsyncIterator[str]:
+    disputed = {"created": _between(datetime.now(UTC) - DISPUTES, until)}
+    for service, query in (("refunds", window), ("disputes", disputed)):
+        async for item in api.pages(service, query, account=account):
+            if intent := reference(item.get("payment_intent")):
+                yield keyed(account, intent)
+
+
+async def _know_session(database: Database, session: Json) -> None:
+    """An order whose session's answer was lost learns its session."""
+    name = session.get("client_reference_id")
+    if not isinstance(name, str):
+        return
+    order = await _call(database, "stripe_order", name=name)
+    mine = order is not None and order["checkout_session"] is None
+    if mine and (session.get("metadata") or {}).get("order_id") == order["order_id"]:
+        await _call(
+            database, "stripe_update_order", order_id=order["order_id"], checkout_session=session["id"]
+        )
+
+
+async def _close_unborn_orders(database: Database) -> None:
+    now = datetime.now(UTC)
+    for order in await orders(database, unfinished=True, limit=UNFINISHED_MAX):
+        if order.checkout_session is None and order.kind != "top_up" and order.expires_at < now:
+            await _call(database, "stripe_update_order", order_id=order.order_id, state="expired")
+
+
+async def _differing(database: Database, intents: list[Json], account: str) -> list[str]:
+    """Of these intents, the keys that do not plainly agree with our rows."""
+    if not intents:
+        return []
+    keys = {keyed(account, intent["id"]): intent for intent in intents}
+    async with database.connection() as connection:
+        rows = await call_many(connection, "stripe_payments", keys=list(keys), limit=len(keys))
+    known = {row["payment_key"]: row for row in rows}
+    return [key for key, intent in keys.items() if not _agrees(intent, known.get(key))]
+
+
+def _agrees(intent: Json, row: Json | None) -> bool:
+    if intent["status"] != "succeeded":
+        return row is None or row["net_credits"] == 0
+    charge = intent.get("latest_charge")
+    if row is None or not isinstance(charge, dict):
+        return False
+    is_untouched = charge.get("amount_refunded") == 0 and not charge.get("disputed")
+    return (
+        is_untouched
+        and row["state"] == "settled"
+        and row["net_credits"] == row["credits"]
+        and row["parked_reason"] is None
+        and row["paid"] == intent["amount_received"]
+    )
+
+
+async def balances(
+    database: Database, api: StripeApi, *, since: datetime, until: datetime
+) -> tuple[dict[str, dict[str, int]], list[str]]:
+    """Charges in Stripe's balance against the payments we know, per currency; and the charges that we do not know."""
+    totals: dict[str, dict[str, int]] = {}
+    unbooked: list[str] = []
+    query: Json = {"created": _between(since, until), "expand": ["data.source"]}
+    charges: dict[str, Json] = {}
+    async for entry in api.pages("balance_transactions", query):
+        source = entry.get("source")
+        if not isinstance(source, dict):
+            continue
+        total = totals.setdefault(
+            source.get("currency") or entry["currency"], dict.fromkeys(("in", "back", "booked"), 0)
+        )
+        if entry["type"] in ("charge", "payment"):
+            total["in"] += source["amount"]
+            charges[reference(source.get("payment_intent")) or source["id"]] = source
+        elif entry["type"] in ("refund", "payment_refund", "adjustment", "refund_failure"):
+            total["back"] += source["amount"] if entry["amount"] < 0 else -source["amount"]
+    for page in _paged(list(charges)):
+        async with database.connection() as connection:
+            rows = {
+                row["payment_key"]: row
+                for row in await call_many(connection, "stripe_payments", keys=page, limit=len(page))
+            }
+        for key in page:
+            row, charge = rows.get(key), charges[key]
+            if row is not None and row["paid"] == charge["amount"]:
+                totals[charge["currency"]]["booked"] += charge["amount"]
+                continue
+            unbooked.append(key)
+            actual = (
+                None
+                if row is None
+                else {"paid": row["paid"], "state": row["state"], "parked": row["parked_reason"]}
+            )
+            await _call(
+                database,
+                "stripe_discrepancy",
+                kind="unbooked",
+                payment_key=key,
+                expected={"amount": charge["amount"], "currency": charge["currency"]},
+                actual=actual,
+                note="Stripe's balance has this charge; our payments do not.",
+            )
+    return totals, unbooked
+
+
+def _paged(keys: list[str]) -> Iterable[list[str]]:
+    return (keys[start : start + KEYS_PAGE] for start in range(0, len(keys), KEYS_PAGE))
+
+
+def _between(since: datetime, until: datetime) -> dict[str, int]:
+    return {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
+
+
+async def discrepancies(
+    database: Database, *, state: str | None = None, since: datetime | None = None, limit: int = 100
+) -> list[Json]:
+    """What was found, newest first."""
+    async with database.connection() as connection:
+        return await call_many(connection, "stripe_discrepancies", state=state, since=since, limit=limit)
+
+
+async def _call(database: Database, function: str, /, **arguments: Any) -> Any:
+    async with database.connection() as connection:
+        return await call(connection, function, **arguments)
+
+
+__all__ = [
+    "HOURLY",
+    "NIGHTLY",
+    "Reconciled",
+    "balances",
+    "discrepancies",
+    "missed_events",
+    "reconcile",
+    "sweep",
+]

@@ -1,0 +1,215 @@
+"""Automatic top-up: a saved card is charged when credits run low. Whether and when is decided in SQL.
+
+The order is the lock: one at a time per account. It is let go only when the payment is known to be paid or
+cancelled, never because time passed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import stripe
+
+from heller.database import Database, call
+from heller.stripe.api import Json, StripeApi
+from heller.stripe.checkout import Order, as_order, new_order_id, orders
+from heller.stripe.converge import Converged, converge
+from heller.stripe.customers import customer_of
+
+LIFETIME_SECONDS = 3_600
+RULES_MAX = 100
+UNFINISHED_MAX = 500
+CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action", "requires_capture")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpRule:
+    """When available falls below ``threshold``, buy ``quantity`` of ``price``.
+
+    ``ceiling`` is the most it may cost within ``ceiling_days``, in minor units; after ``failures_max`` failures in a
+    row it pauses until it is resumed.
+    """
+
+    account: str
+    threshold: int
+    price: str
+    unit: str = "credit"
+    quantity: int = 1
+    payment_method: str | None = None
+    ceiling: int | None = None
+    ceiling_days: int = 30
+    cooldown_seconds: int = 300
+    failures_max: int = 3
+
+
+class TopUpRules(Protocol):
+    """Where rules come from: those whose account may be below its threshold now."""
+
+    async def due(self, limit: int) -> Sequence[TopUpRule]:
+        """At most ``limit`` of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """What came of it.
+
+    ``outcome``: paid, processing, requires_action (the buyer must authenticate with ``client_secret``), failed,
+    unknown (Stripe did not answer; settled later), or declined with the ``reason`` (enough, cooldown, ...).
+    """
+
+    outcome: str
+    reason: str | None = None
+    order: Order | None = None
+    client_secret: str | None = None
+    converged: Converged | None = None
+
+
+async def top_up(database: Database, api: StripeApi, rule: TopUpRule) -> TopUp:
+    """Top up one account now, if its rule says so.
+
+    Raises:
+        UnknownAccount, InvalidArgument: the rule names an account or a price that is not there.
+    """
+    async with database.connection() as connection:
+        account = await call(connection, "balance", account_id=rule.account, unit=rule.unit)
+    if account["available"] >= rule.threshold:
+        return TopUp("declined", "enough")
+    customer = await customer_of(database, api, account["user"] or rule.account)
+    method = rule.payment_method or await _saved_method(api, customer)
+    if method is None:
+        return TopUp("declined", "no_payment_method")
+    async with database.connection() as connection:
+        raw = await call(
+            connection,
+            "stripe_begin_top_up",
+            order_id=new_order_id(),
+            account_id=rule.account,
+            price=rule.price,
+            threshold=rule.threshold,
+            livemode=api.settings.livemode,
+            unit=rule.unit,
+            quantity=rule.quantity,
+            ceiling=rule.ceiling,
+            ceiling_days=rule.ceiling_days,
+            cooldown_seconds=rule.cooldown_seconds,
+            failures_max=rule.failures_max,
+            lifetime_seconds=LIFETIME_SECONDS,
+            customer=customer,
+        )
+    if "declined" in raw:
+        return TopUp("declined", raw["declined"])
+    return await _charge(database, api, as_order(raw), method)
+
+
+async def _saved_method(api: StripeApi, customer: str) -> str | None:
+    found = await api.retrieve("customers", customer)
+    default = (found.get("invoice_settings") or {}).get("default_payment_method")
+    if default:
+        return str(default["id"] if isinstance(default, dict) else default)
+    async for method in api.pages("payment_methods", {"customer": customer}, limit=1):
+        return str(method["id"])
+    return None
+
+
+async def _charge(database: Database, api: StripeApi, order: Order, method: str) -> TopUp:
+    params: Json = {
+        "amount": order.amount,
+        "currency": order.currency,
+        "customer": order.stripe_customer,
+        "payment_method": method,
+        "off_session": True,
+        "confirm": True,
+        "description": "automatic top-up",
+        "metadata": {"order_id": order.order_id},
+    }
+    try:
+        intent = await api.create("payment_intents", params, key=order.order_id)
+    except stripe.CardError as error:
+        failed: Any = error.json_body
+        unpaid: Json | None = ((failed or {}).get("error") or {}).get("payment_intent")
+        if unpaid is None:
+            await _update(database, order, state="failed", failure=error.user_message)
+            return TopUp("failed", error.user_message, order)
+        return await _refused(database, api, order, unpaid, error)
+    except stripe.InvalidRequestError as error:
+        await _update(database, order, state="failed", failure=str(error.user_message or error))
+        return TopUp("failed", str(error.user_message or error), order)
+    except stripe.StripeError as error:
+        return TopUp("unknown", str(error), order)  # the order stays open: release_overdue finds out
+    await _update(database, order, payment_intent=intent["id"])
+    outcome = await converge(database, api, intent["id"], cause="top-up")
+    word = {"settled": "paid", "processing": "processing"}.get(outcome.state or "", "requires_action")
+    return TopUp(word, None, order, intent.get("client_secret"), outcome)
+
+
+async def _refused(
+    database: Database, api: StripeApi, order: Order, intent: Json, error: stripe.CardError
+) -> TopUp:
+    await _update(database, order, payment_intent=intent["id"])
+    if error.code == "authentication_required":
+        await _update(database, order, state="requires_action", failure=error.user_message)
+        return TopUp("requires_action", error.user_message, order, intent.get("client_secret"))
+    await _give_up(database, api, order, intent["id"], "failed")
+    return TopUp("failed", error.user_message, order)
+
+
+async def _give_up(database: Database, api: StripeApi, order: Order, intent_id: str, state: str) -> str:
+    """Cancel the payment, and let the order go only when Stripe says that it is cancelled."""
+    intent = await api.retrieve("payment_intents", intent_id)
+    if intent["status"] in CANCELABLE:
+        intent = await api.act("payment_intents", "cancel", intent_id)
+    if intent["status"] == "canceled":
+        await _update(database, order, state=state)
+        return state
+    outcome = await converge(database, api, intent_id, cause="top-up")
+    return outcome.state or outcome.outcome
+
+
+async def release_overdue(database: Database, api: StripeApi, *, now: datetime | None = None) -> int:
+    """Settle top-ups whose time is over: paid ones are credited, the others cancelled. Says how many."""
+    at = now or datetime.now(UTC)
+    count = 0
+    for order in await orders(database, unfinished=True, limit=UNFINISHED_MAX):
+        if order.kind != "top_up" or order.expires_at > at or order.state == "processing":
+            continue
+        count += 1
+        intent = order.payment_intent or await _intent_at_stripe(api, order)
+        if intent is None:
+            await _update(database, order, state="canceled", failure="Stripe never made a payment for it")
+        else:
+            await _update(database, order, payment_intent=intent)
+            await _give_up(database, api, order, intent, "canceled")
+    return count
+
+
+async def _intent_at_stripe(api: StripeApi, order: Order) -> str | None:
+    query: Json = {"created": {"gte": int(order.placed_at.timestamp()) - 300}}
+    if order.stripe_customer is not None:
+        query["customer"] = order.stripe_customer
+    async for intent in api.pages("payment_intents", query, limit=UNFINISHED_MAX):
+        if (intent.get("metadata") or {}).get("order_id") == order.order_id:
+            return str(intent["id"])
+    return None
+
+
+async def resume(database: Database, account: str, *, unit: str = "credit") -> None:
+    """End the pause after failures."""
+    async with database.connection() as connection:
+        await call(connection, "stripe_resume_top_up", account_id=account, unit=unit)
+
+
+async def run_rules(database: Database, api: StripeApi, rules: TopUpRules) -> list[TopUp]:
+    """Top up whatever is due; one account's trouble does not stop the others."""
+    results: list[TopUp] = []
+    for rule in await rules.due(RULES_MAX):
+        try:
+            results.append(await top_up(database, api, rule))
+        except stripe.StripeError as error:
+            results.append(TopUp("unknown", str(error)))
+    return results
+
+
+async def _update(database: Database, order: Order, **changes: Any) -> None:
+    async with database.connection() as connection:
+        await call(connection, "stripe_update_order", order_id=order.order_id, **changes)
