@@ -133,8 +133,8 @@ class Layout:
 
     @property
     def main_history(self) -> Part | None:
-        """Where returned transactions are written: credit_transactions, else the ledger."""
-        return self.histories[0] if self.histories else None
+        """Where returned transactions are written: the history that is the truth, else credit_transactions, else the ledger."""
+        return next((part for part in self.histories if part.name == self.truth), self.histories[0] if self.histories else None)
 
 
 async def read_layout(connection: AsyncConnection, *, mapping: Path | None = None, truth: str = "balance") -> Layout:

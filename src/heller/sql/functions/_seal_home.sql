@@ -26,7 +26,7 @@ begin
       'source_id', p.source_id, 'at', p.created_at,
       'events', (select coalesce(jsonb_agg(i.event_id order by i.inbox_id), '[]') from heller.inbox i where i.payment_key = p.payment_key)
     ) order by p.payment_key), '[]')
-    from heller.payments p where p.account_id = a.account_id and (p.source_system is null or p.version > 0) and p.state <> 'open'));
+    from heller.payments p where p.account_id = a.account_id and (p.source_system is null or p.version > 0) and p.state not in ('open', 'failed', 'canceled')));
   update heller.accounts set epoch = epoch + 1, version = version + 1, next_due_at = null, draining_since = null
   where account_id = a.account_id and unit = a.unit and epoch % 2 = 1 returning * into strict a;
   insert into heller.statements (account_id, epoch, balance, transactions, sum, digest, body)

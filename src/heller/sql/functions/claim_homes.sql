@@ -10,7 +10,7 @@ begin
            bool_or(t.source_system is distinct from p_system) as own
     from heller.accounts a
     join heller.transactions t on t.account_id = a.account_id and t.unit = a.unit
-    where a.epoch is null and a.unit = 'credit' and (p_accounts is null or a.account_id = any (p_accounts))
+    where a.epoch is null and a.unit = 'credit' and a.user_id is not null and (p_accounts is null or a.account_id = any (p_accounts))
     group by a.account_id, a.unit
   ), claimed as (
     update heller.accounts a set epoch = 0 from candidates c

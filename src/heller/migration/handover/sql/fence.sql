@@ -3,7 +3,7 @@ create schema if not exists heller_fence;
 comment on schema heller_fence is 'heller: one owner per user. Refuses changes of credits of users whose home is heller.';
 
 create table if not exists heller_fence.settings (
-  only boolean primary key default true check (only),
+  one boolean primary key default true check (one),
   system text not null, truth text not null, fence_mode text not null default 'refuse' check (fence_mode in ('refuse', 'capture')),
   installed_at timestamptz not null default clock_timestamp()
 );

@@ -1,0 +1,1 @@
+"""One owner per user while two systems live: the fence, the handover, the return."""

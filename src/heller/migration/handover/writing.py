@@ -1,0 +1,64 @@
+"""Values for columns of a legacy table: what is written must fit its types, its lengths and what it requires."""
+
+from psycopg import sql
+
+from heller.migration.handover.layout import Column, Part
+
+
+def cut(text: sql.Composable, column: Column) -> sql.Composed:
+    """A text that fits the column, as its type."""
+    if column.length:
+        text = sql.SQL("left({}, {})").format(text, sql.Literal(column.length))
+    return sql.SQL("({})::{}").format(text, sql.SQL(column.type))  # type: ignore[arg-type]  # from the catalogue
+
+
+def time_value(value: str, column: Column) -> sql.Composed:
+    """An instant in the form the column keeps."""
+    stamp = sql.SQL("({})::timestamptz").format(sql.SQL(value))  # type: ignore[arg-type]  # our own text
+    if column.base == "timestamp without time zone":
+        return sql.SQL("({} at time zone 'UTC')").format(stamp)
+    return stamp if column.base == "timestamp with time zone" else cut(sql.SQL("({})::text").format(stamp), column)
+
+
+def fill_rest(part: Part, given: dict[str, sql.Composable]) -> dict[str, sql.Composable]:
+    """Values for required columns that nothing else fills, so that the row can be written at all."""
+    for column in part.columns.values():
+        if column.name in given or column.has_default or column.is_generated or not column.not_null:
+            continue
+        given[column.name] = filler(column)
+    return given
+
+
+def filler(column: Column) -> sql.Composable:
+    """A value that means nothing, of the column's type."""
+    if column.labels:
+        return sql.SQL("{}::{}").format(sql.Literal(column.labels[0]), sql.SQL(column.type))  # type: ignore[arg-type]
+    if column.base in {"smallint", "integer", "bigint", "numeric", "real", "double precision"}:
+        return sql.SQL("0")
+    if column.base.startswith("timestamp") or column.base == "date":
+        return sql.SQL("clock_timestamp()")
+    fillers = {"boolean": "false", "uuid": "gen_random_uuid()", "json": "'{}'::json", "jsonb": "'{}'::jsonb"}
+    return sql.SQL(fillers.get(column.base, "''"))  # type: ignore[arg-type]  # our own texts
+
+
+def fill_id(part: Part, given: dict[str, sql.Composable]) -> None:
+    """A value for an id that has no default of its own."""
+    column = part.column("id")
+    if column.has_default or column.is_generated:
+        return
+    if column.base in {"smallint", "integer", "bigint"}:
+        given[column.name] = sql.SQL("(select coalesce(max(x.{id}), 0) + 1 from {table} x)").format(
+            id=part.quoted("id"), table=part.identifier
+        )
+    else:
+        given[column.name] = cut(sql.SQL("gen_random_uuid()"), column)
+
+
+def names_of(given: dict[str, sql.Composable]) -> sql.Composed:
+    """The columns, quoted."""
+    return sql.SQL(", ").join(map(sql.Identifier, given))
+
+
+def values_of(given: dict[str, sql.Composable]) -> sql.Composed:
+    """The values in the same order."""
+    return sql.SQL(", ").join(given.values())
