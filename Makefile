@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint lock format clean
+.PHONY: help demo test check lint docs lock format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,13 +24,16 @@ demo: $(VENV)/.runtime ## from a broken legacy database to a proven ledger, in u
 	@$(BIN)/heller demo $(ARGS)
 
 test: $(VENV)/.dev ## run all tests (starts its own PostgreSQL)
-	$(BIN)/python -m pytest -q -n 2 $(ARGS)
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev ## write docs/reference anew from the code
+	$(BIN)/python docs/generate.py
 
 check: lint ## everything that must be green: style, types, layers, generated files, tests
 	$(MAKE) test

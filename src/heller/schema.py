@@ -165,7 +165,10 @@ async def verify(url: str) -> list[str]:
 
 
 async def require(connection: AsyncConnection) -> None:
-    """Refuse a database whose schema is not this program's.
+    """Refuse a database whose tables are not this program's.
+
+    Functions are not compared: during a rolling upgrade the old program meets the new functions, whose released
+    signatures never change. ``verify`` compares everything.
 
     Raises:
         SchemaMissing: there is none.
@@ -174,10 +177,9 @@ async def require(connection: AsyncConnection) -> None:
     if not await _exists(connection):
         raise SchemaMissing("The database has no schema heller.", hint="Run 'heller schema apply'.")
     todo = await _plan(connection)
-    if not todo.is_empty:
-        first = (*todo.migrations, *todo.objects)[0].path
+    if todo.migrations:
         raise SchemaMismatch(
-            f"The schema heller is older than this program ({first} is not applied).",
+            f"The schema heller is older than this program ({todo.migrations[0].path} is not applied).",
             hint="Run 'heller schema apply'.",
         )
 

@@ -4,8 +4,8 @@ Stands alone: it needs psycopg and a PostgreSQL, nothing of heller. What each pl
 terms of rows is defined in README.md in this folder.
 """
 
-from legacy_sample.export import load_export
+from legacy_sample.export import LIVE_EXPORT, load_export
 from legacy_sample.model import SHAPES, Credits, LegacySampleError, Summary
 from legacy_sample.sample import build
 
-__all__ = ["SHAPES", "Credits", "LegacySampleError", "Summary", "build", "load_export"]
+__all__ = ["LIVE_EXPORT", "SHAPES", "Credits", "LegacySampleError", "Summary", "build", "load_export"]

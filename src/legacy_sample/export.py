@@ -12,6 +12,9 @@ from legacy_sample.model import LegacySampleError, Summary
 from legacy_sample.sample import open_empty
 from legacy_sample.tables import Writer
 
+LIVE_EXPORT: Final = Path(__file__).parent / "live_export"
+"""The export that came from a real production database; see the README there."""
+
 _FILES: Final = {
     "users": "users_export.json",
     "payments": "payments_export.json",

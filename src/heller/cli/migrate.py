@@ -1,5 +1,324 @@
-"""``heller migrate``: from a legacy credit database to a proven ledger."""
+"""``heller migrate``: from a legacy credit database to a proven ledger. Every step can be run again."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
-app = typer.Typer(help="From a legacy credit database to a proven ledger.", no_args_is_help=True)
+from heller import migration
+from heller.cli import options, output
+
+EXIT_FINDINGS = 3
+
+app = typer.Typer(
+    help="From a legacy credit database to a proven ledger.\n\n"
+    "run does all steps: audit, backup, plan, copy, verify, proof. Each is a command of its own as well, and each can "
+    "be run again: the same input changes nothing, and a step that was killed goes on where it was. The source is "
+    "opened read-only.",
+    no_args_is_help=True,
+)
+
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Folder for findings, decisions, plan, backup and proof.")
+]
+MappingOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping", metavar="FILE", help="TOML that says what the columns mean; 'map' writes a draft."
+    ),
+]
+TruthOption = Annotated[
+    Literal["balance", "transactions", "ledger"],
+    typer.Option("--truth", help="What a user owns: the user row's balance, or the sum of one history."),
+]
+DecideOption = Annotated[
+    Literal["asked", "recommended"],
+    typer.Option(
+        "--decide",
+        help="asked: stop (exit 4) while decisions.toml has open blockers; recommended: take its advice.",
+    ),
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on after a kill. Running the command again does the same.")
+]
+OUT = Path("heller-migration")
+
+
+@app.command("audit")
+def audit(
+    source: options.SourceOption,
+    out: OutOption = OUT,
+    mapping: MappingOption = None,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Read the source and say what is there and what disagrees; exit 3 on findings. Needs no database of heller's."""
+    with (
+        options.database_url(database, embedded, scratch=True) as url,
+        output.progress(quiet=as_json) as progress,
+    ):
+        result = options.run(migration.audit(source, url, out, mapping=mapping, progress=progress))
+    if as_json:
+        output.print_json(result.as_json())
+    else:
+        print_audit(result)
+        output.talk.print(
+            f"All rows are in {out / 'audit.json'}, open questions in {out / 'decisions.toml'}."
+        )
+    if not result.ok:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def print_audit(result: migration.Audit) -> None:
+    """The summary and the findings, worst first."""
+    totals = result.totals
+    output.out.print(f"[bold]{result.source}[/]  shape {result.shape}")
+    output.out.print(
+        output.table(
+            None,
+            ("what", "rows>", "credits>"),
+            [
+                ("users", totals.users, totals.balance),
+                ("payments", totals.payments, ""),
+                ("transactions", totals.transactions, totals.transaction_credits),
+                ("ledger", totals.ledger_rows, totals.ledger_credits),
+            ],
+        )
+    )
+    colours = {"blocker": "red", "warning": "yellow", "note": "dim"}
+    for finding in result.findings:
+        output.out.print(f"[{colours[finding.level]}]{finding.level:8}[/] {finding.code}: {finding.sentence}")
+    if not result.findings:
+        output.out.print("[green]Nothing disagrees.[/]")
+
+
+@app.command("backup")
+def backup(
+    source: options.SourceOption,
+    out: OutOption = OUT,
+    mapping: MappingOption = None,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Write every credit table as CSV and Parquet with a manifest of counts, sums and hashes, in one snapshot."""
+    with (
+        options.database_url(database, embedded, scratch=True) as url,
+        output.progress(quiet=as_json) as progress,
+    ):
+        result = options.run(migration.backup(source, url, out, mapping=mapping, progress=progress))
+    if as_json:
+        output.print_json(result.as_json())
+    else:
+        output.out.print(output.table(None, ("table", "rows>"), result.tables.items()))
+        output.out.print(f"{result.bytes:,} bytes in {result.folder}; manifest {result.digest}")
+
+
+@app.command("restore-check")
+def restore_check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A backup folder, with its manifest.json.")],
+    as_json: options.JsonOption = False,
+) -> None:
+    """Read a backup back and compare it with its manifest; exit 3 on a difference."""
+    result = migration.restore_check(folder)
+    if as_json:
+        output.print_json(result.as_json())
+    else:
+        for problem in result.problems:
+            output.out.print(problem)
+        verdict = "readable and complete." if result.ok else f"{len(result.problems)} problems."
+        output.out.print(f"{result.files} files, {result.rows:,} rows: {verdict}")
+    if not result.ok:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+@app.command("map")
+def draft_map(
+    source: options.SourceOption,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Where to write it.")] = Path(
+        "mapping.toml"
+    ),
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Write a first draft of a mapping from the source's catalogue, to be edited."""
+    with options.database_url(database, embedded, scratch=True) as url:
+        text = options.run(migration.draft(source, url))
+    to.write_text(text, encoding="utf-8")
+    if as_json:
+        output.print_json({"mapping": str(to)})
+    else:
+        output.out.print(f"{to} is a draft: read it, correct it, then give it with --mapping {to}.")
+
+
+@app.command("plan")
+def plan(
+    source: options.SourceOption,
+    out: OutOption = OUT,
+    mapping: MappingOption = None,
+    truth: TruthOption = "balance",
+    decide: DecideOption = "asked",
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Say what copy will do, and keep it as plan.json. Exit 4 while a blocker is undecided; nothing is touched."""
+    with (
+        options.database_url(database, embedded, scratch=True) as url,
+        output.progress(quiet=as_json) as progress,
+    ):
+        result = options.run(
+            migration.plan(source, url, out, mapping=mapping, truth=truth, decide=decide, progress=progress)
+        )
+    if as_json:
+        output.print_json(result.as_json())
+        return
+    print_plan(result)
+
+
+def print_plan(result: migration.Plan) -> None:
+    """What will become of the source, in a dozen lines."""
+    output.out.print(
+        f"{result.accounts:,} accounts and {result.transactions:,} transactions out of {result.rows:,} source rows; "
+        f"{result.merged:,} merge into others, {result.quarantined:,} are set aside with a reason."
+    )
+    kinds = [
+        (kind, counted.get("count", 0), counted.get("credits", 0)) for kind, counted in result.kinds.items()
+    ]
+    output.out.print(output.table(None, ("kind", "transactions>", "credits>"), kinds))
+    output.out.print(output.table(None, ("total", "credits>"), result.credits.items()))
+    output.out.print(f"plan {result.digest}")
+
+
+@app.command("copy")
+def copy(
+    source: options.SourceOption,
+    out: OutOption = OUT,
+    mapping: MappingOption = None,
+    truth: TruthOption = "balance",
+    decide: DecideOption = "asked",
+    replan: Annotated[
+        bool, typer.Option("--replan", help="Plan anew where the source has changed since.")
+    ] = False,
+    resume: ResumeOption = False,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Copy what plan.json planned; exit 5 if the source is not what was planned."""
+    del resume  # a copy always goes on where the last one stopped
+    with (
+        options.database_url(database, embedded, apply_schema=True) as url,
+        output.progress(quiet=as_json) as progress,
+    ):
+        result = options.run(
+            migration.copy(
+                source,
+                url,
+                out,
+                mapping=mapping,
+                truth=truth,
+                decide=decide,
+                replan=replan,
+                progress=progress,
+            )
+        )
+    _print_outcome(result.as_json(), as_json=as_json)
+
+
+@app.command("verify")
+def verify(
+    source: options.SourceOption,
+    out: OutOption = OUT,
+    mapping: MappingOption = None,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Read the source again and compare it with heller row by row and account by account; exit 3 on a mismatch."""
+    with options.database_url(database, embedded) as url, output.progress(quiet=as_json) as progress:
+        result = options.run(migration.verify(source, url, out, mapping=mapping, progress=progress))
+    _print_outcome(result.as_json(), as_json=as_json)
+
+
+@app.command("proof")
+def proof(
+    out: OutOption = OUT,
+    check: Annotated[
+        Path | None,
+        typer.Option("--check", metavar="FILE", help="Check the hash of this proof.json instead."),
+    ] = None,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Write proof.html and proof.json: what was there, what is here, every exception and who decided it."""
+    if check is not None:
+        is_whole = migration.check_proof(check)
+        output.print_json({"ok": is_whole}) if as_json else output.out.print(
+            "The proof is whole." if is_whole else "The proof was changed after it was written."
+        )
+        raise typer.Exit(0 if is_whole else EXIT_FINDINGS)
+    with options.database_url(database, embedded) as url:
+        result = options.run(migration.write_proof(url, out))
+    if as_json:
+        output.print_json(result.as_json())
+    else:
+        output.out.print(f"{result.html}\nSHA-256 {result.digest}")
+    if not result.ok:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+@app.command("run")
+def run(
+    source: options.SourceOption,
+    out: OutOption = OUT,
+    mapping: MappingOption = None,
+    truth: TruthOption = "balance",
+    decide: DecideOption = "asked",
+    resume: ResumeOption = False,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Audit, back up, plan, copy, verify and prove, in one go."""
+    del resume  # a run always goes on where the last one stopped
+    with (
+        options.database_url(database, embedded, apply_schema=True) as url,
+        output.progress(quiet=as_json) as progress,
+    ):
+        result = options.run(
+            migration.run(source, url, out, mapping=mapping, truth=truth, decide=decide, progress=progress)
+        )
+    _print_outcome(result.as_json(), as_json=as_json)
+
+
+def _print_outcome(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(result)
+    else:
+        print_outcome(result)
+    if not result["ok"]:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def print_outcome(result: dict[str, Any]) -> None:
+    """Counts, credits on both sides, mismatches, and where the proof is."""
+    counts = [
+        name for name in ("accounts", "transactions", "copied", "present", "quarantined") if name in result
+    ]
+    output.out.print(", ".join(f"{result[name]:,} {name}" for name in counts))
+    output.out.print(
+        f"credits: {result['credits_source']:,} in the source, {result['credits_target']:,} in heller"
+    )
+    for mismatch in result.get("mismatches", []):
+        output.out.print(
+            f"account {mismatch['account']}: {mismatch['what']}: source {mismatch['source']}, heller {mismatch['target']}"
+        )
+    if result.get("proof"):
+        output.out.print(f"proof: {result['proof']}")
+    output.out.print(
+        "[green]Every credit is accounted for.[/]" if result["ok"] else "[red]It does not add up.[/]"
+    )

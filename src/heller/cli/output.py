@@ -23,8 +23,9 @@ from rich.table import Table
 from heller.errors import HellerError
 
 PLAIN_SECONDS = 5.0
+PLAIN_WIDTH = 160
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

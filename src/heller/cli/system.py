@@ -11,6 +11,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("verify")(verify)
     app.command("doctor")(doctor.doctor)
     app.command("demo")(demo.demo)
+    app.command("demo-stop")(demo.demo_stop)
 
 
 def verify(
