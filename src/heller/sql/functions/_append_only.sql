@@ -14,7 +14,13 @@ create or replace trigger draws_append_only before update or delete on heller.dr
   for each row execute function heller._append_only();
 create or replace trigger draws_no_truncate before truncate on heller.draws
   for each statement execute function heller._append_only();
+create or replace trigger outcomes_append_only before update or delete on heller.outcomes
+  for each row execute function heller._append_only();
+create or replace trigger outcomes_no_truncate before truncate on heller.outcomes
+  for each statement execute function heller._append_only();
 alter table heller.transactions enable always trigger transactions_append_only;
 alter table heller.transactions enable always trigger transactions_no_truncate;
 alter table heller.draws enable always trigger draws_append_only;
 alter table heller.draws enable always trigger draws_no_truncate;
+alter table heller.outcomes enable always trigger outcomes_append_only;
+alter table heller.outcomes enable always trigger outcomes_no_truncate;

@@ -7,8 +7,7 @@ declare
 begin
   a := heller._settle(a);
   select * into g from heller.grants where account_id = a.account_id and unit = a.unit and grant_id = p_grant_id;
-  t := heller._post(a, g.amount, case g.source when 'purchase' then 'purchase' else 'grant' end, g.reason, g.actor, g.metadata,
-                    p_key => g.idempotency_key,
+  t := heller._post(a, g.amount, heller._kind_of_source(g.source), g.reason, g.actor, g.metadata, p_key => g.idempotency_key,
                     p_request => heller._grant_options(g.source, g.priority, g.available_at, g.expires_at, g.cost, g.currency, g.payment_key),
                     p_payment_key => g.payment_key, p_effective_at => g.available_at, p_settled => true);
   v_debt := least(a.uncovered, g.amount);

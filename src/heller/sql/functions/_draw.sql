@@ -1,5 +1,6 @@
 create or replace function heller._draw(
-  a heller.accounts, p_amount bigint, p_first_seq bigint, p_last_seq bigint, p_upper_balance bigint, p_payment_key text default null
+  a heller.accounts, p_amount bigint, p_first_seq bigint, p_last_seq bigint, p_upper_balance bigint, p_payment_key text default null,
+  p_live_first boolean default false
 ) returns void
 language plpgsql set search_path = pg_catalog as $$
 declare
@@ -11,7 +12,7 @@ begin
   for g in
     select grant_id, remaining from heller.grants
     where account_id = a.account_id and unit = a.unit and remaining > 0
-    order by (payment_key = p_payment_key) desc nulls last, priority, expires_at nulls last, (source = 'promotion') desc, grant_id
+    order by coalesce(payment_key = p_payment_key, false) desc, p_live_first and ended_at is not null, priority, expires_at nulls last, (source = 'promotion') desc, grant_id
   loop
     exit when v_left = 0;
     v_take := least(v_left, g.remaining);
@@ -26,5 +27,5 @@ begin
     update heller.accounts set uncovered = uncovered + v_left where account_id = a.account_id and unit = a.unit;
   end if;
 end $$;
-comment on function heller._draw(heller.accounts, bigint, bigint, bigint, bigint, text) is
-  'Takes credits from the grants: a named payment''s first, then by priority, soonest expiry, promotion before paid, oldest. What no grant covers is uncovered (debt).';
+comment on function heller._draw(heller.accounts, bigint, bigint, bigint, bigint, text, boolean) is
+  'Takes credits from the grants: a named payment''s first, then by priority, soonest expiry, promotion before paid, oldest. What no grant covers is uncovered (debt). p_live_first: grants that outlived their expiry for a hold last.';

@@ -3,15 +3,14 @@ language plpgsql set search_path = pg_catalog as $$
 declare
   a heller.accounts;
 begin
-  select * into a from heller.accounts where account_id = p_account_id and unit = p_unit for no key update;
+  -- all units of the account: an idempotency key is the account's, whatever the unit
+  perform from heller.accounts where account_id = p_account_id order by unit for no key update;
+  select * into a from heller.accounts where account_id = p_account_id and unit = p_unit;
   if not found then
     perform heller._fail('HL003', format('there is no account %s with unit %s', p_account_id, p_unit),
                          jsonb_build_object('account', p_account_id));
   end if;
-  if a.frozen_at is not null and not p_even_frozen then
-    perform heller._fail('HL005', format('account %s is frozen: %s', p_account_id, a.frozen_reason),
-                         jsonb_build_object('account', p_account_id, 'reason', a.frozen_reason));
-  end if;
+  if not p_even_frozen then perform heller._refuse_frozen(a); end if;
   if a.epoch % 2 = 0 then
     perform heller._fail('HL016', r ->> 'message', r -> 'detail') from heller._away(a) r;
   end if;

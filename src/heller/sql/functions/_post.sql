@@ -8,7 +8,7 @@ language plpgsql set search_path = pg_catalog as $$
 declare
   t heller.transactions;
 begin
-  if a.posted::numeric + p_delta not between -9223372036854775807 and 9223372036854775807 then
+  if a.posted::numeric + p_delta + a.overdraft_limit > 9223372036854775807 or a.posted::numeric + p_delta - a.held < -9223372036854775807 then
     perform heller._fail('HL012', format('account %s would hold more credits than can be counted', a.account_id),
                          jsonb_build_object('limit', 'bigint'));
   end if;

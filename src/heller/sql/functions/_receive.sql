@@ -6,11 +6,11 @@ declare
 begin
   for d in
     select g.source, g.priority, g.expires_at, g.currency, sum(w.amount)::bigint as amount,
-           sum(g.cost * w.amount / g.amount)::bigint as cost
+           sum(heller._worth(g, g.amount - g.remaining) - heller._worth(g, g.amount - g.remaining - w.amount))::bigint as cost
     from heller.draws w join heller.grants g using (account_id, unit, grant_id)
     where w.account_id = a.account_id and w.unit = a.unit and w.last_seq = t.seq
     group by g.source, g.priority, g.expires_at, g.currency
-    order by g.priority, g.expires_at nulls last, (g.source = 'promotion') desc
+    order by g.priority, g.expires_at nulls last, (g.source = 'promotion') desc, g.source, g.currency
   loop
     perform heller._give(b, u.seq, d.amount, d.source, u.reason, d.priority, d.expires_at, d.cost, d.currency, p_granted_at => u.recorded_at);
     b.uncovered := b.uncovered - least(b.uncovered, d.amount);

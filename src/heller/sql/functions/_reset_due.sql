@@ -2,7 +2,8 @@ create or replace function heller._reset_due(p_account_id text, p_unit text) ret
 language plpgsql set search_path = pg_catalog as $$
 begin
   update heller.accounts set next_due_at = least(
-    (select min(expires_at) from heller.grants where account_id = p_account_id and unit = p_unit and remaining > 0 and seq is not null),
+    (select min(expires_at) from heller.grants
+     where account_id = p_account_id and unit = p_unit and remaining > 0 and seq is not null and ended_at is null),
     (select min(available_at) from heller.grants where account_id = p_account_id and unit = p_unit and seq is null and ended_at is null),
     (select min(expires_at) from heller.holds where account_id = p_account_id and unit = p_unit and state = 'open'))
   where account_id = p_account_id and unit = p_unit;

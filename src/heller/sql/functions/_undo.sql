@@ -13,7 +13,7 @@ declare
 begin
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
   if p_amount is not null then perform heller._check_amount('amount', p_amount); end if;
-  a := heller._lock(p_account_id, p_unit);
+  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   select * into o from heller.transactions where account_id = p_account_id and unit = p_unit and seq = p_seq;
   if not found then
     perform heller._fail('HL006', format('account %s has no transaction %s', p_account_id, p_seq),
@@ -36,11 +36,12 @@ begin
   end if;
   a := heller._settle(a);
   t := heller._post(a, v_amount, p_kind, p_reason, p_actor, p_metadata, p_key,
-                    jsonb_strip_nulls(jsonb_build_object('seq', p_seq, 'whole', case when p_amount is null then true end)),
+                    jsonb_strip_nulls(jsonb_build_object('seq', p_seq, 'whole', case when p_amount is null then true end,
+                      'result', jsonb_build_object('left', v_left - v_amount))),
                     p_related_seq => p_seq, p_payment_key => o.payment_key, p_settled => true);
   perform heller._put_back(a, o, t, -o.delta - v_left, p_revive);
-  perform heller._reset_due(p_account_id, p_unit);
-  return heller._result(t, t.balance_after - a.held + a.overdraft_limit) || jsonb_build_object('left', v_left - v_amount);
+  a := heller._finish(p_account_id, p_unit);
+  return heller._result(t, a.posted - a.held + a.overdraft_limit) || jsonb_build_object('left', v_left - v_amount);
 end $$;
 comment on function heller._undo(text, bigint, bigint, text, text[], text, text, text, text, jsonb, bigint, boolean) is
   'What refund and reinstate share: gives back what a transaction took, wholly or in parts, never more.';

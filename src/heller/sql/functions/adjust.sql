@@ -21,12 +21,14 @@ begin
   perform heller._check_text('reason', p_reason, 2000);
   if p_amount is null or p_amount = 0 or p_amount = -9223372036854775808 then
     perform heller._fail('HL001', 'amount is 0 or missing; an adjustment adds or takes at least 1 credit', '{"argument": "amount"}');
-  elsif p_policy not in ('refuse', 'debt') then
-    perform heller._fail('HL001', format('policy %s is not one of refuse, debt', p_policy), '{"argument": "policy"}');
+  elsif p_policy is null or p_policy not in ('refuse', 'debt') then
+    perform heller._fail('HL001', format('policy %s is not one of refuse, debt', coalesce(p_policy, 'missing')), '{"argument": "policy"}');
   end if;
-  a := heller._lock(p_account_id, p_unit);
+  perform heller._check_instant('effective_at', p_effective_at);
+  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'adjust', 'unit', p_unit, 'amount', p_amount,
-    'reason', p_reason, 'metadata', p_metadata, 'policy', nullif(p_policy, 'refuse')));
+    'reason', p_reason, 'metadata', p_metadata, 'policy', nullif(p_policy, 'refuse'),
+    'effective_at', timezone('UTC', p_effective_at)));
   if v_replay is not null then return v_replay; end if;
   perform heller._check_version(a, p_if_version);
   v_available := a.posted - a.held + a.overdraft_limit;
@@ -36,10 +38,12 @@ begin
   end if;
   if p_amount > 0 then a := heller._settle(a); end if;
   t := heller._post(a, p_amount, 'adjust', p_reason, p_actor, p_metadata, p_key,
-                    case when p_policy <> 'refuse' then jsonb_build_object('policy', p_policy) end,
+                    nullif(jsonb_strip_nulls(jsonb_build_object('policy', nullif(p_policy, 'refuse'), 'effective_at', timezone('UTC', p_effective_at))), '{}'),
                     p_effective_at => p_effective_at, p_settled => p_amount > 0);
   if p_amount > 0 then
     perform heller._give(a, t.seq, p_amount, 'adjustment', t.reason, p_actor => p_actor, p_granted_at => t.recorded_at);
+    a := heller._finish(p_account_id, p_unit);
+    return heller._result(t, a.posted - a.held + a.overdraft_limit);
   end if;
   return heller._result(t, v_available + p_amount);
 end $$;

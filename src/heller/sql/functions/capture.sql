@@ -20,7 +20,7 @@ begin
   end if;
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
   if p_amount is not null then perform heller._check_amount('amount', p_amount); end if;
-  a := heller._lock(p_account_id, p_unit);
+  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   if p_key is not null then
     select * into t from heller.transactions where account_id = p_account_id and idempotency_key = p_key;
     v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'capture', 'unit', p_unit, 'amount', coalesce(p_amount, -t.delta),
@@ -28,6 +28,7 @@ begin
       'metadata', p_metadata, 'hold', p_hold_id, 'final', nullif(p_final, true), 'whole', case when p_amount is null then true end));
     if v_replay is not null then return v_replay; end if;
   end if;
+  perform heller._refuse_frozen(a);
   h := heller._open_hold(p_account_id, p_unit, p_hold_id);
   v_amount := coalesce(p_amount, greatest(h.amount - h.captured, 0));
   if v_amount = 0 or v_amount > h.amount + h.overrun_limit - h.captured then
@@ -35,18 +36,18 @@ begin
       jsonb_build_object('account', p_account_id, 'requested', v_amount, 'left', h.amount + h.overrun_limit - h.captured));
   end if;
   t := heller._post(a, -v_amount, 'spend', coalesce(p_reason, h.reason), p_actor, p_metadata, p_key,
-    jsonb_strip_nulls(jsonb_build_object('verb', 'capture', 'hold', p_hold_id, 'final', nullif(p_final, true), 'whole', case when p_amount is null then true end)),
+    jsonb_strip_nulls(jsonb_build_object('verb', 'capture', 'hold', p_hold_id, 'final', nullif(p_final, true), 'whole', case when p_amount is null then true end,
+      'result', jsonb_build_object('captured', h.captured + v_amount, 'final', coalesce(p_final, true)))),
     p_hold_id => p_hold_id);
   v_freed := least(v_amount, greatest(h.amount - h.captured, 0));
   update heller.holds set captured = captured + v_amount
   where account_id = p_account_id and unit = p_unit and hold_id = p_hold_id returning * into h;
   update heller.accounts set held = held - v_freed where account_id = p_account_id and unit = p_unit;
-  if p_final or h.captured >= h.amount + h.overrun_limit then
+  if coalesce(p_final, true) or h.captured >= h.amount + h.overrun_limit then
     perform heller._close_hold(p_account_id, p_unit, p_hold_id, 'captured', t.recorded_at);
-    perform heller._reset_due(p_account_id, p_unit);
   end if;
-  select * into a from heller.accounts where account_id = p_account_id and unit = p_unit;
-  return heller._result(t, a.posted - a.held + a.overdraft_limit) || jsonb_build_object('captured', h.captured, 'final', p_final);
+  a := heller._finish(p_account_id, p_unit);
+  return heller._result(t, a.posted - a.held + a.overdraft_limit) || jsonb_build_object('captured', h.captured, 'final', coalesce(p_final, true));
 end $$;
 comment on function heller.capture(text, bigint, bigint, boolean, text, text, text, text, jsonb, boolean) is
   'Spends held credits: all that is left (no amount) or a part. p_final false keeps the hold open for further parts; otherwise the rest is freed.';

@@ -9,6 +9,7 @@ declare
   t heller.transactions;
   v_replay jsonb;
   v_amount bigint;
+  v_request jsonb;
 begin
   if p_dry_run then
     begin
@@ -19,13 +20,16 @@ begin
   end if;
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
   perform heller._check_amount('amount', p_amount);
-  if p_policy not in ('debt', 'clamp', 'grant') then
-    perform heller._fail('HL001', format('policy %s is not one of debt, clamp, grant', p_policy), '{"argument": "policy"}');
+  if p_policy is null or p_policy not in ('debt', 'clamp', 'grant') then
+    perform heller._fail('HL001', format('policy %s is not one of debt, clamp, grant', coalesce(p_policy, 'missing')), '{"argument": "policy"}');
   end if;
-  a := heller._lock(p_account_id, p_unit);
-  v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'clawback', 'unit', p_unit, 'amount', p_amount,
-    'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'policy', p_policy, 'payment', p_payment_key));
+  if p_payment_key is not null then perform heller._check_text('payment', p_payment_key, 255); end if;
+  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
+  v_request := jsonb_build_object('verb', 'clawback', 'unit', p_unit, 'amount', p_amount,
+    'reason', coalesce(p_reason, ''), 'metadata', nullif(p_metadata, '{}'), 'policy', p_policy, 'payment', p_payment_key);
+  v_replay := heller._replay(p_account_id, p_key, v_request);
   if v_replay is not null then return v_replay; end if;
+  perform heller._refuse_frozen(a);
   a := heller._settle(a);
   v_amount := case p_policy
     when 'debt' then p_amount
@@ -33,13 +37,17 @@ begin
     else least(p_amount, greatest(a.posted - a.held, 0), (select coalesce(sum(remaining), 0) from heller.grants
       where account_id = p_account_id and unit = p_unit and payment_key = p_payment_key)) end;
   if v_amount = 0 then
-    return jsonb_build_object('account', p_account_id, 'unit', p_unit, 'seq', null, 'kind', 'clawback', 'delta', 0, 'balance_before', a.posted,
-      'balance_after', a.posted, 'available', a.posted - a.held + a.overdraft_limit, 'shortfall', p_amount, 'replayed', false);
+    return heller._keep_outcome(p_account_id, p_key, v_request,
+      jsonb_build_object('account', p_account_id, 'unit', p_unit, 'seq', null, 'kind', 'clawback', 'delta', 0, 'balance_before', a.posted,
+        'balance_after', a.posted, 'available', a.posted - a.held + a.overdraft_limit, 'reason', coalesce(p_reason, ''), 'key', p_key,
+        'payment', p_payment_key, 'shortfall', p_amount, 'replayed', false));
   end if;
   t := heller._post(a, -v_amount, 'clawback', p_reason, p_actor, p_metadata, p_key,
-                    jsonb_strip_nulls(jsonb_build_object('amount', p_amount, 'policy', p_policy, 'payment', p_payment_key)),
+                    jsonb_strip_nulls(jsonb_build_object('amount', p_amount, 'policy', p_policy, 'payment', p_payment_key,
+                      'result', jsonb_build_object('shortfall', p_amount - v_amount))),
                     p_payment_key => p_payment_key, p_settled => true);
   perform heller._draw(a, v_amount, t.seq, t.seq, a.posted, p_payment_key);
+  perform heller._reset_due(p_account_id, p_unit);
   return heller._result(t, t.balance_after - a.held + a.overdraft_limit) || jsonb_build_object('shortfall', p_amount - v_amount);
 end $$;
 comment on function heller.clawback(text, bigint, text, text, text, text, text, jsonb, text, boolean) is

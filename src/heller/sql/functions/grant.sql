@@ -7,10 +7,11 @@ create or replace function heller.grant(
 language plpgsql security definer set search_path = pg_catalog as $$
 declare
   a heller.accounts;
-  b heller.accounts;
+  v_grant_id bigint;
   g heller.grants;
   t heller.transactions;
-  v_options jsonb := heller._grant_options(p_source, p_priority, p_available_at, p_expires_at, p_cost, p_currency, p_payment_key);
+  v_options jsonb := heller._grant_options(p_source, p_priority, p_available_at, p_expires_at, p_cost, p_currency, p_payment_key)
+                     || case when p_effective_at is null then '{}' else jsonb_build_object('effective_at', timezone('UTC', p_effective_at)) end;
   v_replay jsonb;
 begin
   if p_dry_run then
@@ -25,13 +26,18 @@ begin
   perform heller._check_amount('amount', p_amount);
   if p_source is null or p_source not in ('purchase', 'promotion', 'subscription', 'adjustment', 'migration') then
     perform heller._fail('HL001', format('source %s is not one of purchase, promotion, subscription, adjustment, migration', p_source), '{"argument": "source"}');
-  elsif p_cost < 0 or (p_cost > 0 and p_currency is null) then
+  elsif p_priority is null then
+    perform heller._fail('HL001', 'priority is missing; smaller burns first, 100 is usual', '{"argument": "priority"}');
+  elsif p_cost is null or p_cost < 0 or (p_cost > 0 and p_currency is null) then
     perform heller._fail('HL001', 'cost must not be negative and needs a currency', '{"argument": "cost"}');
   elsif p_expires_at <= coalesce(p_available_at, '-infinity') then
     perform heller._fail('HL001', 'the grant would expire before it is available', '{"argument": "expires_at"}');
   end if;
-  a := heller._lock(p_account_id, p_unit);
-  v_replay := heller._replay(p_account_id, p_key, v_options || jsonb_build_object('verb', case p_source when 'migration' then 'migrate' else 'grant' end,
+  perform heller._check_text('currency', p_currency, 3, false), heller._check_text('payment', p_payment_key, 255, false),
+    heller._check_instant('available_at', p_available_at), heller._check_instant('expires_at', p_expires_at),
+    heller._check_instant('effective_at', p_effective_at);
+  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
+  v_replay := heller._replay(p_account_id, p_key, v_options || jsonb_build_object('verb', 'grant',
     'unit', p_unit, 'amount', p_amount, 'reason', coalesce(p_reason, ''), 'metadata', p_metadata));
   if v_replay is not null then return v_replay; end if;
   perform heller._check_version(a, p_if_version);
@@ -39,6 +45,9 @@ begin
     perform heller._fail('HL001', format('expires_at %s is in the past', p_expires_at), '{"argument": "expires_at"}');
   end if;
   if p_available_at > heller._clock() then
+    if p_effective_at is not null then
+      perform heller._fail('HL001', 'a grant that is available later counts from then; leave effective_at out', '{"argument": "effective_at"}');
+    end if;
     update heller.accounts set last_grant = last_grant + 1, version = version + 1, next_due_at = least(next_due_at, p_available_at)
     where account_id = p_account_id and unit = p_unit returning * into a;
     insert into heller.grants (account_id, unit, grant_id, amount, remaining, source, priority, available_at, expires_at, cost, currency,
@@ -49,10 +58,12 @@ begin
     return heller._grant_result(g) || jsonb_build_object('available', a.posted - a.held + a.overdraft_limit);
   end if;
   a := heller._settle(a);
-  t := heller._post(a, p_amount, case p_source when 'purchase' then 'purchase' when 'migration' then 'migrate' else 'grant' end, p_reason, p_actor,
-                    p_metadata, p_key, v_options, p_payment_key => p_payment_key, p_effective_at => p_effective_at, p_settled => true);
-  return heller._result(t, t.balance_after - a.held + a.overdraft_limit) || jsonb_build_object('grant',
-    heller._give(a, t.seq, p_amount, p_source, t.reason, p_priority, p_expires_at, p_cost, p_currency, p_payment_key, p_actor, t.metadata, t.recorded_at));
+  t := heller._post(a, p_amount, heller._kind_of_source(p_source), p_reason, p_actor,
+                    p_metadata, p_key, v_options || jsonb_build_object('result', jsonb_build_object('grant', a.last_grant + 1)), p_payment_key => p_payment_key, p_effective_at => p_effective_at, p_settled => true);
+  v_grant_id := heller._give(a, t.seq, p_amount, p_source, t.reason, p_priority, p_expires_at, p_cost, p_currency, p_payment_key, p_actor, t.metadata,
+                             t.recorded_at);
+  a := heller._finish(p_account_id, p_unit);
+  return heller._result(t, a.posted - a.held + a.overdraft_limit) || jsonb_build_object('grant', v_grant_id);
 end $$;
 comment on function heller.grant(text, bigint, text, text, text, text, text, jsonb, integer, timestamptz, timestamptz, bigint, text, text, timestamptz, bigint, boolean) is
   'Gives credits: at once, or at p_available_at. p_cost is what was paid for all of them, in minor units of p_currency. Debt is paid first.';

@@ -23,7 +23,7 @@ begin
   if p_overrun_limit is null or p_overrun_limit < 0 or p_overrun_limit::numeric + p_amount > 9223372036854775807 then
     perform heller._fail('HL001', 'overrun_limit must be at least 0', '{"argument": "overrun_limit"}');
   end if;
-  a := heller._lock(p_account_id, p_unit);
+  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'hold', 'unit', p_unit, 'amount', p_amount,
     'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'overrun_limit', nullif(p_overrun_limit, 0)));
   if v_replay is not null then return v_replay; end if;

@@ -11,8 +11,7 @@ begin
   end if;
   perform heller._open_hold(p_account_id, p_unit, p_hold_id);
   perform heller._close_hold(p_account_id, p_unit, p_hold_id, 'released', heller._clock());
-  perform heller._reset_due(p_account_id, p_unit);
-  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
+  a := heller._finish(p_account_id, p_unit);
   select * into h from heller.holds where account_id = p_account_id and unit = p_unit and hold_id = p_hold_id;
   return heller._hold_result(h) || jsonb_build_object('available', a.posted - a.held + a.overdraft_limit);
 end $$;

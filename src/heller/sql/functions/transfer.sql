@@ -24,15 +24,14 @@ begin
   if p_to = p_account_id then
     perform heller._fail('HL001', 'an account cannot transfer to itself', '{"argument": "to"}');
   end if;
-  -- the smaller id first, as everywhere, so that two transfers cannot wait for each other
-  perform heller._lock(least(p_account_id, p_to), p_unit);
-  perform heller._lock(greatest(p_account_id, p_to), p_unit);
-  a := heller._lock(p_account_id, p_unit);
-  b := heller._lock(p_to, p_unit);
+  -- in id order, as everywhere, so that two transfers cannot wait for each other
+  perform from heller.accounts where account_id in (p_account_id, p_to) order by account_id, unit for no key update;
+  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'transfer', 'unit', p_unit, 'amount', p_amount,
     'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'to', p_to));
   if v_replay is not null then return v_replay; end if;
   perform heller._check_version(a, p_if_version);
+  b := heller._lock(p_to, p_unit);
   v_available := a.posted - a.held + a.overdraft_limit;
   if p_amount > v_available then
     perform heller._fail('HL002', format('%s credits are needed and %s are available', p_amount, v_available),
@@ -40,12 +39,14 @@ begin
   end if;
   a := heller._settle(a);
   b := heller._settle(b);
-  t := heller._post(a, -p_amount, 'transfer', p_reason, p_actor, p_metadata, p_key, jsonb_build_object('to', p_to),
+  t := heller._post(a, -p_amount, 'transfer', p_reason, p_actor, p_metadata, p_key, jsonb_build_object('to', p_to,
+                      'result', jsonb_build_object('to', p_to, 'to_seq', b.last_seq + 1, 'to_balance_after', b.posted + p_amount)),
                     p_counterparty => p_to, p_settled => true);
-  perform heller._draw(a, p_amount, t.seq, t.seq, a.posted);
+  perform heller._draw(a, p_amount, t.seq, t.seq, a.posted, p_live_first => true);
   u := heller._post(b, p_amount, 'transfer', p_reason, p_actor, p_metadata, p_counterparty => p_account_id, p_settled => true);
   perform heller._receive(b, u, a, t);
   perform heller._reset_due(p_account_id, p_unit);
+  b := heller._finish(p_to, p_unit);
   return heller._result(t, v_available - p_amount) || jsonb_build_object('to', p_to, 'to_seq', u.seq, 'to_balance_after', u.balance_after);
 end $$;
 comment on function heller.transfer(text, text, bigint, text, text, text, text, jsonb, bigint, boolean) is

@@ -3,9 +3,10 @@ language plpgsql security definer set search_path = pg_catalog as $$
 declare
   a heller.accounts;
 begin
-  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
+  perform heller._lock(p_account_id, p_unit, p_even_frozen => true);
   update heller.accounts set frozen_at = null, frozen_reason = null, version = version + 1
-  where account_id = p_account_id and unit = p_unit returning * into a;
+  where account_id = p_account_id and unit = p_unit;
+  a := heller._finish(p_account_id, p_unit);
   return heller._account_result(a);
 end $$;
 comment on function heller.unfreeze(text, text) is 'Lets changes through again.';

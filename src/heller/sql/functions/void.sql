@@ -9,6 +9,7 @@ declare
   t heller.transactions;
   v_amount bigint;
   v_replay jsonb;
+  v_request jsonb;
 begin
   if p_dry_run then
     begin
@@ -18,13 +19,12 @@ begin
     end;
   end if;
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
-  a := heller._lock(p_account_id, p_unit);
-  select * into t from heller.transactions where account_id = p_account_id and idempotency_key = p_key;
-  if found then
-    v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'void', 'unit', p_unit, 'amount', abs(t.delta), 'grant', p_grant_id,
-      'reason', coalesce(p_reason, 'void'), 'metadata', p_metadata));
-    return v_replay;
-  end if;
+  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
+  v_request := jsonb_build_object('verb', 'void', 'unit', p_unit, 'grant', p_grant_id, 'reason', coalesce(p_reason, 'void'),
+    'metadata', nullif(p_metadata, '{}'));
+  select abs(delta) into v_amount from heller.transactions where account_id = p_account_id and idempotency_key = p_key;
+  v_replay := heller._replay(p_account_id, p_key, v_request || jsonb_build_object('amount', v_amount));
+  if v_replay is not null then return v_replay; end if;
   perform heller._check_version(a, p_if_version);
   a := heller._settle(a);
   select * into g from heller.grants where account_id = p_account_id and unit = p_unit and grant_id = p_grant_id;
@@ -35,15 +35,18 @@ begin
   if g.seq is null and g.ended_at is null then
     update heller.grants set ended_at = heller._clock() where account_id = p_account_id and unit = p_unit and grant_id = p_grant_id returning * into g;
     perform heller._reset_due(p_account_id, p_unit);
-    return heller._grant_result(g) || jsonb_build_object('voided', g.amount, 'available', a.posted - a.held + a.overdraft_limit);
+    update heller.accounts set version = version + 1 where account_id = p_account_id and unit = p_unit;
+    return heller._keep_outcome(p_account_id, p_key, v_request, heller._grant_result(g)
+      || jsonb_build_object('voided', g.amount, 'available', a.posted - a.held + a.overdraft_limit));
   end if;
   v_amount := least(g.remaining, greatest(a.posted - a.held, 0));
   if v_amount = 0 then
     perform heller._fail('HL010', format('nothing of grant %s can be taken back: %s of it remain, %s credits are held', p_grant_id, g.remaining, a.held),
                          jsonb_build_object('account', p_account_id, 'requested', g.remaining, 'left', 0));
   end if;
-  t := heller._post(a, -v_amount, case g.source when 'purchase' then 'purchase' else 'grant' end, coalesce(p_reason, 'void'), p_actor, p_metadata, p_key,
-                    jsonb_build_object('verb', 'void', 'grant', p_grant_id), p_payment_key => g.payment_key, p_settled => true);
+  t := heller._post(a, -v_amount, heller._kind_of_source(g.source), coalesce(p_reason, 'void'), p_actor, p_metadata, p_key,
+                    jsonb_build_object('verb', 'void', 'grant', p_grant_id,
+                      'result', jsonb_build_object('grant', p_grant_id, 'voided', v_amount)), p_payment_key => g.payment_key, p_settled => true);
   perform heller._take(p_account_id, p_unit, p_grant_id, t.seq, a.posted, v_amount);
   update heller.grants set ended_at = t.recorded_at where account_id = p_account_id and unit = p_unit and grant_id = p_grant_id and remaining = 0;
   perform heller._reset_due(p_account_id, p_unit);

@@ -91,6 +91,7 @@ create table heller.transactions (
   constraint transactions_delta_nonzero check (delta <> 0),
   constraint transactions_kind_known check (kind in ('purchase', 'grant', 'spend', 'refund', 'clawback', 'reinstate',
                                                      'expire', 'adjust', 'transfer', 'migrate')),
+  constraint transactions_effective_at_finite check (effective_at between '1900-01-01 00:00:00+00' and '9999-01-01 00:00:00+00'),
   constraint transactions_source_whole check ((source_id is null) = (source_table is null) and (source_id is null) = (source_system is null))
 );
 create unique index transactions_idempotency_key on heller.transactions (account_id, idempotency_key)
@@ -184,6 +185,17 @@ create index holds_open on heller.holds (account_id, unit) where state = 'open';
 create unique index holds_idempotency_key on heller.holds (account_id, idempotency_key) where idempotency_key is not null;
 comment on table heller.holds is 'Reservations: captured wholly, partly or in parts, released, or expired.';
 comment on column heller.holds.overrun_limit is 'How many credits a capture may take beyond the hold, into debt if need be, so that started work is finished.';
+
+create table heller.outcomes (
+  account_id text collate "C" not null,
+  idempotency_key text collate "C" not null,
+  request jsonb not null,
+  result jsonb not null,
+  recorded_at timestamptz not null,
+  constraint outcomes_pkey primary key (account_id, idempotency_key)
+);
+comment on table heller.outcomes is
+  'Keys whose request changed no balance (nothing was there to claw back, a scheduled grant was called off): the same key never does something later.';
 
 create table heller.payments (
   payment_key text collate "C" not null,

@@ -1,0 +1,378 @@
+"""The ledger in plain Python: every credit is laid over its grants at once, nothing is lazy.
+
+Instants are whole seconds. A verb answers a dictionary or raises ``Refusal`` with heller's code.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+NEVER = float("inf")
+
+
+class Refusal(Exception):  # noqa: N818 - it is the ledger's word
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass
+class Grant:
+    id: int
+    amount: int
+    remaining: int
+    source: str
+    priority: int = 100
+    available_at: int | None = None
+    expires_at: int | None = None
+    is_scheduled: bool = False
+    is_voided: bool = False
+    cost: int = 0
+    payment: str | None = None
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (
+            self.priority,
+            self.expires_at if self.expires_at is not None else NEVER,
+            self.source != "promotion",
+            self.id,
+        )
+
+    def has_expired(self, now: int) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+    def worth(self, used: int) -> int:
+        return self.cost * used // self.amount
+
+
+@dataclass
+class Hold:
+    id: int
+    amount: int
+    overrun_limit: int
+    expires_at: int
+    captured: int = 0
+    state: str = "open"
+
+    @property
+    def rest(self) -> int:
+        return max(self.amount - self.captured, 0)
+
+
+@dataclass
+class Transaction:
+    seq: int
+    delta: int
+    kind: str
+    effective_at: int
+    parts: list[tuple[int | None, int]] = field(default_factory=list)
+    related_seq: int | None = None
+    payment: str | None = None
+    grant: int | None = None
+
+
+@dataclass
+class Account:
+    overdraft_limit: int = 0
+    posted: int = 0
+    uncovered: int = 0
+    is_frozen: bool = False
+    grants: list[Grant] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    transactions: list[Transaction] = field(default_factory=list)
+
+    @property
+    def held(self) -> int:
+        return sum(h.rest for h in self.holds if h.state == "open")
+
+    @property
+    def available(self) -> int:
+        return self.posted - self.held + self.overdraft_limit
+
+    # -- what time does
+
+    def run_due(self, now: int) -> None:
+        events = [
+            (g.available_at, 1, g.id) for g in self.grants if g.is_scheduled and g.available_at is not None
+        ]
+        events += [(h.expires_at, 2, h.id) for h in self.holds if h.state == "open"]
+        events += [
+            (g.expires_at, 3, g.id) for g in self.grants if g.expires_at is not None and not g.is_voided
+        ]
+        for at, rank, number in sorted(event for event in events if event[0] <= now):
+            if rank == 1:
+                grant = self.grants[number - 1]
+                grant.is_scheduled = False
+                self._bring(grant)
+                self.post(grant.amount, kind_of(grant.source), at)
+            elif rank == 2:
+                self.holds[number - 1].state = "expired"
+            self.sweep(at)
+
+    def sweep(self, at: int) -> None:
+        """Forfeit what is left of expired grants, but for the first credits in order, which open holds promise."""
+        before = 0
+        forfeited: list[tuple[Grant, int]] = []
+        for grant in sorted((g for g in self.grants if g.remaining), key=lambda g: g.order):
+            promised = min(max(self.held - before, 0), grant.remaining)
+            if grant.has_expired(at) and grant.remaining > promised:
+                forfeited.append((grant, grant.remaining - promised))
+            before += grant.remaining
+        for grant, amount in sorted(forfeited, key=lambda f: (f[0].expires_at, f[0].id)):
+            grant.remaining -= amount
+            self.post(-amount, "expire", at, grant=grant.id)
+
+    # -- parts of verbs
+
+    def post(self, delta: int, kind: str, at: int, **more: Any) -> Transaction:
+        self.posted += delta
+        self.transactions.append(Transaction(len(self.transactions) + 1, delta, kind, at, **more))
+        return self.transactions[-1]
+
+    def draw(
+        self, amount: int, *, now: int = 0, payment: str | None = None, live_first: bool = False
+    ) -> list[tuple[int | None, int]]:
+        parts: list[tuple[int | None, int]] = []
+        order = sorted(
+            (g for g in self.grants if g.remaining),
+            key=lambda g: (
+                payment is None or g.payment != payment,
+                live_first and g.has_expired(now),
+                g.order,
+            ),
+        )
+        for grant in order:
+            part = min(amount, grant.remaining)
+            if part:
+                grant.remaining -= part
+                parts.append((grant.id, part))
+                amount -= part
+        if amount:
+            self.uncovered += amount
+            parts.append((None, amount))
+        return parts
+
+    def _bring(self, grant: Grant) -> None:
+        debt = min(self.uncovered, grant.amount)
+        self.uncovered -= debt
+        grant.remaining = grant.amount - debt
+
+    def give(self, amount: int, source: str, **more: Any) -> Grant:
+        grant = Grant(len(self.grants) + 1, amount, 0, source, **more)
+        self.grants.append(grant)
+        if not grant.is_scheduled:
+            self._bring(grant)
+        return grant
+
+
+def kind_of(source: str) -> str:
+    return {"purchase": "purchase", "migration": "migrate"}.get(source, "grant")
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.now = 0
+        self.accounts: dict[tuple[str, str], Account] = {}
+
+    def _of(self, name: tuple[str, str]) -> Account:
+        account = self.accounts[name]
+        if account.is_frozen:
+            raise Refusal("HL005")
+        account.run_due(self.now)
+        return account
+
+    def look(self, name: tuple[str, str]) -> Account:
+        """The account as a reader sees it: what is due counts as done, a frozen account's too."""
+        from copy import deepcopy  # noqa: PLC0415 - only readers of frozen accounts pay for it
+
+        account = self.accounts[name]
+        if account.is_frozen:
+            account = deepcopy(account)
+        account.run_due(self.now)
+        return account
+
+    def grant(
+        self, name: tuple[str, str], amount: int, *, source: str, available_at: int | None = None, **more: Any
+    ) -> dict[str, Any]:
+        account = self._of(name)
+        if available_at is not None and available_at > self.now:
+            grant = account.give(amount, source, available_at=available_at, is_scheduled=True, **more)
+            return {"grant": grant.id, "available": account.available}
+        grant = account.give(amount, source, **more)
+        account.post(amount, kind_of(source), self.now)
+        account.sweep(self.now)
+        return {"grant": grant.id, "delta": amount, "available": account.available}
+
+    def spend(
+        self,
+        name: tuple[str, str],
+        amount: int,
+        *,
+        allow_partial: bool = False,
+        min_available_after: int | None = None,
+    ) -> dict[str, Any]:
+        account = self._of(name)
+        free = account.available - (min_available_after or 0)
+        if amount > free:
+            amount = max(free, 0) if allow_partial else 0
+        if not amount:
+            raise Refusal("HL002")
+        account.post(-amount, "spend", self.now, parts=account.draw(amount))
+        return {"delta": -amount, "available": account.available}
+
+    def adjust(self, name: tuple[str, str], amount: int, *, policy: str = "refuse") -> dict[str, Any]:
+        account = self._of(name)
+        if amount < 0 and policy == "refuse" and -amount > account.available:
+            raise Refusal("HL002")
+        if amount > 0:
+            account.give(amount, "adjustment")
+            account.post(amount, "adjust", self.now)
+            account.sweep(self.now)
+        else:
+            account.post(amount, "adjust", self.now, parts=account.draw(-amount))
+        return {"delta": amount, "available": account.available}
+
+    def transfer(self, name: tuple[str, str], to: tuple[str, str], amount: int) -> dict[str, Any]:
+        giver = self._of(name)
+        if amount > giver.available:
+            self._of(to)
+            raise Refusal("HL002")
+        taker = self._of(to)
+        parts = giver.draw(amount, now=self.now, live_first=True)
+        giver.post(-amount, "transfer", self.now, parts=parts)
+        bundles: dict[tuple[Any, ...], list[int]] = {}
+        for number, part in parts:
+            if number is not None:
+                grant = giver.grants[number - 1]
+                used = grant.amount - grant.remaining
+                bundle = bundles.setdefault(
+                    (grant.order[:3], grant.source, grant.priority, grant.expires_at), [0, 0]
+                )
+                bundle[0] += part
+                bundle[1] += grant.worth(used) - grant.worth(used - part)
+        left = amount
+        for (_, source, priority, expires_at), (part, cost) in sorted(
+            bundles.items(), key=lambda b: b[0][:2]
+        ):
+            taker.give(part, source, priority=priority, expires_at=expires_at, cost=cost)
+            left -= part
+        if left:
+            taker.give(left, "adjustment")
+        taker.post(amount, "transfer", self.now)
+        taker.sweep(self.now)
+        return {"delta": -amount, "available": giver.available}
+
+    def hold(
+        self, name: tuple[str, str], amount: int, *, seconds: int, overrun_limit: int = 0
+    ) -> dict[str, Any]:
+        account = self._of(name)
+        if amount > account.available:
+            raise Refusal("HL002")
+        account.holds.append(Hold(len(account.holds) + 1, amount, overrun_limit, self.now + seconds))
+        return {"hold": len(account.holds), "available": account.available}
+
+    def _open(self, account: Account, number: int) -> Hold:
+        hold = account.holds[number - 1]
+        if hold.state != "open":
+            raise Refusal("HL009")
+        return hold
+
+    def capture(
+        self, name: tuple[str, str], number: int, amount: int | None, *, final: bool = True
+    ) -> dict[str, Any]:
+        account = self._of(name)
+        hold = self._open(account, number)
+        amount = hold.rest if amount is None else amount
+        if not amount or amount > hold.amount + hold.overrun_limit - hold.captured:
+            raise Refusal("HL010")
+        hold.captured += amount
+        account.post(-amount, "spend", self.now, parts=account.draw(amount))
+        if final or hold.captured >= hold.amount + hold.overrun_limit:
+            hold.state = "captured"
+        account.sweep(self.now)
+        return {"delta": -amount, "available": account.available, "captured": hold.captured}
+
+    def release(self, name: tuple[str, str], number: int) -> dict[str, Any]:
+        account = self._of(name)
+        hold = account.holds[number - 1]
+        if hold.state != "released":
+            self._open(account, number).state = "released"
+            account.sweep(self.now)
+        return {"available": account.available}
+
+    def renew(self, name: tuple[str, str], number: int, seconds: int) -> dict[str, Any]:
+        account = self._of(name)
+        hold = self._open(account, number)
+        hold.expires_at = max(hold.expires_at, self.now + seconds)
+        return {"available": account.available}
+
+    def void(self, name: tuple[str, str], number: int) -> dict[str, Any]:
+        account = self._of(name)
+        grant = account.grants[number - 1]
+        if grant.is_scheduled:
+            grant.is_scheduled, grant.is_voided = False, True
+            return {"voided": grant.amount, "available": account.available}
+        amount = min(grant.remaining, max(account.posted - account.held, 0))
+        if not amount:
+            raise Refusal("HL010")
+        grant.remaining -= amount
+        grant.is_voided = not grant.remaining
+        account.post(-amount, kind_of(grant.source), self.now, parts=[(grant.id, amount)])
+        return {"delta": -amount, "voided": amount, "available": account.available}
+
+    def clawback(
+        self, name: tuple[str, str], amount: int, *, payment: str | None, policy: str
+    ) -> dict[str, Any]:
+        account = self._of(name)
+        free = max(account.posted - account.held, 0)
+        rest = sum(g.remaining for g in account.grants if payment is not None and g.payment == payment)
+        taken = {"debt": amount, "clamp": min(amount, free), "grant": min(amount, free, rest)}[policy]
+        if taken:
+            account.post(
+                -taken, "clawback", self.now, parts=account.draw(taken, payment=payment), payment=payment
+            )
+        return {"delta": -taken, "shortfall": amount - taken, "available": account.available}
+
+    def undo(
+        self, name: tuple[str, str], seq: int, amount: int | None, *, kind: str, undone: tuple[str, ...]
+    ) -> dict[str, Any]:
+        account = self._of(name)
+        original = account.transactions[seq - 1]
+        if original.kind not in undone or original.delta > 0:
+            raise Refusal("HL001")
+        given = sum(t.delta for t in account.transactions if t.related_seq == seq and t.kind == kind)
+        left = -original.delta - given
+        amount = left if amount is None else amount
+        if amount > left or not left:
+            raise Refusal("HL010")
+        debt = min(account.uncovered, amount)
+        account.uncovered -= debt
+        skip, rest = given + debt, amount - debt
+        for number, part in reversed(original.parts):
+            back = min(part - min(skip, part), rest)
+            skip -= min(skip, part)
+            if number is None:
+                continue
+            grant = account.grants[number - 1]
+            if grant.has_expired(self.now) or grant.is_voided:
+                continue
+            back = min(back, grant.amount - grant.remaining)
+            grant.remaining += back
+            rest -= back
+        if rest:
+            account.give(rest, "adjustment", payment=original.payment)
+        account.post(amount, kind, self.now, related_seq=seq, payment=original.payment)
+        account.sweep(self.now)
+        return {"delta": amount, "left": left - amount, "available": account.available}
+
+    def freeze(self, name: tuple[str, str]) -> None:
+        account = self.accounts[name]
+        if not account.is_frozen:
+            account.run_due(self.now)
+        account.is_frozen = True
+
+    def unfreeze(self, name: tuple[str, str]) -> None:
+        account = self.accounts[name]
+        account.is_frozen = False
+        account.run_due(self.now)
+        account.sweep(self.now)

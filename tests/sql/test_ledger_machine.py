@@ -1,0 +1,443 @@
+"""Every verb and every move of the clock, against the model; the ledger is lazy, the model is not."""
+
+import json
+import os
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from ledger_model import Ledger, Refusal
+
+BASE = datetime(2030, 1, 1, tzinfo=UTC)
+NAMES = [("a", "credit"), ("a", "token"), ("b", "credit"), ("c", "credit")]
+OVERDRAFTS = {"c": 25}
+
+names = st.sampled_from(NAMES)
+amounts = st.integers(1, 60)
+delays = st.integers(1, 40)
+maybe_delay = st.none() | delays
+keys = st.none() | st.sampled_from(["k1", "k2", "k3"])
+dry = st.sampled_from([False, False, False, True])
+
+_example = count()
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    connection: psycopg.Connection
+
+    @initialize()
+    def open(self) -> None:
+        self.prefix = f"x{next(_example):06d}-"
+        self.model = Ledger()
+        self.keys: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {}
+        self.stale = dict.fromkeys(NAMES, True)
+        from ledger_model import Account  # noqa: PLC0415
+
+        self._clock(0)
+        for account, unit in NAMES:
+            limit = OVERDRAFTS.get(account, 0)
+            self.model.accounts[account, unit] = Account(overdraft_limit=limit)
+            self._call("open_account", account_id=self.prefix + account, unit=unit, overdraft_limit=limit)
+
+    # -- verbs
+
+    @rule(name=names, amount=amounts, key=keys, dry=dry, cost=st.integers(0, 99), at=maybe_delay, until=maybe_delay,
+          source=st.sampled_from(["purchase", "promotion", "subscription"]), priority=st.sampled_from([100, 100, 50]),
+          payment=st.sampled_from([None, "p1", "p2"]))  # fmt: skip
+    def grant(
+        self,
+        name: Any,
+        amount: int,
+        key: Any,
+        dry: bool,
+        cost: int,
+        at: Any,
+        until: Any,
+        source: str,
+        priority: int,
+        payment: Any,
+    ) -> None:
+        at = at and self.model.now + at
+        until = until and max(at or 0, self.model.now) + until
+        self._verb("grant", name, key, dry,
+                   lambda m: m.grant(name, amount, source=source, available_at=at, expires_at=until, priority=priority, cost=cost, payment=payment),
+                   amount=amount, source=source, available_at=_instant(at), expires_at=_instant(until), priority=priority, cost=cost,
+                   currency="EUR", payment_key=payment)  # fmt: skip
+
+    @rule(
+        name=names,
+        amount=amounts,
+        key=keys,
+        dry=dry,
+        partial=st.booleans(),
+        rest=st.none() | st.integers(0, 30),
+    )
+    def spend(self, name: Any, amount: int, key: Any, dry: bool, partial: bool, rest: Any) -> None:
+        self._verb("spend", name, key, dry, lambda m: m.spend(name, amount, allow_partial=partial, min_available_after=rest),
+                   amount=amount, allow_partial=partial, min_available_after=rest)  # fmt: skip
+
+    @rule(name=names, amount=amounts, key=keys)
+    def spend_plainly(self, name: Any, amount: int, key: Any) -> None:
+        self._verb("spend", name, key, False, lambda m: m.spend(name, amount), amount=amount)
+
+    @rule(
+        name=names,
+        amount=st.integers(-40, 40).filter(bool),
+        key=keys,
+        dry=dry,
+        policy=st.sampled_from(["refuse", "debt"]),
+    )
+    def adjust(self, name: Any, amount: int, key: Any, dry: bool, policy: str) -> None:
+        self._verb(
+            "adjust",
+            name,
+            key,
+            dry,
+            lambda m: m.adjust(name, amount, policy=policy),
+            amount=amount,
+            policy=policy,
+            reason="by hand",
+        )
+
+    @rule(
+        name=st.sampled_from([n for n in NAMES if n[1] == "credit"]),
+        to=st.sampled_from(["a", "b", "c"]),
+        amount=amounts,
+        key=keys,
+        dry=dry,
+    )
+    def transfer(self, name: Any, to: str, amount: int, key: Any, dry: bool) -> None:
+        if to != name[0]:
+            self.stale[to, "credit"] = True
+            self._verb(
+                "transfer",
+                name,
+                key,
+                dry,
+                lambda m: m.transfer(name, (to, "credit"), amount),
+                to=self.prefix + to,
+                amount=amount,
+            )
+
+    @rule(name=names, amount=amounts, key=keys, dry=dry, seconds=delays, overrun=st.sampled_from([0, 0, 5]))
+    def hold(self, name: Any, amount: int, key: Any, dry: bool, seconds: int, overrun: int) -> None:
+        self._verb("hold", name, key, dry, lambda m: m.hold(name, amount, seconds=seconds, overrun_limit=overrun),
+                   amount=amount, seconds=seconds, overrun_limit=overrun)  # fmt: skip
+
+    @rule(
+        name=names,
+        pick=st.integers(0, 9),
+        amount=st.none() | st.integers(1, 30),
+        final=st.booleans(),
+        key=keys,
+        dry=dry,
+    )
+    def capture(self, name: Any, pick: int, amount: Any, final: bool, key: Any, dry: bool) -> None:
+        if number := _one_of(self.model.accounts[name].holds, pick):
+            self._verb(
+                "capture",
+                name,
+                key,
+                dry,
+                lambda m: m.capture(name, number, amount, final=final),
+                hold_id=number,
+                amount=amount,
+                final=final,
+            )
+
+    @rule(name=names, pick=st.integers(0, 9))
+    def release(self, name: Any, pick: int) -> None:
+        if number := _one_of(self.model.accounts[name].holds, pick):
+            if self.model.accounts[name].is_frozen:
+                return
+            self._verb("release", name, None, False, lambda m: m.release(name, number), hold_id=number)
+
+    @rule(name=names, pick=st.integers(0, 9), seconds=delays)
+    def renew(self, name: Any, pick: int, seconds: int) -> None:
+        if number := _one_of(self.model.accounts[name].holds, pick):
+            self._verb(
+                "renew",
+                name,
+                None,
+                False,
+                lambda m: m.renew(name, number, seconds),
+                hold_id=number,
+                seconds=seconds,
+            )
+
+    @rule(name=names, pick=st.integers(0, 9), key=keys, dry=dry)
+    def void(self, name: Any, pick: int, key: Any, dry: bool) -> None:
+        if number := _one_of(self.model.accounts[name].grants, pick):
+            self._verb("void", name, key, dry, lambda m: m.void(name, number), grant_id=number)
+
+    @rule(
+        name=names,
+        amount=amounts,
+        key=keys,
+        dry=dry,
+        payment=st.sampled_from([None, "p1", "p2"]),
+        policy=st.sampled_from(["debt", "clamp", "grant"]),
+    )
+    def clawback(self, name: Any, amount: int, key: Any, dry: bool, payment: Any, policy: str) -> None:
+        self._verb("clawback", name, key, dry, lambda m: m.clawback(name, amount, payment=payment, policy=policy),
+                   amount=amount, payment_key=payment, policy=policy)  # fmt: skip
+
+    @rule(name=names, pick=st.integers(0, 9), amount=st.none() | st.integers(1, 30), key=keys, dry=dry)
+    def refund(self, name: Any, pick: int, amount: Any, key: Any, dry: bool) -> None:
+        taken = [
+            t for t in self.model.accounts[name].transactions if t.kind in {"spend", "adjust"} and t.delta < 0
+        ]
+        if taken:
+            seq = taken[pick % len(taken)].seq
+            self._verb(
+                "refund",
+                name,
+                key,
+                dry,
+                lambda m: m.undo(name, seq, amount, kind="refund", undone=("spend", "adjust")),
+                seq=seq,
+                amount=amount,
+            )
+
+    @rule(name=names, pick=st.integers(0, 9), amount=st.none() | st.integers(1, 30), key=keys, dry=dry)
+    def reinstate(self, name: Any, pick: int, amount: Any, key: Any, dry: bool) -> None:
+        taken = [t for t in self.model.accounts[name].transactions if t.kind == "clawback"]
+        if taken:
+            seq = taken[pick % len(taken)].seq
+            self._verb(
+                "reinstate",
+                name,
+                key,
+                dry,
+                lambda m: m.undo(name, seq, amount, kind="reinstate", undone=("clawback",)),
+                seq=seq,
+                amount=amount,
+            )
+
+    @rule(name=names, is_frozen=st.booleans())
+    def freeze(self, name: Any, is_frozen: bool) -> None:
+        self.stale[name] = True
+        if is_frozen:
+            self.model.freeze(name)
+            self._call("freeze", account_id=self.prefix + name[0], unit=name[1], reason="looked at")
+        else:
+            self.model.unfreeze(name)
+            self._call("unfreeze", account_id=self.prefix + name[0], unit=name[1])
+
+    @rule(seconds=st.integers(1, 25))
+    def pass_time(self, seconds: int) -> None:
+        self._clock(self.model.now + seconds)
+        self.stale = dict.fromkeys(NAMES, True)
+
+    # -- comparison
+
+    @invariant()
+    def agrees(self) -> None:
+        for name in [name for name, is_stale in self.stale.items() if is_stale]:
+            self.stale[name] = False
+            account = self.model.look(name)
+            seen = self._call("balance", account_id=self.prefix + name[0], unit=name[1])
+            assert (seen["posted"], seen["held"], seen["available"]) == (
+                account.posted,
+                account.held,
+                account.available,
+            ), name
+            rows = self._rows("select g from heller.grants_of(%s, %s, true) g", name)
+            assert {g["grant"]: g["remaining"] for g in rows} == {
+                g.id: g.remaining for g in account.grants
+            }, name
+            assert {g["grant"]: g["cost"] for g in rows} == {g.id: g.cost for g in account.grants}, name
+            assert {g["grant"] for g in rows if g["scheduled"]} == {
+                g.id for g in account.grants if g.is_scheduled
+            }, name
+
+    def teardown(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        for name in NAMES:
+            if self.model.accounts[name].is_frozen:
+                self.freeze(name, is_frozen=False)
+            account = self.model.look(name)
+            for t in account.transactions:
+                if t.kind in {"spend", "adjust", "clawback", "transfer"} and t.delta < 0:
+                    drawn = self._rows(
+                        "select heller.drawn(%s, p_seq => %s, p_unit => %s)", (name[0], t.seq, name[1])
+                    )[0]
+                    assert [(d["grant"], d["amount"]) for d in drawn] == t.parts, (name, t)
+            for instant in range(0, self.model.now + 1, 7):
+                expected = sum(t.delta for t in account.transactions if t.effective_at <= instant)
+                at = self._call(
+                    "balance_at", account_id=self.prefix + name[0], unit=name[1], at=_instant(instant)
+                )
+                assert at == expected, (name, instant)
+            # a harmless write makes what is due happen, and every row must then be the model's
+            self._call("adjust", account_id=self.prefix + name[0], unit=name[1], amount=1, reason="last")
+            rows = self._rows(
+                "select jsonb_build_array(delta, kind) from heller.transactions where account_id = %s and unit = %s order by seq",
+                name,
+            )
+            assert [tuple(row) for row in rows[:-1]] == [(t.delta, t.kind) for t in account.transactions], (
+                name
+            )
+        report = self.connection.execute(
+            "select broken from heller.verify_accounts(%s, 100, p_until => %s)",
+            [self.prefix, self.prefix + "~"],
+        ).fetchone()
+        assert report == (None,)
+
+    # -- plumbing
+
+    def _verb(self, verb: str, name: Any, key: str | None, dry: bool, act: Any, **arguments: Any) -> None:
+        account, unit = name
+        self.stale[name] = True
+        request = (
+            verb,
+            unit,
+            {n: v for n, v in arguments.items() if v is not None and v is not False and n != "seconds"},
+        )
+        given = dict(arguments, account_id=self.prefix + account, unit=unit)
+        if key is not None:
+            given["key"] = key
+        if dry:
+            given["dry_run"] = True
+        known = self.keys.get((account, key)) if key is not None else None
+        error: str | None = None
+        result: dict[str, Any] = {}
+        try:
+            result = self._call(verb, **given)
+        except psycopg.Error as refused:
+            error = refused.sqlstate
+        if (
+            known is not None
+            and verb == "spend"
+            and known[0][0] in {"clawback", "void"}
+            and known[1].get("seq") is None
+        ):
+            known = None  # a key that led to nothing does not bind spends, which do not look there
+        if known is not None and error not in {"HL001", "HL006"}:
+            # the key is taken: what is due is done all the same, then the first answer comes back
+            if not self.model.accounts[name].is_frozen:
+                self.model.accounts[name].run_due(self.model.now)
+            if known[0] != request:
+                assert error == "HL013", (error, result)
+                return
+            assert error is None, error
+            assert result["replayed"], result
+            for field in (
+                "seq",
+                "delta",
+                "balance_after",
+                "grant",
+                "hold",
+                "left",
+                "shortfall",
+                "voided",
+                "captured",
+                "to_seq",
+            ):
+                if (
+                    field in known[1]
+                    and field in result
+                    and not (verb == "grant" and "delta" not in known[1])
+                ):
+                    assert result[field] == known[1][field], field
+            assert result["available"] == self.model.look(name).available
+            return
+        target = deepcopy(self.model) if dry else self.model
+        try:
+            expected = act(target)
+        except Refusal as refusal:
+            assert error == refusal.code, (error, refusal.code, result)
+            return
+        assert error is None, (verb, error)
+        assert {field: result[field] for field in expected} == expected, result
+        if not dry and key is not None:
+            self.keys[account, key] = (request, result)
+        if dry:
+            assert result["dry_run"]
+
+    def _clock(self, now: int) -> None:
+        self.model.now = now
+        self.connection.execute("update clock_of_tests set at = %s", [_instant(now)])
+
+    def _call(self, function: str, **arguments: Any) -> Any:
+        given = {n: v for n, v in arguments.items() if v is not None}
+        named = sql.SQL(", ").join(
+            sql.SQL("{} => {}").format(sql.Identifier(f"p_{n}"), sql.Placeholder()) for n in given
+        )
+        statement = sql.SQL("select heller.{}({})").format(sql.Identifier(function), named)
+        row = self.connection.execute(
+            statement, [Jsonb(v) if isinstance(v, dict) else v for v in given.values()]
+        ).fetchone()
+        assert row is not None
+        return row[0]
+
+    def _rows(self, statement: str, arguments: tuple[Any, ...]) -> list[Any]:
+        values = [self.prefix + arguments[0], *arguments[1:]]
+        return [row[0] for row in self.connection.execute(sql.SQL(statement), values)]  # type: ignore[arg-type]
+
+
+def _instant(seconds: int | None) -> datetime | None:
+    return None if seconds is None else BASE + timedelta(seconds=seconds)
+
+
+def _one_of(things: list[Any], pick: int) -> int:
+    return pick % len(things) + 1 if things else 0
+
+
+MOVABLE_CLOCK = """
+create table public.clock_of_tests (at timestamptz not null);
+insert into public.clock_of_tests values ('2030-01-01 00:00:00+00');
+create or replace function heller._clock() returns timestamptz language sql volatile as 'select at from public.clock_of_tests';
+"""
+
+
+@pytest.fixture
+def connection(heller_database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(heller_database, autocommit=True) as opened:
+        opened.execute(MOVABLE_CLOCK)
+        yield opened
+
+
+@pytest.mark.slow
+def test_every_verb_agrees_with_the_model(connection: psycopg.Connection) -> None:
+    class Machine(LedgerMachine):
+        pass
+
+    Machine.connection = connection
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=40,
+            deadline=None,
+            print_blob=True,
+            report_multiple_bugs=False,
+            phases=PHASES,
+            suppress_health_check=list(HealthCheck),
+        ),  # fmt: skip
+    )
+    trial = connection.execute("select heller.trial_balance()").fetchone()
+    assert trial is not None
+    assert trial[0]["difference"] == 0, json.dumps(trial[0])
+
+
+EXAMPLES = int(os.environ.get("HELLER_TEST_EXAMPLES", "60"))
+PHASES = (Phase.generate,) if os.environ.get("NOSHRINK") else tuple(Phase)
