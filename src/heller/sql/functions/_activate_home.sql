@@ -30,6 +30,10 @@ begin
   for x in select * from jsonb_array_elements(s -> 'entries') loop
     perform heller._carry_in(v_id, x, p_system);
   end loop;
+  insert into heller.migration_outcomes (source_system, source_table, source_id, outcome, reason, account_id, into_table, into_id, run_id)
+  select p_system, m ->> 'table', m ->> 'id', 'merged', 'the same business event', v_id, m ->> 'into_table', m ->> 'into_id',
+         coalesce((select max(run_id) from heller.migration_runs), 0)
+  from jsonb_array_elements(coalesce(s -> 'merged', '[]')) m on conflict do nothing;
   select * into a from heller.accounts where account_id = v_id and unit = 'credit';
   if a.posted <> v_target then
     a := heller._carry_in(v_id, jsonb_build_object(
