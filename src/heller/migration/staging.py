@@ -14,6 +14,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 
 from heller.errors import Busy, DatabaseUnavailable, SourceError
+from heller.migration.catalogue import Table
 from heller.migration.progress import Progress, silent
 from heller.migration.selects import source_select, staged_columns, staging_table
 from heller.migration.shapes import TableMapping
@@ -137,8 +138,8 @@ async def _stage_table(
         mend=source.catalogue.encoding == "SQL_ASCII",
     )  # fmt: skip
     await workspace.execute(
-        "insert into heller_staging.sources (source, part, label, rows, strict) values (%s, %s, %s, %s, %s)",
-        (number, mapping.part, mapping.label, rows, mapping.strict),
+        "insert into heller_staging.sources (source, part, label, rows, strict, json_checked) values (%s, %s, %s, %s, %s, %s)",
+        (number, mapping.part, mapping.label, rows, mapping.strict, _is_json_checked(mapping, table)),
     )
     identifier = mapping.columns.get("id")
     if identifier is not None and (identifier,) not in table.unique:
@@ -149,6 +150,12 @@ async def _stage_table(
             credits=sql.SQL({"users": "balance", "payments": "credits"}.get(mapping.part, "delta")),
         )  # fmt: skip
     await workspace.execute(sql.SQL("analyze heller_staging.{}").format(sql.Identifier(staging)))
+
+
+def _is_json_checked(mapping: TableMapping, table: Table) -> bool:
+    """True when the source's own type has checked the syntax of the extra data."""
+    column = mapping.columns.get("metadata", "")
+    return table.columns.get(column) in {"json", "jsonb"}
 
 
 async def stream(

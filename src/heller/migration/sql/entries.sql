@@ -46,9 +46,10 @@ select a.no, a.account, 1, coalesce(t.created_at, {snapshot_at}), s.label, t.id,
        case when w.payment_id is not null then k.payment_key else nullif(btrim(t.event), '') end,
        case when w.payment_id is not null and f.amount > 0 and f.currency is not null then f.amount else 0 end,
        case when w.payment_id is not null and f.amount > 0 then f.currency end,
-       nullif(jsonb_strip_nulls(jsonb_build_object(
-         'payment_id', b.payment_id, 'event', nullif(btrim(t.event), ''), 'admin_action', t.admin_ref, 'comment', ad.comment,
-         'merged', mg.rows)) || coalesce(j.legacy, '{{}}'), '{{}}')
+       case when b.payment_id is null and t.event is null and t.admin_ref is null and mg.rows is null then j.legacy
+            else nullif(jsonb_strip_nulls(jsonb_build_object(
+              'payment_id', b.payment_id, 'event', nullif(btrim(t.event), ''), 'admin_action', t.admin_ref, 'comment', ad.comment,
+              'merged', mg.rows)) || coalesce(j.legacy, '{{}}'), '{{}}') end
 from heller_staging.transactions t
 join heller_staging.sources s on s.source = t.source
 join heller_staging.owners o on o.strict = s.strict
@@ -65,9 +66,13 @@ left join (
   from heller_staging.merges m join heller_staging.sources ms on ms.source = m.source group by 1, 2
 ) mg on mg.into_source = t.source and mg.into_id = t.id
 cross join lateral (
-  select case when v.value is null then jsonb_build_object('legacy_text', t.metadata) else jsonb_build_object('legacy', v.value) end as legacy
-  from (select heller_staging.json(t.metadata) as value where t.metadata is not null and t.metadata <> '{{}}' offset 0) v
-  union all select null where t.metadata is null or t.metadata = '{{}}'
+  select case
+    when t.metadata is null or t.metadata = '{{}}' then null
+    -- What the source's own type has checked can only hold what jsonb cannot: a NUL, half a pair, a number beyond bounds.
+    when s.json_checked and strpos(t.metadata, '\u') = 0 and t.metadata !~ '[0-9][eE][-+]?[0-9]{{3}}' then jsonb_build_object('legacy', t.metadata::jsonb)
+    else (select case when v.value is null then jsonb_build_object('legacy_text', t.metadata) else jsonb_build_object('legacy', v.value) end
+          from (select heller_staging.json(t.metadata) as value offset 0) v) end as legacy
+  offset 0
 ) j
 where not exists (select from heller_staging.merges m where m.source = t.source and m.id = t.id)
 order by a.no;
@@ -97,11 +102,10 @@ left join heller_staging.payment_keys k on k.id = c.key and c.code <> 'negative_
 create index on heller_staging.entries (no);
 update heller_staging.entries e set idempotency_key = null
 from (
-  select source_table, source_id, no from (
-    select no, source_table, source_id, row_number() over (partition by no, idempotency_key order by ord, at, length(source_id), source_id) as n
-    from heller_staging.entries where idempotency_key is not null
-  ) x where x.n > 1
-) d where d.no = e.no and d.source_table = e.source_table and d.source_id = e.source_id;
+  select x.source_table, x.source_id, x.no, row_number() over (partition by no, idempotency_key order by x.ord, x.at, length(x.source_id), x.source_id) as n
+  from heller_staging.entries x
+  join (select no, idempotency_key from heller_staging.entries where idempotency_key is not null group by 1, 2 having count(*) > 1) r using (no, idempotency_key)
+) d where d.n > 1 and d.no = e.no and d.source_table = e.source_table and d.source_id = e.source_id;
 analyze heller_staging.entries;
 
 -- Rows that a decision leaves out.

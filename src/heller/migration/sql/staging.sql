@@ -3,7 +3,7 @@ create schema heller_staging;
 
 -- Source tables by number: kept small in the staged rows, spelled out in provenance.
 create unlogged table heller_staging.sources (
-  source smallint, part text, label text, rows bigint not null default 0, strict boolean, unread text
+  source smallint, part text, label text, rows bigint not null default 0, strict boolean, json_checked boolean
 );
 
 create unlogged table heller_staging.users (
@@ -42,7 +42,7 @@ create unlogged table heller_staging.statuses (status text primary key, state te
 -- A name as it is compared: e-mails and uuids without regard to case, no surrounding blanks, nothing for an empty one.
 create function heller_staging.key(p_name text) returns text language sql immutable parallel safe as $$
   select nullif(case
-    when strpos(p_name, '@') > 0 or p_name ~* '^\s*[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\s*$'
+    when strpos(p_name, '@') > 0 or length(p_name) >= 36 and p_name ~* '^\s*[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\s*$'
     then lower(btrim(p_name)) else btrim(p_name) end, '')
 $$;
 

@@ -1,10 +1,12 @@
 -- One event of the payment provider, booked by several rows or let through by both tables that should stop it.
-select event as key, null::text as account, coalesce(sum(delta) - max(delta), 0)::bigint as credits,
-       jsonb_build_object('rows', to_jsonb((array_agg(id order by created_at, id))[1:20]), 'in', 'history') as detail
-from heller_staging.transactions where event is not null
-group by event, ledger having count(*) > 1
-union all
-select e.event, null, 0, jsonb_build_object('in', 'event tables', 'tables', jsonb_agg(s.label order by s.label))
-from heller_staging.events e join heller_staging.sources s using (source)
-where not exists (select from heller_staging.transactions t where t.event = e.event group by t.ledger having count(*) > 1)
-group by e.event having count(*) > 1
+with booked as (
+  select event, ledger, (sum(delta) - max(delta))::bigint as credits, (array_agg(id order by created_at, id))[1:20] as rows
+  from heller_staging.transactions where event is not null group by event, ledger having count(*) > 1
+), passed as (
+  select e.event, array_agg(s.label order by s.label) as tables
+  from heller_staging.events e join heller_staging.sources s using (source) group by e.event having count(*) > 1
+)
+select coalesce(b.event, p.event) as key, null::text as account, coalesce(sum(b.credits), 0)::bigint as credits,
+       jsonb_strip_nulls(jsonb_build_object('rows', jsonb_agg(b.rows), 'tables', to_jsonb(min(p.tables)))) as detail
+from booked b full join passed p on p.event = b.event
+group by 1
