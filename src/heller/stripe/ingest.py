@@ -98,7 +98,7 @@ class Ingest:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 stored = await self._store(event, body, slot)
         except (TimeoutError, psycopg.Error, PoolTimeout) as error:
-            log.warning("a delivery could not be stored", event=event.event_id, error=str(error))
+            log.warning("a delivery could not be stored", event_id=event.event_id, error=str(error))
             return IngestResult(503, "unavailable", "The event could not be stored; send it again.")
         self._fresh.set()
         return IngestResult(200, f"secret_{slot}", stored["status"], stored["inbox_id"], stored["deliveries"])

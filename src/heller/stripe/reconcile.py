@@ -139,12 +139,18 @@ async def sweep(
             if outcome.outcome == "parked":
                 parked.append(outcome.payment_key)
                 await _note(database, outcome, dry_run=dry_run)
-            elif outcome.delta and not was_waiting:
+            elif outcome.delta and not was_waiting and _is_old(outcome, until):
                 healed.append(outcome.payment_key)
                 await _note(database, outcome, dry_run=dry_run)
     if not dry_run:
         await _close_unborn_orders(database)
     return Reconciled(looked_at=looked, healed=tuple(healed), parked=tuple(parked), failed=tuple(failed))
+
+
+def _is_old(outcome: Converged, until: datetime) -> bool:
+    """Whether it was paid long enough ago that an event should have told us."""
+    charged_at = (outcome.facts or {}).get("charged_at")
+    return charged_at is None or charged_at <= until.timestamp()
 
 
 async def _look(
@@ -215,7 +221,7 @@ async def _others(
         yield key
     for order in await orders(database, unfinished=True, limit=UNFINISHED_MAX):
         name = order.payment_intent or order.checkout_session
-        if order.stripe_account == account and name is not None:
+        if order.stripe_account == account and name is not None and order.placed_at < until:
             yield keyed(account, name)
     async with database.connection() as connection:
         processing = await call_many(connection, "stripe_unfinished_payments", stripe_account=account)

@@ -60,11 +60,13 @@ async def _intent(api: StripeApi, identifier: str, account: str, *, with_session
             api.all("refunds", mine, account=account), api.all("disputes", mine, account=account)
         )
     failure = intent.get("last_payment_error") or {}
+    charge = intent.get("latest_charge")
     facts: Json = {
         "status": intent["status"],
         "livemode": intent["livemode"],
         "payment_intent": intent["id"],
         "received": intent.get("amount_received") or 0,
+        "charged_at": charge["created"] if isinstance(charge, dict) else None,
         "currency": intent["currency"],
         "customer": reference(intent.get("customer")),
         "back": sum(r["amount"] for r in refunds if r.get("status") not in NOT_GIVEN_BACK),

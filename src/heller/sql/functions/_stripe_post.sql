@@ -36,8 +36,8 @@ begin
     v_left := v_delta - least(v_delta, v_forgiven);  -- what was let go is still there
     v_forgiven := v_forgiven - (v_delta - v_left);
     for c in
-      select t.seq, -t.delta - (select coalesce(sum(r.delta), 0) from heller.transactions r
-                                where r.account_id = t.account_id and r.unit = t.unit and r.related_seq = t.seq and r.kind = 'reinstate') as undone
+      select t.seq, (-t.delta - (select coalesce(sum(r.delta), 0) from heller.transactions r
+                                where r.account_id = t.account_id and r.unit = t.unit and r.related_seq = t.seq and r.kind = 'reinstate'))::bigint as undone
       from heller.transactions t
       where t.account_id = p.account_id and t.payment_key = p.payment_key and t.unit = p.unit and t.kind = 'clawback' and t.source_system is null
       order by t.seq desc

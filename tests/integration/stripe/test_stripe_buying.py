@@ -1,0 +1,289 @@
+"""Checkout, catalogue, subscriptions, automatic top-up: the ways in which credits are bought."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import stripe
+
+from heller.database import call
+from heller.errors import IdempotencyConflict, InvalidArgument, UnknownAccount
+from heller.stripe import catalogue
+from heller.stripe.checkout import Item, cancel_subscription, confirm, find_order, receipt_url
+from heller.stripe.customers import customer_of
+from heller.stripe.top_up import TopUpRule, release_overdue, resume, run_rules, top_up
+
+RULE = TopUpRule(account="ann", threshold=50, price="pack-100", cooldown_seconds=0)
+
+
+async def add_pack(shop: Any, name: str, credits: int, amount: int, **more: Any) -> None:
+    words = {"product": "Credits", "pack": name, "currency": "eur"}
+    await catalogue.add_price(shop.database, name, credits=credits, amount=amount, **words, **more)
+
+
+async def test_several_items_and_quantities_are_one_grant(shop: Any) -> None:
+    await add_pack(shop, "pack-500", 500, 4000)
+    intent = await shop.settled(items=[Item("pack-100", 2), Item("pack-500", 3)])
+    assert await shop.balance() == 1700
+    assert (await shop.payment(intent))["paid"] == 14_000
+    grants = await shop.rows(
+        "select amount::int, cost::int, currency, source, payment_key, reason from heller.grants"
+    )
+    assert grants == [(1700, 14_000, "eur", "purchase", intent, "2 x 100 credits, 3 x pack-500")]
+
+
+async def test_success_page_credits_at_once_and_only_its_owner_sees_it(shop: Any) -> None:
+    order = await shop.buy()
+    before = await confirm(shop.database, shop.api, order.checkout_session)
+    assert not before.is_credited
+    shop.twin.pay(order.checkout_session)
+    after = await confirm(shop.database, shop.api, order.checkout_session, account="ann")
+    assert (after.is_credited, after.balance["available"]) == (True, 100)
+    with pytest.raises(InvalidArgument, match="no such purchase"):
+        await confirm(shop.database, shop.api, order.checkout_session, account="bob")
+    with pytest.raises(InvalidArgument, match="no such purchase"):
+        await confirm(shop.database, shop.api, "cs_test_unknown")
+
+
+async def test_both_metadata_places_and_the_reference_carry_the_order(shop: Any) -> None:
+    order = await shop.buy()
+    session = shop.twin.pay(order.checkout_session)
+    intent = await shop.api.retrieve("payment_intents", session["payment_intent"])
+    found = (session["client_reference_id"], session["metadata"], intent["metadata"])
+    assert found == (order.order_id, {"order_id": order.order_id}, {"order_id": order.order_id})
+
+
+async def test_customer_is_made_once_and_receipt_goes_to_the_email(shop: Any) -> None:
+    async with shop.database.connection() as connection:
+        await call(connection, "add_identity", user_id="ann", kind="email", name="Ann@example.com")
+    first, second = await shop.buy(), await shop.buy()
+    assert (
+        first.stripe_customer == second.stripe_customer == await customer_of(shop.database, shop.api, "ann")
+    )
+    intent = shop.twin.pay(first.checkout_session)["payment_intent"]
+    assert (await shop.api.retrieve("payment_intents", intent))["receipt_email"] == "ann@example.com"
+    assert "receipt" in (await receipt_url(shop.api, intent) or "")
+
+
+async def test_same_key_is_the_same_order_and_another_request_is_refused(shop: Any) -> None:
+    first = await shop.buy(key="click")
+    second = await shop.buy(key="click")
+    assert (second.order_id, second.session_url, second.replayed) == (first.order_id, first.session_url, True)
+    with pytest.raises(IdempotencyConflict):
+        await shop.buy(key="click", quantity=2)
+
+
+async def test_twenty_clicks_with_one_key_are_one_order(shop: Any) -> None:
+    orders = await asyncio.gather(*(shop.buy(key="click") for _ in range(20)))
+    assert len({order.checkout_session for order in orders}) == 1
+    assert await shop.rows("select count(*)::int from heller.orders") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("items", "named"),
+    [
+        ([Item("unknown")], "no active price unknown"),
+        ([Item("pack-100", 0)], "quantity"),
+        ([], "items must be"),
+        ([Item("pack-100"), Item("monthly")], "must share"),
+    ],
+)
+async def test_order_that_makes_no_sense_is_refused(shop: Any, items: list[Item], named: str) -> None:
+    await add_pack(shop, "monthly", 300, 2000, period="month", carry="expire")
+    with pytest.raises(InvalidArgument, match=named):
+        await shop.buy(items=items)
+    with pytest.raises(UnknownAccount):
+        await shop.buy("nobody")
+    assert await shop.rows("select count(*)::int from heller.orders") == [(0,)]
+
+
+async def test_bought_credits_expire_when_the_pack_says_so(shop: Any) -> None:
+    await add_pack(shop, "short", 10, 100, valid_days=30)
+    await shop.settled(price="short")
+    ((expires_at,),) = await shop.rows("select expires_at from heller.grants")
+    assert timedelta(days=29) < expires_at - datetime.now(UTC) < timedelta(days=31)
+
+
+async def test_price_never_changes_under_its_name(shop: Any) -> None:
+    with pytest.raises(InvalidArgument, match="another amount"):
+        await add_pack(shop, "pack-100", 100, 999)
+    await catalogue.retire_price(shop.database, "pack-100")
+    assert await catalogue.prices(shop.database) == []
+    with pytest.raises(InvalidArgument, match="no active price"):
+        await shop.buy()
+
+
+async def test_catalogue_goes_to_stripe_and_comes_back(shop: Any) -> None:
+    await add_pack(shop, "monthly", 300, 2000, period="month", carry="roll_over")
+    pushed = await catalogue.push(shop.database, shop.api)
+    assert set(pushed.pushed) == {"pack-100", "monthly"}
+    assert (await catalogue.push(shop.database, shop.api)).pushed == ()
+    assert (await catalogue.pull(shop.database, shop.api)).pulled == ()
+    product = await shop.api.create("products", {"name": "Credits", "metadata": {"credits": "70"}}, key="p")
+    params = {"product": product["id"], "currency": "eur", "unit_amount": 700, "lookup_key": "seventy"}
+    price = await shop.api.create("prices", params, key="q")
+    bare = await shop.api.create("products", {"name": "T-shirt"}, key="r")
+    shirt = await shop.api.create(
+        "prices", {"product": bare["id"], "currency": "eur", "unit_amount": 1}, key="s"
+    )
+    found = await catalogue.pull(shop.database, shop.api)
+    assert (found.pulled, list(found.skipped)) == (("seventy",), [shirt["id"]])
+    await shop.settled(price="seventy")
+    assert await shop.balance() == 70
+    await shop.api.act("prices", "update", price["id"], {"active": False})
+    assert (await catalogue.pull(shop.database, shop.api)).retired == ("seventy",)
+
+
+@pytest.mark.parametrize("carry", ["expire", "roll_over"])
+async def test_subscription_grants_each_period(shop: Any, carry: str) -> None:
+    await add_pack(shop, "monthly", 300, 2000, period="month", carry=carry)
+    order = await shop.buy(price="monthly")
+    subscription = shop.twin.pay(order.checkout_session)["subscription"]
+    await shop.deliver()
+    await shop.work()
+    assert await shop.kinds() == [("grant", 300)]
+    shop.twin.advance(32 * 86_400)
+    invoice = shop.twin.renew(subscription)
+    assert invoice is not None
+    await shop.deliver()
+    await shop.work()
+    assert await shop.kinds() == [("grant", 300), ("grant", 300)]
+    expiries = [r[0] for r in await shop.rows("select expires_at from heller.grants order by grant_id")]
+    assert all((at is not None) is (carry == "expire") for at in expiries)
+    sources = {r[0] for r in await shop.rows("select source from heller.grants")}
+    assert sources == {"subscription"}
+    found = await find_order(shop.database, subscription)
+    assert (found.order_id, found.state) == (order.order_id, "paid")
+    keys = [r[0] for r in await shop.rows("select payment_key from heller.payments order by created_at")]
+    shop.twin.refund(keys[1], 1000)
+    await shop.deliver()
+    await shop.work()
+    assert await shop.balance() == 450
+    await cancel_subscription(shop.database, shop.api, order.order_id, at_period_end=False)
+    assert (await shop.api.retrieve("subscriptions", subscription))["status"] == "canceled"
+    assert await shop.drift() == []
+
+
+async def test_changed_subscription_is_left_to_a_person(shop: Any) -> None:
+    await add_pack(shop, "monthly", 300, 2000, period="month", carry="expire")
+    order = await shop.buy(price="monthly")
+    session = shop.twin.pay(order.checkout_session)
+    shop.twin.tamper(session["invoice"], {"billing_reason": "subscription_update"})
+    await shop.deliver()
+    await shop.work()
+    assert (await shop.balance(), set(await shop.parked())) == (0, {"subscription_changed"})
+
+
+async def saved_card(shop: Any, outcome: str = "card") -> str:
+    customer = await customer_of(shop.database, shop.api, "ann")
+    return str(shop.twin.save_card(customer, outcome=outcome)["id"])
+
+
+async def test_top_up_charges_the_saved_card_and_credits_at_once(shop: Any) -> None:
+    assert (await top_up(shop.database, shop.api, RULE)).reason == "no_payment_method"
+    await saved_card(shop)
+    result = await top_up(shop.database, shop.api, RULE)
+    assert (result.outcome, await shop.balance()) == ("paid", 100)
+    assert (await top_up(shop.database, shop.api, RULE)).reason == "enough"
+    await shop.deliver()
+    await shop.work()
+    assert await shop.balance() == 100
+
+
+async def test_card_saved_at_checkout_serves_the_top_up(shop: Any) -> None:
+    await shop.settled(save_card=True)
+    rule = TopUpRule(account="ann", threshold=150, price="pack-100")
+    assert (await top_up(shop.database, shop.api, rule)).outcome == "paid"
+    assert await shop.balance() == 200
+
+
+async def test_many_top_ups_at_once_are_one(shop: Any) -> None:
+    await saved_card(shop)
+    results = await asyncio.gather(*(top_up(shop.database, shop.api, RULE) for _ in range(10)))
+    assert [r.outcome for r in results].count("paid") == 1
+    assert await shop.balance() == 100
+
+
+async def test_authentication_is_asked_for_and_finishes_the_top_up(shop: Any) -> None:
+    method = await saved_card(shop, "card_3ds")
+    result = await top_up(shop.database, shop.api, RULE)
+    assert (result.outcome, bool(result.client_secret)) == ("requires_action", True)
+    assert (await top_up(shop.database, shop.api, RULE)).reason == "under_way"
+    order = await find_order(shop.database, result.order.order_id)
+    await shop.api.act("payment_intents", "confirm", order.payment_intent, {"payment_method": method})
+    shop.twin.authenticate(order.payment_intent)
+    await shop.deliver()
+    await shop.work()
+    assert (await shop.balance(), (await find_order(shop.database, order.order_id)).state) == (100, "paid")
+
+
+async def test_lock_is_let_go_only_when_the_payment_is_cancelled(shop: Any) -> None:
+    await saved_card(shop, "card_3ds")
+    result = await top_up(shop.database, shop.api, RULE)
+    assert await release_overdue(shop.database, shop.api) == 0
+    later = datetime.now(UTC) + timedelta(hours=2)
+    shop.twin.fail_next("500", method="POST", path="/v1/payment_intents", times=9)
+    with pytest.raises(stripe.StripeError):
+        await release_overdue(shop.database, shop.api, now=later)
+    assert (await find_order(shop.database, result.order.order_id)).state == "requires_action"
+    shop.twin.world.planned.clear()
+    assert await release_overdue(shop.database, shop.api, now=later) == 1
+    order = await find_order(shop.database, result.order.order_id)
+    assert (order.state, (await shop.api.retrieve("payment_intents", order.payment_intent))["status"]) == (
+        "canceled",
+        "canceled",
+    )
+
+
+async def test_lost_answer_of_a_charge_is_found_and_credited_once(shop: Any) -> None:
+    await saved_card(shop)
+    shop.twin.set_faults(timeout_seconds=0.1)
+    shop.twin.fail_next("lost", method="POST", path="/v1/payment_intents", times=3)
+    result = await top_up(shop.database, shop.api, RULE)
+    assert result.outcome == "unknown"
+    assert (await top_up(shop.database, shop.api, RULE)).reason == "under_way"
+    await release_overdue(shop.database, shop.api, now=datetime.now(UTC) + timedelta(hours=2))
+    assert await shop.balance() == 100
+    await shop.deliver()
+    await shop.work()
+    assert await shop.kinds() == [("purchase", 100)]
+
+
+async def test_pause_after_failures_until_resumed(shop: Any) -> None:
+    await saved_card(shop, "card_declined")
+    rule = TopUpRule(account="ann", threshold=50, price="pack-100", cooldown_seconds=0, failures_max=2)
+    outcomes = [(await top_up(shop.database, shop.api, rule)) for _ in range(3)]
+    assert [r.outcome for r in outcomes] == ["failed", "failed", "declined"]
+    assert outcomes[2].reason == "paused"
+    await resume(shop.database, "ann")
+    assert (await top_up(shop.database, shop.api, rule)).outcome == "failed"
+    assert await shop.balance() == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [({"ceiling": 1500}, "ceiling"), ({"cooldown_seconds": 3600}, "cooldown")]
+)
+async def test_top_up_heeds_ceiling_and_cooldown(shop: Any, changes: dict[str, int], reason: str) -> None:
+    await saved_card(shop)
+    rule = TopUpRule(
+        **({"account": "ann", "threshold": 1000, "price": "pack-100", "cooldown_seconds": 0} | changes)
+    )
+    assert (await top_up(shop.database, shop.api, rule)).outcome == "paid"
+    assert (await top_up(shop.database, shop.api, rule)).reason == reason
+    assert await shop.balance() == 100
+
+
+async def test_one_rule_in_trouble_does_not_stop_the_others(shop: Any) -> None:
+    await shop.open("bob")
+    await saved_card(shop)
+    await customer_of(shop.database, shop.api, "bob")
+    shop.twin.delete(await customer_of(shop.database, shop.api, "bob"))
+
+    class Rules:
+        async def due(self, limit: int) -> list[TopUpRule]:
+            await asyncio.sleep(0)
+            return [TopUpRule(account="bob", threshold=50, price="pack-100"), RULE][:limit]
+
+    results = await run_rules(shop.database, shop.api, Rules())
+    assert [r.outcome for r in results] == ["unknown", "paid"]
