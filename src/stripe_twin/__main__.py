@@ -2,7 +2,7 @@
 
 import argparse
 import contextlib
-import sys
+from functools import partial
 from pathlib import Path
 
 from stripe_twin.server import LOOPBACK, build
@@ -38,8 +38,7 @@ def main() -> None:
         sepa_settles_after_seconds=options.sepa_seconds,
         public_url=options.public_url,
     )
-    sys.stdout.write(f"{twin.url}\n")
-    sys.stdout.flush()
+    server.on_listening = partial(print, twin.url, flush=True)
     with contextlib.closing(listener), contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 

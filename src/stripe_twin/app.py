@@ -52,12 +52,13 @@ class RequestSeen:
 
 
 class Broken(Response):
-    """An answer that never comes: the connection breaks in the middle of it."""
+    """An answer that never comes: the connection is closed without one."""
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Begin, and stop; the server then closes the connection."""
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
-        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+    async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
+        """Hang up, and wait until that has happened."""
+        scope["stripe_twin.hang_up"]()
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 def _space_of(world: World, request: Request) -> Space:

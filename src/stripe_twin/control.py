@@ -3,6 +3,7 @@
 Every verb takes and gives JSON, so that both ways are one.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -272,7 +273,8 @@ class Control:
             space, item = self._found(identifier)
             target = self.world.store.space(account, space.livemode)
             kind = space.kinds[identifier]
-            copied = target.put(kind, item | ({"_deliveries": {}} if "_deliveries" in item else {}))
+            fresh: Json = {"_deliveries": {}} if "_deliveries" in item else {}
+            copied = target.put(kind, copy.deepcopy(item) | fresh)
             return self._shown(target, copied)
 
     @verb

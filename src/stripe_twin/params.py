@@ -79,12 +79,16 @@ Model = TypeVar("Model", bound=Params)
 
 
 def _listed(value: Any) -> Any:
-    """Turn hashes whose keys are numbers into lists, all the way down."""
+    """Turn hashes whose keys are numbers into lists, all the way down; metadata stays a hash."""
     if not isinstance(value, dict):
         return value
     if value and all(key.isdigit() for key in value):
         return [_listed(value[key]) for key in sorted(value, key=int)]
-    return {key: _listed(item) for key, item in value.items()}
+    return _with_lists(value)
+
+
+def _with_lists(values: Json) -> Json:
+    return {key: value if key == "metadata" else _listed(value) for key, value in values.items()}
 
 
 def decoded(text: str) -> Json:
@@ -101,7 +105,7 @@ def decoded(text: str) -> Json:
                 raise ParameterError(f"Invalid {head}: it is given both as a value and as a hash", param=head)
             place, key = inner, part or str(len(inner))
         place[key] = value
-    return {key: _listed(value) for key, value in root.items()}
+    return _with_lists(root)
 
 
 def decoded_json(body: bytes) -> Json:

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stripe_twin.api import ROUTES, Handler
 from stripe_twin.control import VERBS
@@ -32,17 +33,32 @@ LOOPBACK = "127.0.0.1"
 
 
 class TwinServer(uvicorn.Server):
-    """A server that tells other threads when it listens."""
+    """A server that says when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
-        """Prepare to serve."""
+        """Prepare to serve; ``on_listening`` is called once, in the server's thread."""
         super().__init__(config)
-        self.is_up = threading.Event()
+        self.on_listening: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets)
-        self.is_up.set()
+        self.on_listening()
+
+
+class HangUp:
+    """Middleware that lets an answer close the connection without a word, which ASGI has no message for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the application; must be outermost, next to uvicorn."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Offer ``scope["stripe_twin.hang_up"]``."""
+        if scope["type"] == "http":
+            cycle = getattr(send, "__self__", None)  # uvicorn's request cycle
+            scope["stripe_twin.hang_up"] = cycle.transport.close if cycle is not None else None
+        await self.app(scope, receive, send)
 
 
 def _plain(value: Any) -> Any:
@@ -121,7 +137,7 @@ def build(
     world = World(base_url=base_url, id_seed=id_seed, sepa_settles_after_seconds=sepa_settles_after_seconds)
     twin = Twin(world, retry_scale=retry_scale, state_path=state_path)
     config = uvicorn.Config(
-        application(twin),
+        HangUp(application(twin)),
         log_level=logging.CRITICAL,
         access_log=False,
         lifespan="on",
@@ -152,10 +168,12 @@ def running(
         state_path=state_path,
         sepa_settles_after_seconds=sepa_settles_after_seconds,
     )
+    is_up = threading.Event()
+    server.on_listening = is_up.set
     thread = threading.Thread(target=server.run, args=([listener],), name="stripe-twin", daemon=True)
     thread.start()
     try:
-        if not server.is_up.wait(START_SECONDS_MAX):
+        if not is_up.wait(START_SECONDS_MAX):
             message = "the Stripe twin did not start"
             raise RuntimeError(message)
         yield twin

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 from stripe_twin import buyer
 from stripe_twin.api import Call
@@ -21,6 +21,15 @@ from stripe_twin.world import PLATFORM, World
 WAIT_SECONDS_MAX = 60.0
 HOUSEKEEPING_SECONDS = 1.0
 Result = TypeVar("Result")
+
+
+class BaseAddresses(TypedDict):
+    """The SDK's type of the same name, without the SDK."""
+
+    api: NotRequired[str | None]
+    connect: NotRequired[str | None]
+    files: NotRequired[str | None]
+    meter_events: NotRequired[str | None]
 
 
 class Twin(Control):
@@ -44,7 +53,7 @@ class Twin(Control):
         return self.world.base_url
 
     @property
-    def base_addresses(self) -> dict[str, str]:
+    def base_addresses(self) -> BaseAddresses:
         """For ``stripe.StripeClient(key, base_addresses=twin.base_addresses)``."""
         return {"api": self.url, "files": self.url, "connect": self.url, "meter_events": self.url}
 
