@@ -324,13 +324,6 @@ class LedgerMachine(RuleBasedStateMachine):
             result = self._call(verb, **given)
         except psycopg.Error as refused:
             error = refused.sqlstate
-        if (
-            known is not None
-            and verb == "spend"
-            and known[0][0] in {"clawback", "void"}
-            and known[1].get("seq") is None
-        ):
-            known = None  # a key that led to nothing does not bind spends, which do not look there
         if known is not None and error not in {"HL001", "HL006"}:
             # the key is taken: what is due is done all the same, then the first answer comes back
             if not self.model.accounts[name].is_frozen:

@@ -1,7 +1,7 @@
 """The way in: ``Heller`` has a pool and batches; ``within(connection)`` works in the caller's own transaction."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -13,6 +13,7 @@ from heller.errors import HellerError, InvalidArgument
 from heller.ledger.batching import Batcher
 from heller.ledger.hold import Hold
 from heller.ledger.reads import Reads
+from heller.ledger.spends import is_plain, spend_many
 from heller.ledger.verbs import (
     DEFAULT_HOLD_SECONDS,
     OPERATIONS_MAX,
@@ -73,11 +74,15 @@ class Ledger(Verbs, Reads):
                 if atomic:
                     raise
                 results[place] = error
-        for place, raw in zip(places, await self._send(texts, atomic=atomic) if texts else [], strict=True):
-            results[place] = result_of(operations[place].get("verb", ""), raw)
+        if texts:
+            sent = [operations[place] for place in places]
+            for place, result in zip(places, await self._send(sent, texts, atomic=atomic), strict=True):
+                results[place] = result
         return results
 
-    async def _send(self, texts: Sequence[bytes], *, atomic: bool = False) -> list[dict[str, Any]]:
+    async def _send(
+        self, operations: Sequence[Operation], texts: Sequence[bytes], *, atomic: bool = False
+    ) -> Sequence[Result | HellerError]:
         raise NotImplementedError
 
 
@@ -92,7 +97,7 @@ class Heller(Ledger):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._batcher = Batcher(self._send)
+        self._batcher = Batcher(lambda: _Channel(database))
 
     @classmethod
     @asynccontextmanager
@@ -131,13 +136,16 @@ class Heller(Ledger):
         return within(connection)
 
     async def _do(self, operation: Operation) -> Any:
-        text = encoded(operation)
-        raw = await self._batcher.submit(operation["account"], text, has_key=operation.get("key") is not None)
-        return _raised(result_of(operation["verb"], raw))
+        item = (operation, encoded(operation))
+        return await self._batcher.submit(
+            operation["account"], item, has_key=operation.get("key") is not None
+        )
 
-    async def _send(self, texts: Sequence[bytes], *, atomic: bool = False) -> list[dict[str, Any]]:
+    async def _send(
+        self, operations: Sequence[Operation], texts: Sequence[bytes], *, atomic: bool = False
+    ) -> Sequence[Result | HellerError]:
         async with self._database.connection() as connection:
-            return await _apply(connection, texts, atomic=atomic)
+            return await _apply(connection, operations, texts, atomic=atomic)
 
     async def _read(self, function: str, **arguments: Any) -> Any:
         async with self._database.connection() as connection:
@@ -155,12 +163,14 @@ class Within(Ledger):
         self._connection = connection
 
     async def _do(self, operation: Operation) -> Any:
-        (raw,) = await self._send([encoded(operation)])
-        return _raised(result_of(operation["verb"], raw))
+        (result,) = await self._send([operation], [encoded(operation)])
+        return _raised(result)
 
-    async def _send(self, texts: Sequence[bytes], *, atomic: bool = False) -> list[dict[str, Any]]:
+    async def _send(
+        self, operations: Sequence[Operation], texts: Sequence[bytes], *, atomic: bool = False
+    ) -> Sequence[Result | HellerError]:
         with translating():
-            return await _apply(self._connection, texts, atomic=atomic)
+            return await _apply(self._connection, operations, texts, atomic=atomic)
 
     async def _read(self, function: str, **arguments: Any) -> Any:
         return await call(self._connection, function, **arguments)
@@ -180,14 +190,15 @@ class WithinSession(Ledger):
         self._session = session
 
     async def _do(self, operation: Operation) -> Any:
-        (raw,) = await self._send([encoded(operation)])
-        return _raised(result_of(operation["verb"], raw))
+        (result,) = await self._send([operation], [encoded(operation)])
+        return _raised(result)
 
-    async def _send(self, texts: Sequence[bytes], *, atomic: bool = False) -> list[dict[str, Any]]:
-        operations = (b"[" + b",".join(texts) + b"]").decode()
+    async def _send(
+        self, operations: Sequence[Operation], texts: Sequence[bytes], *, atomic: bool = False
+    ) -> Sequence[Result | HellerError]:
         statement = "select heller.apply(cast(:operations as jsonb), :atomic)::text"
-        rows = await self._rows(statement, operations=operations, atomic=atomic)
-        return _decoder.decode(rows[0])
+        rows = await self._rows(statement, operations=_list(texts), atomic=atomic)
+        return _results(operations, rows[0])
 
     async def _read(self, function: str, **arguments: Any) -> Any:
         rows = await self._read_many(function, **arguments)
@@ -236,12 +247,53 @@ def within(connection: Any) -> Ledger:
     )
 
 
+class _Channel:
+    """What a lane sends through: it keeps its connection while there is something to send."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._held = AsyncExitStack()
+        self._connection: AsyncConnection | None = None
+
+    async def send(self, batch: Sequence[tuple[Operation, bytes]]) -> Sequence[Result | HellerError]:
+        if self._connection is None:
+            self._connection = await self._held.enter_async_context(self._database.connection())
+        try:
+            with translating():
+                return await _apply(
+                    self._connection, [item[0] for item in batch], [item[1] for item in batch]
+                )
+        except BaseException:
+            await self.rest()  # the pool looks after a connection that failed
+            raise
+
+    async def rest(self) -> None:
+        self._connection = None
+        await self._held.aclose()
+
+
 async def _apply(
-    connection: AsyncConnection, texts: Sequence[bytes], *, atomic: bool
-) -> list[dict[str, Any]]:
-    operations = (b"[" + b",".join(texts) + b"]").decode()
-    row = await (await connection.execute(_APPLY, [operations, atomic])).fetchone()
-    return _decoder.decode(cast("tuple[str]", row)[0])
+    connection: AsyncConnection,
+    operations: Sequence[Operation],
+    texts: Sequence[bytes],
+    *,
+    atomic: bool = False,
+) -> Sequence[Result | HellerError]:
+    if len(texts) > 1 and not atomic and all(map(is_plain, operations, texts)):
+        return await spend_many(connection, operations)
+    row = await (await connection.execute(_APPLY, [_list(texts), atomic])).fetchone()
+    return _results(operations, cast("tuple[str]", row)[0])
+
+
+def _list(texts: Sequence[bytes]) -> str:
+    return (b"[" + b",".join(texts) + b"]").decode()
+
+
+def _results(operations: Sequence[Operation], answers: str) -> list[Result | HellerError]:
+    return [
+        result_of(operation.get("verb", ""), raw)
+        for operation, raw in zip(operations, _decoder.decode(answers), strict=True)
+    ]
 
 
 def _raised(result: Result | HellerError) -> Result:
