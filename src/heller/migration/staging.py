@@ -206,8 +206,9 @@ async def fingerprint(workspace: AsyncConnection) -> str:
     parts: list[str] = []
     for table in ("users", "customers", "payments", "transactions", "events", "admin_actions", "quarantine"):
         query = sql.SQL(
-            "select count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)"
-            " || ':' || coalesce(sum(hashtextextended(t::text, 7)::numeric), 0) from heller_staging.{} t"
+            "select count(*) || ':' || coalesce(sum(hashtextextended(row, 0)::numeric), 0)"
+            " || ':' || coalesce(sum(hashtextextended(row, 7)::numeric), 0)"
+            " from (select t::text as row from heller_staging.{} t offset 0) x"
         ).format(sql.Identifier(table))
         row = await (await workspace.execute(query)).fetchone()
         parts.append(f"{table}={row[0] if row else ''}")

@@ -23,7 +23,7 @@ create index on heller_staging.reasons using hash (words);
 analyze heller_staging.reasons;
 
 create unlogged table heller_staging.states as
-select distinct status, heller_staging.state(status) as state from heller_staging.payments;
+select status, heller_staging.state(status) as state from (select distinct status from heller_staging.payments) p;
 
 -- Payments with their owner by name, or by what the provider's own data says where the row names nobody.
 create unlogged table heller_staging.facts as

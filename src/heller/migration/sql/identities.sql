@@ -43,12 +43,13 @@ create index on heller_staging.said (ref);
 create index on heller_staging.said (name);
 
 create unlogged table heller_staging.told as
-select p.id, coalesce(heller_staging.key(p.user_ref), '(none)') as ref, heller_staging.key(m.found[1]) as name
-from heller_staging.payments p,
-  regexp_matches(p.raw,
-    '"(?:customer|customer_id|stripe_customer_id|customer_email|email|receipt_email|user_email|user_id|userId|user|client_reference_id|clerk_user_id)"\s*:\s*"?([^",}\]\s\\{[]+)',
-    'g') m(found)
-where p.raw is not null and lower(m.found[1]) not in ('null', 'true', 'false');
+-- Any key first, the known ones afterwards: the dozen names inside the pattern cost twice the time.
+select p.id, coalesce(heller_staging.key(p.user_ref), '(none)') as ref, heller_staging.key(m.found[2]) as name
+from heller_staging.payments p, regexp_matches(p.raw, '"(\w+)"\s*:\s*"?([^",}\]\s\\{[]+)', 'g') m(found)
+where p.raw is not null
+  and m.found[1] in ('customer', 'customer_id', 'stripe_customer_id', 'customer_email', 'email', 'receipt_email', 'user_email',
+                     'user_id', 'userId', 'user', 'client_reference_id', 'clerk_user_id')
+  and lower(m.found[2]) not in ('null', 'true', 'false');
 delete from heller_staging.told where name is null or name = ref;
 create index on heller_staging.told (id);
 create index on heller_staging.told (ref);

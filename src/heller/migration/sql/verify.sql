@@ -36,11 +36,8 @@ where (x.id is null or y.id is null or x.account is distinct from y.account or x
   and d.source is distinct from d.target and (d.what = 'row' or (x.id is not null and y.id is not null));
 
 insert into heller_staging.mismatches
-select account, label || ' ' || id || ': rows', '1', count(*)::text
-from (
-  select min(account) over (partition by label, id) as account, label, id from heller_staging.actual
-  where label in (select label from heller_staging.sources where part in ('transactions', 'ledger'))
-) x group by account, label, id having count(*) > 1;
+select min(account), label || ' ' || id || ': rows', '1', count(*)::text
+from heller_staging.actual group by label, id having count(*) > 1;
 
 -- A merged row's event is in the transaction it was merged into, in the same account.
 insert into heller_staging.mismatches
