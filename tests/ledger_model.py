@@ -9,7 +9,7 @@ from typing import Any
 NEVER = float("inf")
 
 
-class Refusal(Exception):  # noqa: N818 - it is the ledger's word
+class Refusal(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code

@@ -4,6 +4,8 @@ A refusal (not enough credits, unknown account, ...) is raised as its typed erro
 ``within(connection)`` the caller's transaction goes on.
 """
 
+import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,6 +19,7 @@ from heller.ledger.results import Account, Grant, HoldState, Refusal, Transactio
 
 OPERATION_BYTES_MAX = 65_536
 OPERATIONS_MAX = 10_000
+METADATA_DEPTH_MAX = 64
 DEFAULT_UNIT = "credit"
 DEFAULT_HOLD_SECONDS = 900
 
@@ -24,6 +27,10 @@ Operation = Mapping[str, Any]
 Result = Transaction | Account | Grant | HoldState
 
 _encoder = msgspec.json.Encoder()
+_KINDS: dict[str, type] = dict.fromkeys(("amount", "hold", "seq", "grant"), int) | dict.fromkeys(
+    ("account", "unit", "reason", "actor", "key", "to", "payment"), str
+)
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not the text of a backslash followed by u0000
 
 
 def encoded(operation: Operation) -> bytes:
@@ -32,17 +39,12 @@ def encoded(operation: Operation) -> bytes:
     Raises:
         InvalidArgument: an amount that is not an integer, a NUL character, a value without a JSON form, 64 kB and more.
     """
-    for name in ("amount", "hold", "seq", "grant"):
-        value = operation.get(name)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise InvalidArgument(f"{name} is {value!r}; credits are whole numbers (int)", argument=name)
-    for name in ("account", "unit", "reason", "actor", "key", "to", "payment"):
-        value = operation.get(name)
-        if value is not None and not isinstance(value, str):
-            raise InvalidArgument(f"{name} is a {type(value).__name__}; it must be text (str)", argument=name)
+    for name, value in operation.items():
+        if type(value) is not (kind := _KINDS.get(name)) and kind is not None and value is not None:
+            _check_kind(name, value, kind)
     try:
         text = _encoder.encode({name: value for name, value in operation.items() if value is not None})
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgument(f"The operation has no JSON form: {error}", argument="metadata") from error
     if len(text) > OPERATION_BYTES_MAX:
         raise InvalidArgument(
@@ -50,9 +52,33 @@ def encoded(operation: Operation) -> bytes:
             hint="Keep large data in your own tables and its id in metadata.",
             argument="metadata",
         )
-    if b"\\u0000" in text:
+    if b"\\u0000" in text and _NUL.search(text):
         raise InvalidArgument("The operation contains a NUL character", argument="text")
     return text
+
+
+def _check_metadata(value: Any, depth: int) -> None:
+    """Refuse what JSON cannot say (NaN, infinity) and what no reader should have to follow."""
+    if depth == 0:
+        raise InvalidArgument(
+            f"metadata is nested deeper than {METADATA_DEPTH_MAX} levels",
+            hint="Keep large data in your own tables and its id in metadata.",
+            argument="metadata",
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidArgument(f"metadata contains {value}, which has no JSON form", argument="metadata")
+    for inner in (
+        value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    ):
+        _check_metadata(inner, depth - 1)
+
+
+def _check_kind(name: str, value: Any, kind: type) -> None:
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return
+    if kind is int:
+        raise InvalidArgument(f"{name} is {value!r}; credits are whole numbers (int)", argument=name)
+    raise InvalidArgument(f"{name} is a {type(value).__name__}; it must be text (str)", argument=name)
 
 
 def result_of(verb: str, raw: Any) -> Result | HellerError:

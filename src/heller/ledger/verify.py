@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import AsyncConnection
+
 from heller import schema
 from heller.database import connect, translating
 
@@ -42,26 +44,20 @@ class Verification:
 async def verify(url: str, *, progress: Progress | None = None, workers: int = 2) -> Verification:
     """Check every account: numbering, running balance, hash chain, totals, holds, grants; and the trial balance.
 
-    The work is split over ``workers`` connections in ranges of accounts; memory stays constant. Each range is one
+    The work is split over ``workers`` connections in ranges of accounts; memory stays constant. Each page is one
     statement and so one snapshot: verifying a ledger in use is right.
     """
     connection = await connect(url)
     async with connection:
         await schema.require(connection)
         with translating():
-            rows = await (
-                await connection.execute("select count(*), coalesce(sum(last_seq), 0) from heller.accounts")
-            ).fetchall()
+            rows = await (await connection.execute("select count(*) from heller.accounts")).fetchall()
             total = int(rows[0][0])
             borders = await _borders(connection, total, workers)
             trial = (await (await connection.execute("select heller.trial_balance()")).fetchall())[0][0]
     done = _Done(total, progress)
-    parts = await asyncio.gather(
-        *(
-            _range(url, first, last, done)
-            for first, last in zip(["", *borders], [*borders, None], strict=True)
-        )
-    )
+    ranges = zip(["", *borders], [*borders, None], strict=True)
+    parts = await asyncio.gather(*(_range(url, first, last, done) for first, last in ranges))
     return Verification(
         accounts=sum(part[0] for part in parts),
         transactions=sum(part[1] for part in parts),
@@ -82,7 +78,8 @@ class _Done:
             self.progress("verify", min(self.accounts, self.total), self.total)
 
 
-async def _borders(connection: Any, total: int, workers: int) -> list[str]:
+async def _borders(connection: AsyncConnection, total: int, workers: int) -> list[str]:
+    """Account ids that split all accounts into about equal ranges."""
     borders: list[str] = []
     for part in range(1, workers):
         cursor = await connection.execute(
@@ -100,19 +97,22 @@ async def _range(
 ) -> tuple[int, int, list[dict[str, Any]]]:
     accounts = transactions = 0
     broken: list[dict[str, Any]] = []
+    page: str | None = after
     connection = await connect(url)
     async with connection:
-        while True:
+        while page is not None:
             with translating():
                 cursor = await connection.execute(
-                    "select last_account, accounts, transactions, broken from heller.verify_accounts(%s, %s, p_until => %s)",
-                    [after, PAGE_ACCOUNTS, last],
+                    "select last_account, accounts, transactions, broken"
+                    " from heller.verify_accounts(%s, %s, p_until => %s)",
+                    [page, PAGE_ACCOUNTS, last],
                 )
                 row = await cursor.fetchone()
-            if row is None or row[0] is None:
-                return accounts, transactions, broken
-            after = row[0]
+            if row is None:
+                break
+            page = row[0]
             accounts += int(row[1])
             transactions += int(row[2])
             broken += (row[3] or [])[: BROKEN_MAX - len(broken)]
             done.add(int(row[1]))
+    return accounts, transactions, broken

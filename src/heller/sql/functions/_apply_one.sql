@@ -3,6 +3,9 @@ language plpgsql set search_path = pg_catalog as $$
 declare
   o record;
 begin
+  if jsonb_typeof(p_operation) <> 'object' then
+    return heller._error('HL001', format('an operation is a JSON %s; it must be an object', jsonb_typeof(p_operation)), '{"argument": "operation"}');
+  end if;
   select * into strict o from jsonb_to_record(p_operation) as (
     verb text, account text, unit text, amount bigint, reason text, actor text, key text, metadata jsonb, if_version bigint, dry_run boolean,
     effective_at timestamptz, source text, priority integer, available_at timestamptz, expires_at timestamptz, cost bigint, currency text,
