@@ -11,6 +11,9 @@ begin
     (amount numeric, allow_partial boolean, min_available_after bigint, if_version bigint, dry_run boolean, effective_at timestamptz);
   o.amount := coalesce(p_amount, o.amount);
   answer := heller._spend_refusal(p_account_id, p_unit, o.amount, p_reason, p_actor, p_key, p_metadata);
+  if answer is null and (o.min_available_after is not null or o.effective_at is not null) then
+    answer := heller._spend_options_refusal(o.min_available_after, o.effective_at);
+  end if;
   if answer is not null then return; end if;
   request := heller._spend_request(o.allow_partial, o.min_available_after, o.effective_at, o.amount::bigint);
   if p_is_known then
