@@ -2,10 +2,13 @@
 
 from hashlib import sha256
 
+import stripe
+
 from heller.database import Database, call, call_many
-from heller.stripe.api import StripeApi
+from heller.stripe.api import Json, StripeApi
 
 KIND = "stripe_customer"
+ATTEMPTS_MAX = 5
 
 
 async def customer_of(database: Database, api: StripeApi, user: str, *, account: str = "") -> str:
@@ -22,13 +25,26 @@ async def customer_of(database: Database, api: StripeApi, user: str, *, account:
     if known:
         return str(known[-1])
     emails = [identity["name"] for identity in identities if identity["kind"] == "email"]
-    params = {"metadata": {"heller_user": user}} | ({"email": emails[0]} if emails else {})
+    params: Json = {"metadata": {"heller_user": user}} | ({"email": emails[0]} if emails else {})
     digest = sha256(repr((user, emails[:1])).encode()).hexdigest()[
         :24
     ]  # other words, other request, other key
-    customer = await api.create(
-        "customers", params, key=f"customer:{api.settings.mode}:{digest}", account=account
-    )
+    customer = await _create(api, params, f"customer:{api.settings.mode}:{digest}", account)
     async with database.connection() as connection:
         await call(connection, "add_identity", user_id=user, kind=kind, name=customer["id"])
     return str(customer["id"])
+
+
+async def _create(api: StripeApi, params: Json, key: str, account: str) -> Json:
+    """Make the customer, with a new key after a server error: Stripe keeps a 500 for its key for ever.
+
+    A second customer, should the first have been made all the same, does no harm.
+    """
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        name = key if attempt == 1 else f"{key}:{attempt}"
+        try:
+            return await api.create("customers", params, key=name, account=account)
+        except stripe.APIError as error:
+            if attempt == ATTEMPTS_MAX or (error.http_status or 0) < 500:  # noqa: PLR2004  # server error
+                raise
+    raise AssertionError  # the loop returns or raises

@@ -17,9 +17,9 @@ from heller.stripe.top_up import TopUpRule, release_overdue, resume, run_rules, 
 RULE = TopUpRule(account="ann", threshold=50, price="pack-100", cooldown_seconds=0)
 
 
-async def add_pack(shop: Any, name: str, credits: int, amount: int, **more: Any) -> None:
+async def add_pack(shop: Any, name: str, given: int, amount: int, **more: Any) -> None:
     words = {"product": "Credits", "pack": name, "currency": "eur"}
-    await catalogue.add_price(shop.database, name, credits=credits, amount=amount, **words, **more)
+    await catalogue.add_price(shop.database, name, credits=given, amount=amount, **words, **more)
 
 
 async def test_several_items_and_quantities_are_one_grant(shop: Any) -> None:
