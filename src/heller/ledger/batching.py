@@ -147,11 +147,11 @@ class Batcher(Generic[T]):
     ) -> None:
         self._lanes = [_Lane(channel(), batch_max) for _ in range(lanes)]
 
-    async def submit(self, account: str, operation: T, *, has_key: bool) -> Any:
-        """The operation's own result. Cancelling the caller does not call back an operation that was sent."""
+    def submit(self, account: str, operation: T, *, has_key: bool) -> "asyncio.Future[Any]":
+        """The operation's own result, to be awaited. Cancelling it does not call back what was sent."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._lanes[hash(account) % len(self._lanes)].add(_Waiting(account, operation, has_key, answer))
-        return await answer
+        return answer
 
     async def close(self) -> None:
         """Wait until everything submitted has its answer."""

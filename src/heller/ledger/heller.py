@@ -1,15 +1,17 @@
 """The way in: ``Heller`` has a pool and batches; ``within(connection)`` works in the caller's own transaction."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, cast
 
 import msgspec
-from psycopg import AsyncConnection, DatabaseError
+from psycopg import AsyncConnection
+from psycopg import Error as DriverError
 
 from heller import schema
 from heller.database import Database, call, call_many, refusal, translated, translating
-from heller.errors import HellerError, InvalidArgument
+from heller.errors import DatabaseError, HellerError, InvalidArgument
 from heller.ledger.batching import Batcher
 from heller.ledger.hold import Hold
 from heller.ledger.reads import Reads
@@ -144,8 +146,17 @@ class Heller(Ledger):
     async def _send(
         self, operations: Sequence[Operation], texts: Sequence[bytes], *, atomic: bool = False
     ) -> Sequence[Result | HellerError]:
-        async with self._database.connection() as connection:
-            return await _apply(connection, operations, texts, atomic=atomic)
+        if atomic:
+            async with self._database.connection() as connection:
+                return await _apply(connection, operations, texts, atomic=True)
+        # through the lanes, so that an account's operations keep their order and two callers never wait for each other's rows
+        answers = [
+            self._batcher.submit(
+                operation.get("account") or "", (operation, text), has_key=operation.get("key") is not None
+            )
+            for operation, text in zip(operations, texts, strict=True)
+        ]
+        return await _settled(answers)
 
     async def _read(self, function: str, **arguments: Any) -> Any:
         async with self._database.connection() as connection:
@@ -218,7 +229,7 @@ class WithinSession(Ledger):
         try:
             result = await self._session.execute(text(statement), values)
         except DBAPIError as error:
-            ours = translated(error.orig) if isinstance(error.orig, DatabaseError) else None
+            ours = translated(error.orig) if isinstance(error.orig, DriverError) else None
             code = getattr(error.orig, "sqlstate", None) or ""
             if ours is None and code.startswith("HL0"):
                 ours = refusal(code, str(error.orig), {})
@@ -283,6 +294,23 @@ async def _apply(
         return await spend_many(connection, operations)
     row = await (await connection.execute(_APPLY, [_list(texts), atomic])).fetchone()
     return _results(operations, cast("tuple[str]", row)[0])
+
+
+async def _settled(answers: "Sequence[asyncio.Future[Any]]") -> list[Result | HellerError]:
+    """What became of each; raises an error of the database that left no operation done."""
+    results: list[Any] = []
+    try:
+        for answer in answers:
+            try:
+                results.append(await answer)
+            except HellerError as error:
+                results.append(error)
+    finally:
+        for answer in answers[len(results) :]:  # the caller gave up: what was not sent yet never will be
+            answer.cancel()
+    if all(isinstance(result, DatabaseError) for result in results):
+        raise results[0]
+    return results
 
 
 def _list(texts: Sequence[bytes]) -> str:
