@@ -14,6 +14,15 @@ from stripe_twin.store import Space
 from stripe_twin.world import World
 
 BUYER_EMAIL = "buyer@example.com"
+# What the page would ask for where tax depends on it.
+BUYER_ADDRESS = {
+    "city": "Berlin",
+    "country": "DE",
+    "line1": "Teststraße 1",
+    "line2": None,
+    "postal_code": "10115",
+    "state": None,
+}
 SESSION_SECONDS = 86_400
 
 
@@ -64,7 +73,7 @@ def _apply(world: World, space: Space, session: Json, choices: Choices) -> None:
     customer = space.find(session["customer"] or "") or {}
     email = choices.email or customer.get("email") or session["customer_email"] or BUYER_EMAIL
     session["customer_details"] = {
-        "address": None,
+        "address": dict(BUYER_ADDRESS) if session["automatic_tax"]["enabled"] else None,
         "business_name": None,
         "email": email,
         "individual_name": None,
@@ -73,6 +82,10 @@ def _apply(world: World, space: Space, session: Json, choices: Choices) -> None:
         "tax_exempt": "none",
         "tax_ids": [],
     }
+    writes = session.get("_customer_update", {})
+    for name in ("address", "name"):
+        if customer and writes.get(name) == "auto":
+            customer[name] = session["customer_details"][name]
     needs_customer = session["customer_creation"] == "always" or session["mode"] == "subscription"
     if session["customer"] is None and needs_customer:
         session["customer"] = make_customer(world, space, {"email": email, "name": choices.name})["id"]
@@ -94,6 +107,7 @@ def _intent_of(world: World, space: Space, session: Json, choices: Choices) -> J
         "payment_method_types": list(session["payment_method_types"]),
         "receipt_email": data.get("receipt_email"),
         "setup_future_usage": data.get("setup_future_usage"),
+        "capture_method": data.get("capture_method", "automatic"),
         "statement_descriptor": data.get("statement_descriptor"),
         "statement_descriptor_suffix": data.get("statement_descriptor_suffix"),
         "_session": session["id"],
@@ -181,13 +195,14 @@ def _complete(world: World, space: Space, session: Json, intent: Json | None) ->
         subscription["latest_invoice"] = invoice["id"]
         session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
     elif session["invoice_creation"]["enabled"]:
+        data = session["invoice_creation"]["invoice_data"]
         invoice = billing.make_invoice(
             world,
             space,
             session,
             subscription=None,
             billing_reason="manual",
-            metadata=dict(session["metadata"]),
+            metadata=dict((data["metadata"] if data else None) or {}),
         )
         session["invoice"] = invoice["id"]
     if invoice is not None and is_paid:

@@ -369,6 +369,7 @@ class Control:
         """Move the clock; what falls due meanwhile happens. Returns the time."""
         with self.world.lock:
             self.world.clock.advance(seconds)
+            self.world.is_changed = True
             buyer.tick(self.world)
         self.courier.poke()
         return self.world.clock.now()
@@ -377,11 +378,13 @@ class Control:
     def freeze(self, at: float | None = None) -> float:
         """Stop the clock, at a time or now."""
         self.world.clock.freeze(at)
+        self.world.is_changed = True
         return self.world.clock.now()
 
     @verb
     def flow(self) -> float:
         """Let the clock go on."""
         self.world.clock.flow()
+        self.world.is_changed = True
         self.courier.poke()
         return self.world.clock.now()

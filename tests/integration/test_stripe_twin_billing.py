@@ -68,6 +68,8 @@ def test_off_session_card_that_wants_approval_is_a_402_with_the_intent(
     intent = client.v1.payment_intents.retrieve(refused.value.error.payment_intent["id"])
     assert intent.status == "requires_payment_method"
     assert top_up(client, card["customer"], card["id"]).status == "requires_action"
+    with pytest.raises(stripe.CardError, match="requires authentication"):
+        top_up(client, card["customer"], card["id"], error_on_requires_action=True)
 
 
 def test_off_session_challenge_can_be_cancelled_or_passed(twin: Twin, client: stripe.StripeClient) -> None:

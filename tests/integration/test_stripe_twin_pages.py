@@ -158,14 +158,15 @@ def test_receipt_invoice_and_portal_render(
     twin: Twin, client: stripe.StripeClient, browser: httpx.Client
 ) -> None:
     customer = client.v1.customers.create(params={"email": "ann@example.com"})
-    session = a_session(client, customer=customer.id, invoice_creation={"enabled": True})
+    creation = {"enabled": True, "invoice_data": {"metadata": {"order_id": "o-1"}}}
+    session = a_session(client, customer=customer.id, invoice_creation=creation)
     paid = twin.pay(session.id)
     twin.refund(paid["payment_intent"], 500)
     charge = client.v1.charges.list().data[0]
     receipt = browser.get(httpx.URL(charge.receipt_url).path).text
     assert ("25.00 EUR" in receipt, "-5.00 EUR" in receipt, "20.00 EUR" in receipt) == (True, True, True)
     invoice = client.v1.invoices.retrieve(paid["invoice"])
-    assert (invoice.status, invoice.total) == ("paid", 2500)
+    assert (invoice.status, invoice.total, invoice.metadata.to_dict()) == ("paid", 2500, {"order_id": "o-1"})
     assert invoice.number in browser.get(httpx.URL(invoice.hosted_invoice_url).path).text
     portal = client.v1.billing_portal.sessions.create(params={"customer": customer.id, "return_url": CANCEL})
     page = browser.get(httpx.URL(portal.url).path).text

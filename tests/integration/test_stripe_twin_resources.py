@@ -212,6 +212,25 @@ def test_tax_is_on_top_or_contained_and_exact(
     assert (session.amount_subtotal, session.total_details.amount_tax, session.amount_total) == sums
 
 
+def test_taxed_customer_needs_an_address_or_leave_to_ask_for_it(
+    twin: Twin, client: stripe.StripeClient
+) -> None:
+    customer, price = client.v1.customers.create().id, a_price(client)
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        a_session(client, price, customer=customer, automatic_tax={"enabled": True})
+    assert refused.value.code == "customer_tax_location_invalid"
+    auto = {"automatic_tax": {"enabled": True}, "customer_update": {"address": "auto"}}
+    twin.pay(a_session(client, price, customer=customer, **auto).id)
+    assert client.v1.customers.retrieve(customer).address.country == "DE"
+    assert a_session(client, price, customer=customer, automatic_tax={"enabled": True}).amount_total == 595
+
+
+def test_settings_of_the_page_are_kept_and_shown(client: stripe.StripeClient) -> None:
+    options = {"card": {"request_three_d_secure": "any"}}
+    session = a_session(client, a_price(client), payment_method_options=options)
+    assert session.payment_method_options.card.request_three_d_secure == "any"
+
+
 def test_discount_shares_add_up_to_the_coupon(client: stripe.StripeClient) -> None:
     coupon = client.v1.coupons.create(params={"amount_off": 100, "currency": "eur"})
     items = [{"price": a_price(client, amount).id, "quantity": 1} for amount in (333, 333, 334)]

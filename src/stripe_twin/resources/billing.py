@@ -25,8 +25,6 @@ class SubscriptionUpdate(Params):
 class SubscriptionCancel(Params):
     """DELETE /v1/subscriptions/{id}."""
 
-    invoice_now: bool = False
-    prorate: bool = False
     cancellation_details: dict[str, str] | None = None
 
 
@@ -288,9 +286,12 @@ def update_subscription(call: Call) -> Json:
 def cancel_subscription(call: Call) -> Json:
     """End a subscription now."""
     subscription = call.item("subscription")
-    call.read(SubscriptionCancel)
+    params = call.read(SubscriptionCancel)
     if subscription["status"] == "canceled":
         raise invalid(f"No such subscription: '{subscription['id']}'", code="resource_missing")
+    subscription["cancellation_details"] = subscription["cancellation_details"] | (
+        params.cancellation_details or {}
+    )
     return end_subscription(call.world, call.space, subscription)
 
 

@@ -3,15 +3,22 @@
 As on Stripe today, a session has no payment intent before the buyer submits.
 """
 
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
-
 from stripe_twin.api import Call, route, same
 from stripe_twin.errors import invalid
-from stripe_twin.params import CreatedPageParams, Metadata, PageParams, Params, merged_metadata
+from stripe_twin.params import PageParams, Params, merged_metadata
 from stripe_twin.resources import payments
-from stripe_twin.resources.catalogue import PriceValues, ProductData, make_product, price_values
+from stripe_twin.resources.catalogue import make_product, price_values
+from stripe_twin.resources.checkout_params import (
+    CustomerUpdate,
+    Discount,
+    IntentData,
+    LineItem,
+    SessionCreate,
+    SessionList,
+    SessionUpdate,
+    SetupIntentData,
+    SubscriptionData,
+)
 from stripe_twin.resources.customers import live_customer
 from stripe_twin.resources.totals import reckon
 from stripe_twin.shapes import Json
@@ -20,137 +27,17 @@ from stripe_twin.world import World
 
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 LIFE_SECONDS_MIN, LIFE_SECONDS_MAX = 30 * MINUTE_SECONDS, 24 * HOUR_SECONDS
-REFERENCE_CHARACTERS_MAX = 200
-LINES_MAX = 100
-URL_CHARACTERS_MAX = 5000
-
-
-class Switch(Params):
-    """Something that can be enabled."""
-
-    enabled: bool
-    liability: dict[str, Any] | None = None
-    invoice_data: dict[str, Any] | None = None
-
-
-class AdjustableQuantity(Params):
-    """Whether the buyer may change how many."""
-
-    enabled: bool
-    minimum: int | None = None
-    maximum: int | None = None
-
-
-class InlinePrice(PriceValues):
-    """A price made for one session."""
-
-    product: str | None = None
-    product_data: ProductData | None = None
-
-
-class LineItem(Params):
-    """What is sold, and how many."""
-
-    price: str | None = None
-    price_data: InlinePrice | None = None
-    quantity: Annotated[int, Field(ge=0, le=999_999)] = 1
-    adjustable_quantity: AdjustableQuantity | None = None
-    metadata: Metadata | None = None
-    tax_rates: list[str] = Field(default_factory=list)
-
-
-class IntentData(Params):
-    """What the session's payment intent will carry."""
-
-    metadata: Metadata | None = None
-    description: str | None = None
-    receipt_email: str | None = None
-    setup_future_usage: Literal["off_session", "on_session"] | None = None
-    statement_descriptor: str | None = None
-    statement_descriptor_suffix: str | None = None
-    capture_method: Literal["automatic", "automatic_async"] = "automatic"
-
-
-class SubscriptionData(Params):
-    """What the session's subscription will carry."""
-
-    metadata: Metadata | None = None
-    description: str | None = None
-
-
-class SetupIntentData(Params):
-    """What the session's setup intent will carry."""
-
-    metadata: Metadata | None = None
-    description: str | None = None
-
-
-class Discount(Params):
-    """A discount the seller gives."""
-
-    coupon: str | None = None
-    promotion_code: str | None = None
-
-
-class SessionCreate(Params):
-    """POST /v1/checkout/sessions."""
-
-    mode: Literal["payment", "setup", "subscription"] = "payment"
-    line_items: list[LineItem] = Field(default_factory=list, max_length=LINES_MAX)
-    success_url: Annotated[str, Field(max_length=URL_CHARACTERS_MAX)] | None = None
-    cancel_url: Annotated[str, Field(max_length=URL_CHARACTERS_MAX)] | None = None
-    return_url: str | None = None
-    ui_mode: str | None = None
-    client_reference_id: Annotated[str, Field(max_length=REFERENCE_CHARACTERS_MAX)] | None = None
-    customer: str | None = None
-    customer_email: str | None = None
-    customer_creation: Literal["always", "if_required"] | None = None
-    customer_update: dict[str, str] | None = None
-    currency: str | None = None
-    metadata: Metadata | None = None
-    payment_intent_data: IntentData | None = None
-    subscription_data: SubscriptionData | None = None
-    setup_intent_data: SetupIntentData | None = None
-    payment_method_types: list[str] | None = None
-    payment_method_options: dict[str, Any] | None = None
-    payment_method_collection: Literal["always", "if_required"] | None = None
-    saved_payment_method_options: dict[str, Any] | None = None
-    allow_promotion_codes: bool | None = None
-    discounts: list[Discount] = Field(default_factory=list, max_length=1)
-    automatic_tax: Switch | None = None
-    adaptive_pricing: Switch | None = None
-    invoice_creation: Switch | None = None
-    tax_id_collection: Switch | None = None
-    phone_number_collection: Switch | None = None
-    billing_address_collection: Literal["auto", "required"] | None = None
-    consent_collection: dict[str, Any] | None = None
-    custom_text: dict[str, Any] | None = None
-    submit_type: str | None = None
-    locale: str | None = None
-    expires_at: int | None = None
-
-
-class SessionUpdate(Params):
-    """POST /v1/checkout/sessions/{id}."""
-
-    metadata: Metadata | None = None
-
-
-class CustomerDetails(Params):
-    """Filter by the buyer's e-mail."""
-
-    email: str
-
-
-class SessionList(CreatedPageParams):
-    """GET /v1/checkout/sessions."""
-
-    payment_intent: str | None = None
-    subscription: str | None = None
-    customer: str | None = None
-    customer_details: CustomerDetails | None = None
-    status: Literal["open", "complete", "expired"] | None = None
-    payment_link: str | None = None
+# Settings of the page that are kept and shown, and change nothing here.
+ECHOED = {
+    "consent_collection",
+    "custom_text",
+    "payment_method_collection",
+    "payment_method_options",
+    "phone_number_collection",
+    "return_url",
+    "saved_payment_method_options",
+    "tax_id_collection",
+}
 
 
 def _price_of(world: World, space: Space, line: LineItem, index: int) -> Json:
@@ -233,6 +120,18 @@ def _check(call: Call, params: SessionCreate) -> int:
     return expires_at
 
 
+def _check_tax_location(customer: Json | None, params: SessionCreate) -> None:
+    is_taxed = params.automatic_tax is not None and params.automatic_tax.enabled
+    if customer is None or not is_taxed or customer["address"]:
+        return
+    if params.customer_update is None or params.customer_update.address != "auto":
+        message = (
+            "Automatic tax calculation in Checkout requires a valid address on the Customer. Add a valid address to "
+            "the Customer or set either `customer_update[address]` to 'auto' or `customer_update[shipping]` to 'auto'."
+        )
+        raise invalid(message, code="customer_tax_location_invalid")
+
+
 def _given_coupon(space: Space, discounts: list[Discount]) -> tuple[Json | None, str | None]:
     if not discounts:
         return None, None
@@ -260,7 +159,7 @@ def create_session(call: Call) -> Json:
     """Make a session; nothing is charged before the buyer submits."""
     params, world, space = call.read(SessionCreate), call.world, call.space
     expires_at = _check(call, params)
-    live_customer(space, params.customer)
+    _check_tax_location(live_customer(space, params.customer), params)
     lines = _lines(call, params)
     coupon, promotion_code = _given_coupon(space, params.discounts)
     names = (
@@ -279,9 +178,6 @@ def create_session(call: Call) -> Json:
     values: Json = {name: getattr(params, name) for name in names}
     if params.mode == "payment" and params.customer is None and params.customer_creation is None:
         values["customer_creation"] = "if_required"
-    intent_data = params.payment_intent_data or IntentData()
-    subscription_data = params.subscription_data or SubscriptionData()
-    setup_data = params.setup_intent_data or SetupIntentData()
     values |= {
         "currency": lines[0]["currency"] if lines else params.currency,
         "expires_at": expires_at,
@@ -291,17 +187,19 @@ def create_session(call: Call) -> Json:
         "_line_items": lines,
         "_coupon": coupon,
         "_promotion_code": promotion_code,
-        "_intent_data": _data(intent_data),
-        "_subscription_data": _data(subscription_data),
-        "_setup_data": _data(setup_data),
+        "_customer_update": (params.customer_update or CustomerUpdate()).model_dump(),
+        "_intent_data": _data(params.payment_intent_data or IntentData()),
+        "_subscription_data": _data(params.subscription_data or SubscriptionData()),
+        "_setup_data": _data(params.setup_intent_data or SetupIntentData()),
     }
+    values |= params.model_dump(include=ECHOED, exclude_none=True)
     if params.discounts:
         values["discounts"] = [d.model_dump() for d in params.discounts]
     session = make_session(world, space, values)
     for name in ("automatic_tax", "adaptive_pricing", "invoice_creation"):
         switch = getattr(params, name)
         if switch is not None:
-            session[name] = session[name] | {"enabled": switch.enabled}
+            session[name] = session[name] | switch.model_dump(exclude_none=True)
     if lines:
         reckon(session, world.tax_percent)
     return session

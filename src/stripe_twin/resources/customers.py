@@ -34,7 +34,6 @@ class CustomerValues(Params):
     preferred_locales: list[str] = Field(default_factory=list)
     invoice_settings: InvoiceSettings | None = None
     metadata: Metadata | None = None
-    payment_method: str | None = None
     tax_exempt: str | None = None
 
 
@@ -113,8 +112,10 @@ def live_customer(space: Space, identifier: str | None, *, param: str = "custome
 def create_customer(call: Call) -> Json:
     """Make a customer."""
     params = call.read(CustomerValues)
-    values = params.model_dump(exclude={"metadata", "payment_method", "invoice_settings"}, exclude_none=True)
+    values = params.model_dump(exclude={"metadata", "invoice_settings"}, exclude_none=True)
     values["metadata"] = merged_metadata({}, params.metadata)
+    if params.invoice_settings is not None:
+        values["invoice_settings"] = params.invoice_settings.model_dump()
     return make_customer(call.world, call.space, values)
 
 

@@ -80,7 +80,6 @@ class DestinationList(Params):
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     include: list[str] = Field(default_factory=list)
-    page: str | None = None
 
 
 def _check_url(url: str, *, livemode: bool) -> None:

@@ -101,7 +101,13 @@ def _charge_method(call: Call, intent: Json, identifier: str, params: IntentCrea
         )
         raise invalid(message, param="payment_method")
     payments.confirm(
-        call.world, call.space, intent, method, off_session=off_session, return_url=params.return_url
+        call.world,
+        call.space,
+        intent,
+        method,
+        off_session=off_session,
+        refuses_action=params.error_on_requires_action,
+        return_url=params.return_url,
     )
 
 

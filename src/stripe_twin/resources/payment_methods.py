@@ -87,7 +87,6 @@ class SetupConfirm(Params):
     """POST /v1/setup_intents/{id}/confirm."""
 
     payment_method: str | None = None
-    return_url: str | None = None
 
 
 class SetupList(CreatedPageParams):

@@ -189,6 +189,7 @@ def confirm(
     method: Json,
     *,
     off_session: bool = False,
+    refuses_action: bool = False,
     return_url: str | None = None,
 ) -> None:
     """Charge a method; the intent's status tells what came of it, a card error is raised as the API does (402)."""
@@ -199,7 +200,7 @@ def confirm(
     intent["payment_method"] = method["id"]
     intent["payment_method_types"] = sorted({*intent["payment_method_types"], method["type"]})
     decline: Decline | None = DECLINES.get(outcome) if outcome.startswith("card") else None
-    if outcome == "card_3ds" and off_session:
+    if (outcome == "card_3ds" and off_session) or (outcome in ("card_3ds", "card_action") and refuses_action):
         decline = DECLINES["authentication_required"]
     elif outcome in ("card_3ds", "card_action"):
         _ask_for_authentication(world, space, intent, return_url)

@@ -22,7 +22,6 @@ class RefundCreate(Params):
     amount: Amount | None = None
     reason: Reason | None = None
     metadata: Metadata | None = None
-    instructions_email: str | None = None
 
 
 class RefundUpdate(Params):
