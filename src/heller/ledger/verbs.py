@@ -42,6 +42,8 @@ def encoded(operation: Operation) -> bytes:
     for name, value in operation.items():
         if type(value) is not (kind := _KINDS.get(name)) and kind is not None and value is not None:
             _check_kind(name, value, kind)
+    if (metadata := operation.get("metadata")) is not None:
+        _check_metadata(metadata, METADATA_DEPTH_MAX)
     try:
         text = _encoder.encode({name: value for name, value in operation.items() if value is not None})
     except (TypeError, ValueError, OverflowError) as error:
