@@ -113,3 +113,8 @@ class Reads(ABC):
     async def unfreeze(self, account: str, *, unit: str = DEFAULT_UNIT) -> Account:
         """Let changes through again."""
         return decoded(await self._read("unfreeze", account_id=account, unit=unit), Account)
+
+    async def route(self, account: str, *, unit: str = DEFAULT_UNIT) -> dict[str, Any]:
+        """Which home serves an account now: ``home`` is heller, legacy, moving, or unknown; and its ``epoch``."""
+        result: dict[str, Any] = await self._read("route", account_id=account, unit=unit)
+        return result

@@ -30,13 +30,13 @@ with fresh as (
   from heller_fence.fence f join {users} u on u.{id}::text = f.user_id
   where not f.stray and not exists (select from heller_fence.opening o where o.user_id = f.user_id)
 ), history as (
-  select coalesce(a.user_id, h.ref) as user_id, sum(h.delta)::bigint as delta from ({history}) h
+  select coalesce(a.user_id, h.ref) as user_id, sum(h.delta)::bigint as delta, sum(greatest(h.delta, 0))::bigint as brought from ({history}) h
   left join heller_fence.aliases a on a.name = h.ref group by 1
 ), also as (  -- what further rows of the same person in users hold
   select a.user_id, sum(coalesce({balance}, 0))::bigint as balance from heller_fence.aliases a join {users} u on u.{id} = {alias} group by 1
 )
-insert into heller_fence.opening (user_id, balance, history)
-select f.user_id, f.balance + coalesce(o.balance, 0), coalesce(h.delta, 0) from fresh f
+insert into heller_fence.opening (user_id, balance, history, brought)
+select f.user_id, f.balance + coalesce(o.balance, 0), coalesce(h.delta, 0), coalesce(h.brought, 0) from fresh f
 left join history h on h.user_id = f.user_id left join also o on o.user_id = f.user_id
 on conflict do nothing
 """

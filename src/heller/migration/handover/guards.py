@@ -52,7 +52,7 @@ create or replace function heller_fence.new_user() returns trigger language plpg
 begin
   if not exists (select from heller_fence.aliases where name = new.{id}::text) then
     insert into heller_fence.fence (user_id) values (new.{id}::text) on conflict do nothing;
-    insert into heller_fence.opening (user_id, balance, history) values (new.{id}::text, {balance}, 0) on conflict do nothing;
+    insert into heller_fence.opening (user_id, balance, history, brought) values (new.{id}::text, {balance}, 0, 0) on conflict do nothing;
   end if;
   return null;
 end $guard$

@@ -35,7 +35,8 @@ create table if not exists heller_fence.carried_payments (
 create index if not exists carried_payments_user on heller_fence.carried_payments (user_id);
 create table if not exists heller_fence.credited (key text collate "C" primary key, user_id text collate "C" not null);
 comment on table heller_fence.credited is 'Names of payments that heller credited: the guard refuses to credit them here again.';
-create table if not exists heller_fence.opening (user_id text collate "C" primary key, balance bigint not null, history bigint not null);
+create table if not exists heller_fence.opening (user_id text collate "C" primary key, balance bigint not null, history bigint not null, brought bigint not null
+);
 comment on table heller_fence.opening is 'What each user had when the fence was built: conservation is counted from here.';
 create table if not exists heller_fence.outbox (
   id bigint generated always as identity primary key, user_id text collate "C" not null, part text not null, operation text not null,

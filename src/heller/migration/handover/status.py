@@ -1,0 +1,54 @@
+"""Where everybody is: the two counters of each user, summed up; and who is stuck, with the reason."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from heller.migration.handover.runs import Sides
+
+STUCK_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverStatus:
+    """How many users are at home where, and the quarantined ones."""
+
+    legacy: int
+    heller: int
+    moving_to_heller: int
+    moving_to_legacy: int
+    draining: int
+    quarantined: tuple[tuple[str, str], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The ``--json`` contract of ``heller migrate status``."""
+        return {
+            "legacy": self.legacy, "heller": self.heller, "moving_to_heller": self.moving_to_heller,
+            "moving_to_legacy": self.moving_to_legacy, "draining": self.draining,
+            "quarantined": [{"account": account, "reason": reason} for account, reason in self.quarantined],
+        }  # fmt: skip
+
+
+async def handover_status(sides: Sides) -> HandoverStatus:
+    """Count the homes of all users, by their pairs of epochs."""
+    row = await (
+        await sides.legacy.connection.execute("select count(*) filter (where epoch %% 2 = 0), count(*) from heller_fence.fence where not stray", [])
+    ).fetchone()
+    at_legacy, users = row if row else (0, 0)
+    theirs, mine = await sides.legacy.epochs(), await sides.ours.epochs()
+    to_heller = sum(1 for user, epoch in theirs.items() if epoch == mine.get(user, 0) + 1)
+    to_legacy = sum(1 for user, epoch in mine.items() if epoch == theirs.get(user, 0) + 1)
+    more = await (
+        await sides.ours.connection.execute(
+            "select count(*) from heller.accounts where draining_since is not null and epoch is not null"
+        )
+    ).fetchone()
+    stuck = await (
+        await sides.ours.connection.execute(
+            "select account_id, quarantine_reason from heller.homes where quarantined_at is not null order by quarantined_at limit %s",
+            [STUCK_MAX],
+        )
+    ).fetchall()
+    return HandoverStatus(
+        at_legacy, users - at_legacy - to_heller - to_legacy, to_heller, to_legacy, more[0] if more else 0,
+        tuple((account, reason) for account, reason in stuck),
+    )  # fmt: skip
