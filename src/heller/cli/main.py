@@ -6,7 +6,7 @@ from importlib.metadata import version
 import typer
 
 from heller import errors
-from heller.cli import account, migrate, options, output, sample, schema, system
+from heller.cli import account, migrate, options, output, sample, schema, stripe, system
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -28,6 +28,8 @@ app.add_typer(account.app, name="account")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(sample.app, name="sample")
 app.add_typer(schema.app, name="schema")
+app.add_typer(stripe.app, name="stripe")
+app.add_typer(stripe.app, name="stripe")
 system.add_to(app)
 
 

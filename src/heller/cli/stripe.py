@@ -1,0 +1,169 @@
+"""``heller stripe``: what is sold, what Stripe told us, and how to set right what differs."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from heller.cli import options, output, stripe_deliveries, stripe_prices
+from heller.cli.stripe_shared import Actor, Reason, Since, plain, say, when, with_database, with_stripe
+from heller.database import Database
+from heller.stripe import deliveries
+from heller.stripe.api import StripeApi
+from heller.stripe.doctor import doctor as examine
+from heller.stripe.reconcile import discrepancies as found_discrepancies
+from heller.stripe.reconcile import reconcile as compare
+
+EXIT_FINDINGS = 3
+
+app = typer.Typer(
+    help="Stripe: prices, deliveries, reconcile. Settings come from STRIPE_... variables.",
+    no_args_is_help=True,
+)
+app.add_typer(stripe_prices.app, name="prices")
+app.add_typer(stripe_deliveries.app, name="deliveries")
+
+
+@app.command("reconcile")
+def reconcile(
+    since: Since = None,
+    balance: Annotated[
+        bool, typer.Option("--balance", help="Compare Stripe's balance transactions as well.")
+    ] = False,
+    dry_run: options.DryRunOption = False,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Compare Stripe's events and objects with the ledger, and heal what differs. Exit 3 if anything did."""
+    at = when(since)
+    result = with_stripe(
+        database, embedded, lambda d, a: compare(d, a, since=at, balance=balance, dry_run=dry_run)
+    )
+    if as_json:
+        output.print_json({"clean": result.is_clean, **asdict(result)})
+    else:
+        output.out.print(
+            f"{result.events_missed} missed events fetched; {result.looked_at} payments looked at: "
+            f"{len(result.healed)} healed, {len(result.parked)} parked, {len(result.failed)} failed"
+        )
+        for word in ("healed", "parked", "failed", "unbooked"):
+            for name in getattr(result, word):
+                output.out.print(f"{word} {name}")
+    if not result.is_clean:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+@app.command("replay")
+def replay(
+    event: Annotated[str | None, typer.Option("--event", metavar="EVT")] = None,
+    payment: Annotated[str | None, typer.Option("--payment", metavar="KEY")] = None,
+    since: Since = None,
+    dry_run: options.DryRunOption = False,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Look at Stripe again for one event, one payment, or all since an instant. Always safe."""
+    at = when(since)
+
+    async def work(opened_database: Database, api: StripeApi) -> Any:
+        return await deliveries.replay(
+            opened_database, api, event=event, payment=payment, since=at, dry_run=dry_run
+        )
+
+    results = [plain(result) for result in with_stripe(database, embedded, work)]
+    if as_json:
+        output.print_json(results)
+        return
+    for result in results:
+        words = "would be " if result["dry_run"] else ""
+        output.out.print(
+            f"{result['payment_key']}: {words}{result['outcome']} {result['reason'] or ''} {result['delta']:+,}"
+        )
+
+
+@app.command("discrepancies")
+def discrepancies(
+    state: Annotated[str | None, typer.Option(help="open, healed or closed.")] = None,
+    since: Since = None,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Show the differences that reconcile found."""
+    at = when(since)
+    found = with_database(database, embedded, lambda d: found_discrepancies(d, state=state, since=at))
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [
+        (
+            d["discrepancy_id"],
+            d["found_at"][:19],
+            d["kind"],
+            d["state"],
+            d["payment_key"] or "",
+            d["note"] or "",
+        )
+        for d in found
+    ]
+    output.out.print(output.table(None, ("no>", "found (UTC)", "kind", "state", "payment", "note"), rows))
+
+
+@app.command("doctor")
+def doctor(
+    url: Annotated[
+        str | None, typer.Option("--url", help="Our webhook's address, if the account has several.")
+    ] = None,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Say what is wrong with endpoint, secrets, versions, clock or queue. Exit 1 if something fails."""
+    checks = with_stripe(database, embedded, lambda d, a: examine(d, a, webhook_url=url))
+    is_ok = all(check.status != "failed" for check in checks)
+    if as_json:
+        output.print_json({"ok": is_ok, "checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            output.out.print(f"{check.status:8}{check.name}: {check.found}")
+            if check.mend:
+                output.out.print(f"        {check.mend}")
+    if not is_ok:
+        raise typer.Exit(1)
+
+
+@app.command("adjust", context_settings={"ignore_unknown_options": True})
+def adjust(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    amount: Annotated[int, typer.Argument(metavar="AMOUNT", help="Whole credits, up (50) or down (-50).")],
+    payment: Annotated[str, typer.Option("--payment", help="The payment this answers.")],
+    reason: Reason,
+    actor: Actor = "cli",
+    key: options.KeyOption = None,
+    unit: options.UnitOption = "credit",
+    dry_run: options.DryRunOption = False,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Credit by hand in answer to a payment, once; the payment itself is never credited after it."""
+
+    async def work(opened_database: Database) -> Any:
+        return await deliveries.adjust(
+            opened_database,
+            account,
+            amount,
+            payment_key=payment,
+            actor=actor,
+            reason=reason,
+            unit=unit,
+            key=key,
+            dry_run=dry_run,
+        )
+
+    result = with_database(database, embedded, work)
+    say(
+        result, as_json, lambda r: f"adjust {r['delta']:+,} on {r['account']}; balance {r['balance_after']:,}"
+    )

@@ -1,0 +1,137 @@
+"""``heller stripe deliveries``: the inbox, and its one-command remedies."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from heller.cli import options, output
+from heller.cli.stripe_shared import Actor, Reason, Since, plain, say, when, with_database, with_stripe
+from heller.database import Database
+from heller.stripe import deliveries
+from heller.stripe.api import StripeApi
+
+app = typer.Typer(help="The inbox: each event of Stripe, and what became of it.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_deliveries(
+    status: Annotated[
+        str | None, typer.Option(help="pending, processing, done, ignored, parked or dead.")
+    ] = None,
+    payment: Annotated[str | None, typer.Option(help="Only this payment's.")] = None,
+    event_type: Annotated[str | None, typer.Option("--type", help="Only this type of event.")] = None,
+    since: Since = None,
+    before: Annotated[int | None, typer.Option(help="The last number of the page before.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Show the inbox, newest first."""
+    at = when(since)
+
+    async def work(opened_database: Database) -> list[deliveries.Delivery]:
+        return await deliveries.deliveries(
+            opened_database,
+            status=status,
+            payment_key=payment,
+            event_type=event_type,
+            since=at,
+            before=before,
+            limit=limit,
+        )
+
+    found = with_database(database, embedded, work)
+    if as_json:
+        output.print_json([asdict(row) for row in found])
+        return
+    rows = [
+        (
+            r.inbox_id,
+            r.received_at[:19],
+            r.type,
+            r.status,
+            r.reason or "",
+            r.payment_key or "",
+            r.deliveries,
+            r.attempts,
+        )
+        for r in found
+    ]
+    columns = ("no>", "received (UTC)", "type", "status", "reason", "payment", "deliveries>", "attempts>")
+    output.out.print(output.table(None, columns, rows))
+
+
+@app.command("show")
+def show_delivery(
+    number: Annotated[int, typer.Argument(metavar="NO")],
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Show one event as it came, and its payment."""
+    found = with_database(database, embedded, lambda d: deliveries.delivery(d, number))
+    shown = {k: v for k, v in asdict(found).items() if v is not None}
+    if found.body is not None:
+        shown["body"] = found.body.decode(errors="replace")
+    if as_json:
+        output.print_json(shown)
+    else:
+        output.out.print(output.table(None, ("field", "value"), shown.items()))
+
+
+@app.command("retry")
+def retry_delivery(
+    number: Annotated[int | None, typer.Argument(metavar="[NO]")] = None,
+    payment: Annotated[str | None, typer.Option(help="All events of this payment instead.")] = None,
+    actor: Actor = "cli",
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Put events back into the queue, whatever became of them; the worker looks at Stripe anew."""
+    count = with_database(
+        database, embedded, lambda d: deliveries.retry(d, inbox_id=number, payment_key=payment, actor=actor)
+    )
+    say({"queued": count}, as_json, lambda r: f"{r['queued']} back in the queue")
+
+
+@app.command("ignore")
+def ignore_delivery(
+    number: Annotated[int, typer.Argument(metavar="NO")],
+    reason: Reason,
+    actor: Actor = "cli",
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Decide that nothing is to be done about a delivery."""
+    with_database(database, embedded, lambda d: deliveries.ignore(d, number, actor=actor, reason=reason))
+    say({"ignored": number}, as_json, lambda r: f"delivery {r['ignored']} is ignored")
+
+
+@app.command("assign")
+def assign_payment(
+    payment: Annotated[
+        str, typer.Argument(metavar="PAYMENT", help="The payment's key (pi_..., cs_..., in_...).")
+    ],
+    account: Annotated[str, typer.Option("--account", help="Whose it is.")],
+    credits: Annotated[int, typer.Option("--credits", help="What it is worth.")],  # noqa: A002  # the word of the glossary
+    reason: Reason,
+    actor: Actor = "cli",
+    unit: options.UnitOption = "credit",
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Say whose a parked payment is; it is credited if Stripe says that it was paid."""
+
+    async def work(opened_database: Database, api: StripeApi) -> Any:
+        await deliveries.assign(
+            opened_database, payment, account=account, credits=credits, actor=actor, reason=reason, unit=unit
+        )
+        return (await deliveries.replay(opened_database, api, payment=payment))[0]
+
+    result = with_stripe(database, embedded, work)
+    say(plain(result), as_json, lambda r: f"{r['payment_key']}: {r['outcome']}, {r['delta']:+,} credits")
