@@ -36,7 +36,7 @@ begin
     from scope s left join known k using (no)
     cross join lateral (select s.target - coalesce(k.credits, 0) as delta) o
     where o.delta <> 0
-  ), numbered as materialized (
+  ), numbered as (
     select d.*, row_number() over w as seq, (sum(d.delta) over w)::bigint as balance_after
     from due d window w as (partition by d.no order by d.ord, d.at, length(d.source_id), d.source_id, d.source_table)
   ), chained as materialized (
@@ -44,7 +44,7 @@ begin
            heller._chain(record_send(row(
              n.account, 'credit'::text, n.seq, n.delta, n.balance_after, n.kind, n.reason, n.actor, n.metadata, n.idempotency_key,
              null::jsonb, null::bigint, null::bigint, n.payment_key, null::text, n.at, v_now, {system}::text, n.source_table, n.source_id
-           ))) over (partition by n.no order by n.seq) as hash
+           ))) over (partition by n.no order by n.seq rows unbounded preceding) as hash
     from numbered n
   ), written as (
     insert into heller.transactions (account_id, unit, seq, delta, balance_after, kind, reason, actor, metadata, idempotency_key,
@@ -53,11 +53,14 @@ begin
            payment_key, at, v_now, {system}, source_table, source_id, hash
     from chained
   ), laid as (
-    select c.*, sum(greatest(c.delta, 0)) over (partition by c.no order by c.seq) as brought, sum(least(c.delta, 0)) over (partition by c.no) as gone
+    select c.no, c.account, c.seq, c.delta, c.kind, c.cost, c.currency, c.payment_key, c.reason, c.at,
+           sum(c.delta) over (partition by c.no order by c.seq rows unbounded preceding) + g.gone as rest
     from chained c
+    join (select no, coalesce(sum(delta) filter (where delta < 0), 0) as gone from chained group by no) g using (no)
+    where c.delta > 0
   ), given as materialized (
-    select l.*, least(l.delta, greatest(l.brought + l.gone, 0))::bigint as remaining, row_number() over (partition by l.no order by l.seq) as grant_id
-    from laid l where l.delta > 0 and l.brought + l.gone > 0
+    select l.*, least(l.delta, l.rest)::bigint as remaining, row_number() over (partition by l.no order by l.seq) as grant_id
+    from laid l where l.rest > 0
   ), granted as (
     insert into heller.grants (account_id, unit, grant_id, seq, amount, remaining, source, cost, currency, payment_key, reason, granted_at)
     select account, 'credit', grant_id, seq, delta, remaining, heller_staging.grant_source(kind), cost, currency, payment_key, reason, at
