@@ -41,6 +41,8 @@ def test_snapshot_stays_as_it_was_when_the_object_moves_on(twin: Twin) -> None:
     first = twin.events("charge.succeeded")[0]["data"]["object"]
     last = twin.events("charge.refunded")[0]["data"]["object"]
     assert (first["amount_refunded"], last["amount_refunded"]) == (0, 200)
+    twin.tamper(intent["id"], {"metadata": {"later": "yes"}})  # inside a hash that the snapshot has too
+    assert twin.events("payment_intent.succeeded")[0]["data"]["object"]["metadata"] == {}
 
 
 @pytest.mark.parametrize("version", ["2017-04-06", "2020-08-27", None])
