@@ -66,6 +66,8 @@ class HistoryRow:
     event: str | None
     metadata: str | None
     created_at: datetime | None
+    actor: str | None = None
+    comment: str | None = None
 
     @property
     def place(self) -> tuple[str, str]:
@@ -237,6 +239,7 @@ def _entry(
         "payment_id": payment.id if payment else None,
         "event": _stripped(row.event),
         "admin_action": row.admin_ref,
+        "comment": row.comment,
         "merged": sorted(":".join(place) for place in merged) or None,
     }
     metadata = {name: value for name, value in metadata.items() if value is not None} | _legacy(row.metadata)
@@ -247,6 +250,7 @@ def _entry(
         "delta": row.delta,
         "kind": kind_of(row, has_payment=payment is not None, kinds=rows.kinds),
         "reason": ": ".join(part.strip() for part in (row.reason, row.description) if part and part.strip()),
+        "actor": row.actor,
         "payment_key": payment_key,
         "idempotency_key": payment_key if is_booking else _stripped(row.event),
         "cost": payment.amount if paid and payment else 0,

@@ -15,6 +15,7 @@ from heller.migration.shapes import Mapping, TableMapping, recognise
 from heller.migration.source import OWN_SCHEMAS
 
 FENCE = "heller_fence"
+BESIDE = ("events", "admin_actions")
 GUARDED = ("users", "transactions", "ledger", "payments")
 
 _COLUMNS = """
@@ -115,6 +116,7 @@ class Layout:
     histories: tuple[Part, ...]
     payments: tuple[Part, ...]
     events: tuple[Part, ...]
+    admin: Part | None = None
 
     @property
     def system(self) -> str:
@@ -149,9 +151,9 @@ async def read_layout(connection: AsyncConnection, *, mapping: Path | None = Non
     parts: dict[str, list[Part]] = {}
     for number, item in enumerate(understood.tables, start=1):
         table = catalogue.find(item.schema, item.table)
-        if table is None or item.part not in {*GUARDED, "events"}:
+        if table is None or item.part not in {*GUARDED, *BESIDE}:
             continue
-        if item.part != "events" and table.kind != "r":
+        if item.part in GUARDED and table.kind != "r":
             raise SourceError(
                 f"{table.label} is not an ordinary table; a fence needs a trigger on each row.",
                 hint="Name the underlying table in the mapping, or move everybody at once with migrate run.",
@@ -167,6 +169,7 @@ async def read_layout(connection: AsyncConnection, *, mapping: Path | None = Non
         understood, catalogue, truth, users,
         (*parts.get("transactions", ()), *parts.get("ledger", ())),
         tuple(parts.get("payments", ())), tuple(parts.get("events", ())),
+        next(iter(parts.get("admin_actions", ())), None),
     )  # fmt: skip
 
 

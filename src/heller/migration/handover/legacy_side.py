@@ -1,7 +1,7 @@
 """The legacy database as the handover uses it: look, seal, read, take back. One connection, one statement each."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -120,7 +120,7 @@ class LegacySide:
                 user = names.get(ref)
                 if user is not None:
                     (result[user].payments if isinstance(row, PaymentRow) else result[user].history).append(row)  # type: ignore[arg-type]
-        return result
+        return await self._with_admins(result)
 
     async def take_back(self, statements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Write heller's statements into the legacy history and take ownership; one transaction, each user alone."""
@@ -180,6 +180,21 @@ class LegacySide:
                 there |= {(part.label, row[0]) for row in await (await self.connection.execute(query, [ids])).fetchall()}
         return there
 
+    async def _with_admins(self, read: dict[str, Read]) -> dict[str, Read]:
+        """Who booked by hand, and what they said."""
+        part = self.layout.admin
+        wanted = {row.admin_ref for found in read.values() for row in found.history if row.admin_ref is not None}
+        if part is None or not wanted:
+            return read
+        select = _escaped(source_select(part.mapping, part.table, part.number).as_string(self.connection))
+        where = sql.SQL(" where {}::text = any (%s)").format(part.quoted("id"))
+        columns = staged_columns(part.mapping)
+        rows = await (await self.connection.execute(select + where, [list(wanted)])).fetchall()
+        said = {row["id"]: (row["actor_ref"], row["comment"]) for row in (dict(zip(columns, row, strict=True)) for row in rows)}
+        return {
+            user: Read(found.payments, [_said(row, said) for row in found.history]) for user, found in read.items()
+        }
+
     async def _names(self, users: Sequence[str]) -> dict[str, str]:
         rows = await self._all("select name, user_id from heller_fence.aliases where user_id = any(%s)", [list(users)])
         return {user: user for user in users} | dict(rows)
@@ -224,3 +239,8 @@ def _canonical(part: Part, row: dict[str, Any]) -> tuple[str, PaymentRow | Histo
         part.label, row["id"], part.name == "ledger", row["delta"], row["reason"], row.get("description"), row.get("payment_ref"),
         row.get("admin_ref"), row["event"], row["metadata"], row["created_at"],
     )  # fmt: skip
+
+
+def _said(row: HistoryRow, said: Mapping[str, tuple[str | None, str | None]]) -> HistoryRow:
+    actor, comment = said.get(row.admin_ref or "", (None, None))
+    return row if actor is None and comment is None else replace(row, actor=actor, comment=comment)

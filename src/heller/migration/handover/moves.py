@@ -33,6 +33,7 @@ class Coordinator:
     def __init__(self, legacy: LegacySide, ours: OurSide, *, reached: Reached = unwatched) -> None:
         self.legacy = legacy
         self.ours = ours
+        self._prices: dict[tuple[int, str], int] | None = None
         self._reached = legacy.reached = ours.reached = reached
 
     async def hand_over(self, users: Sequence[str]) -> list[Outcome]:
@@ -157,6 +158,8 @@ class Coordinator:
 
     async def prepare(self, users: Sequence[str]) -> dict[str, Prepared]:
         """What is to be imported for these users, as their rows are now."""
+        if self._prices is None:
+            self._prices = await self.ours.prices()
         seen = await self.legacy.look(users)
         carried = await self.legacy.carried(users)
         known = await self.ours.known(users)
@@ -204,7 +207,7 @@ class Coordinator:
                 {place: key for place, (key, _, _) in known.payments.items()} | dict(carried.payments), frozenset(settled),
                 self.legacy.layout.mapping.kinds, self.legacy.layout.mapping.statuses,
             ),
-            system=self.legacy.layout.system,
+            system=self.legacy.layout.system, credits_of_price=self._prices,
         )  # fmt: skip
         entries = [] if problem else [entry for entry in found.entries if (entry["source_table"], entry["source_id"]) in seen.rows]
         return Prepared(

@@ -61,6 +61,16 @@ class OurSide:
         tables, ids = (list(column) for column in zip(*wanted, strict=True))
         return set(await self._all(_BESIDE, {"tables": tables, "ids": ids, "system": self.system}))  # type: ignore[arg-type]
 
+    async def prices(self) -> dict[tuple[int, str], int]:
+        """How many credits each price brought, as the copied payments say: for payments whose credits nobody wrote down."""
+        rows = await self._all(
+            "select distinct on (amount, currency) amount, coalesce(currency, ''), credits from ("
+            " select amount, currency, credits, count(*) as n from heller.payments"
+            " where source_system = %s and amount > 0 and net_credits > 0 group by 1, 2, 3) x order by amount, currency, n desc, credits",
+            [self.system],
+        )
+        return {(amount, currency): credits for amount, currency, credits in rows}
+
     async def claim(self, accounts: Sequence[str]) -> None:
         """Accounts that were copied since the fence was built are at home in the legacy database, too."""
         await self._json("select heller.claim_homes(%s, %s)", [self.system, list(accounts)])
