@@ -51,6 +51,7 @@ _NO_SCHEMA = (
     "The database has no heller schema, or an older one: ",
     "Run 'heller schema apply'.",
 )
+_CONFLICT = (errors.Busy, "Another transaction was in the way: ", "Nothing was changed; do it again.")
 _TOO_SLOW = (errors.Busy, "The database did not answer in time: ", "Try again with the same key.")
 _CASES: dict[str, tuple[type[errors.HellerError], str, str]] = {
     "42501": (
@@ -59,6 +60,8 @@ _CASES: dict[str, tuple[type[errors.HellerError], str, str]] = {
         "heller's functions are granted to heller_app; run 'heller schema apply'.",
     ),
     "3F000": _NO_SCHEMA,
+    "40001": _CONFLICT,
+    "40P01": _CONFLICT,
     "42883": _NO_SCHEMA,
     "42P01": _NO_SCHEMA,
     "55P03": _TOO_SLOW,

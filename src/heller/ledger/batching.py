@@ -97,13 +97,14 @@ class _Lane(Generic[T]):
                 if not again or attempt == ATTEMPTS_MAX:
                     return
                 batch = again
-            except HellerError as error:
-                if getattr(error.__cause__, "sqlstate", None) in ROLLED_BACK and attempt < ATTEMPTS_MAX:
-                    continue
-                await self._apart(batch, error)
-                return
             except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers
-                _fail(batch, error)
+                code = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None)
+                if code in ROLLED_BACK and attempt < ATTEMPTS_MAX:
+                    continue
+                if code or isinstance(error, HellerError):  # PostgreSQL said so: nothing was written
+                    await self._apart(batch, error)
+                else:
+                    _fail(batch, error)
                 return
             else:
                 for item, result in zip(batch, results, strict=True):
@@ -111,7 +112,7 @@ class _Lane(Generic[T]):
                         _answer(item, result)
                 return
 
-    async def _apart(self, batch: list[_Waiting[T]], error: HellerError) -> None:
+    async def _apart(self, batch: list[_Waiting[T]], error: Exception) -> None:
         """A batch that failed as a whole has one bad member or one locked account: the others must not suffer."""
         accounts: dict[str, list[_Waiting[T]]] = {}
         for item in batch:
