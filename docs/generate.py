@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from heller import errors
@@ -29,8 +30,9 @@ def _walk(
     path: tuple[str, ...], command: object
 ) -> Iterator[tuple[tuple[str, ...], typer.core.TyperCommand]]:
     yield path, command  # type: ignore[misc]  # a group is a command
-    for name, child in sorted(getattr(command, "commands", {}).items()):
-        yield from _walk((*path, name), child)
+    if isinstance(command, TyperGroup):
+        for name in sorted(command.list_commands(None)):  # type: ignore[arg-type]  # needs no context
+            yield from _walk((*path, name), command.get_command(None, name))  # type: ignore[arg-type]  # as above
 
 
 def _plain(text: str) -> str:

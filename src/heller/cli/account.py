@@ -12,7 +12,9 @@ from heller.cli import options, output
 from heller.errors import InvalidArgument, UnknownAccount
 from heller.ledger.results import Account, Transaction
 
-app = typer.Typer(help="Accounts: look at them, change them by hand.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="Accounts: look at them, change them by hand.", no_args_is_help=True
+)
 
 Id = Annotated[
     str, typer.Argument(metavar="ID", help="The account, or any name of its user (e-mail, auth0, ...).")

@@ -16,10 +16,14 @@ from heller.cli import options, output
 from heller.cli.migrate import print_audit, print_outcome
 from heller.errors import IntegrityError
 
+app = typer.Typer(add_completion=False)
+stop = typer.Typer(add_completion=False)
+
 SEED = 7
 DEMO_USERS = 3_000
 
 
+@app.command()
 def demo(
     directory: Annotated[Path, typer.Option("--dir", help="Folder for the demo's server and files.")] = Path(
         "demo"
@@ -55,6 +59,7 @@ def demo(
         server.stop()
 
 
+@stop.command()
 def demo_stop(
     directory: Annotated[Path, typer.Option("--dir", help="Folder of the demo.")] = Path("demo"),
 ) -> None:

@@ -18,6 +18,8 @@ from heller.cli import options, output
 from heller.database import connect
 from heller.errors import HellerError
 
+app = typer.Typer(add_completion=False)
+
 POSTGRESQL_MIN = 150_000
 FREE_BYTES_MIN = 1 << 30
 
@@ -32,6 +34,7 @@ class Check:
     mend: str = ""
 
 
+@app.command()
 def doctor(
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,

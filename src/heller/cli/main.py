@@ -1,12 +1,16 @@
 """The root of the command line, and how errors end a command."""
 
 import sys
+from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from heller import errors
-from heller.cli import account, migrate, options, output, sample, schema, stripe, system
+from heller.cli import options, output
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -15,8 +19,45 @@ EXIT_BLOCKED = 4
 EXIT_CONFLICT = 5
 EXIT_INTERRUPTED = 130
 
+COMMANDS = {
+    "account": "account:app",
+    "migrate": "migrate:app",
+    "stripe": "stripe:app",
+    "verify": "verify:app",
+    "worker": "worker:app",
+    "schema": "schema:app",
+    "sample": "sample:app",
+    "doctor": "doctor:app",
+    "demo": "demo:app",
+    "demo-stop": "demo:stop",
+}
+"""Each command's module in this package and the Typer in it; imported when it is called, so that each starts fast."""
+
+
+class Commands(TyperGroup):
+    """The commands by name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, in the order of the help page."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        its: typer.Typer = getattr(import_module(f"heller.cli.{module}"), attribute)
+        its.rich_markup_mode = None
+        command = get_command(its)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
     name="heller",
+    cls=Commands,
     help="Prepaid credits on PostgreSQL, accounted to the last credit.\n\n"
     "Exit codes: 0 ok, 1 failed, 2 usage, 3 findings or mismatches, 4 blocked (a decision is needed), "
     "5 conflict or stale plan, 130 interrupted.",
@@ -24,13 +65,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(account.app, name="account")
-app.add_typer(migrate.app, name="migrate")
-app.add_typer(sample.app, name="sample")
-app.add_typer(schema.app, name="schema")
-app.add_typer(stripe.app, name="stripe")
-app.add_typer(stripe.app, name="stripe")
-system.add_to(app)
 
 
 def _version(wanted: bool) -> None:

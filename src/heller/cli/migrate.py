@@ -11,6 +11,7 @@ from heller.cli import options, output
 EXIT_FINDINGS = 3
 
 app = typer.Typer(
+    add_completion=False,
     help="From a legacy credit database to a proven ledger.\n\n"
     "run does all steps: audit, backup, plan, copy, verify, proof. Each is a command of its own as well, and each can "
     "be run again: the same input changes nothing, and a step that was killed goes on where it was. The source is "

@@ -9,7 +9,7 @@ import legacy_sample
 from heller.cli import options, output
 from heller.errors import InvalidArgument, MigrationError
 
-app = typer.Typer(help="Databases to try heller on.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Databases to try heller on.", no_args_is_help=True)
 
 
 @app.callback()

@@ -6,7 +6,9 @@ from heller import schema
 from heller.cli import options, output
 from heller.errors import SchemaMismatch
 
-app = typer.Typer(help="heller's tables and functions in the database.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="heller's tables and functions in the database.", no_args_is_help=True
+)
 
 
 @app.command("plan")

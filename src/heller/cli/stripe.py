@@ -17,6 +17,7 @@ from heller.stripe.reconcile import reconcile as compare
 EXIT_FINDINGS = 3
 
 app = typer.Typer(
+    add_completion=False,
     help="Stripe: prices, deliveries, reconcile. Settings come from STRIPE_... variables.",
     no_args_is_help=True,
 )

@@ -11,7 +11,9 @@ from heller.database import Database
 from heller.stripe import deliveries
 from heller.stripe.api import StripeApi
 
-app = typer.Typer(help="The inbox: each event of Stripe, and what became of it.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="The inbox: each event of Stripe, and what became of it.", no_args_is_help=True
+)
 
 
 @app.command("list")

@@ -10,7 +10,7 @@ from heller.cli.stripe_shared import say, with_database, with_stripe
 from heller.database import Database
 from heller.stripe import catalogue
 
-app = typer.Typer(help="What can be bought.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="What can be bought.", no_args_is_help=True)
 
 
 @app.command("list")

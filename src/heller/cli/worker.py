@@ -1,0 +1,43 @@
+"""``heller worker``: what has to happen without anybody calling."""
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from heller import worker as work
+from heller.cli import options, output
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def worker(
+    once: Annotated[bool, typer.Option("--once", help="One round of everything, then end.")] = False,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Expire what is due, let scheduled grants arrive, and credit Stripe's payments (where STRIPE_SECRET_KEY is set).
+
+    Any number of copies may run. SIGTERM finishes what is under way, then ends.
+    """
+    with options.database_url(database, embedded) as url:
+        if not once:
+            options.run(_until_told(url))
+            return
+        done = options.run(work.once(url))
+    if as_json:
+        output.print_json({"pages": done.pages, "payments": done.payments})
+    else:
+        output.out.print(
+            f"{done.pages:,} pages of accounts had something due; {done.payments:,} payments converged."
+        )
+
+
+async def _until_told(url: str) -> None:
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    await work.run(url, stop=stop)
