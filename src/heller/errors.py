@@ -34,6 +34,7 @@
     │   ├── MappingError                the TOML mapping is wrong, with the place
     │   ├── DecisionsNeeded             blockers without a decision
     │   └── StalePlan                   the source is not what was planned
+    ├── ProviderError                   Stripe cannot be reached, or refuses
     └── IntegrityError                  rows contradict each other: verify found it
 
 Each class carries its data as fields, a ``code`` that is stable (the HTTP problem type and the
@@ -295,6 +296,12 @@ class StalePlan(MigrationError):
     """The source is not what was planned."""
 
     code = "stale_plan"
+
+
+class ProviderError(HellerError):
+    """Stripe cannot be reached, or refuses."""
+
+    code = "provider"
 
 
 class IntegrityError(HellerError):

@@ -1,0 +1,32 @@
+"""The periodic jobs: each is done once in its time, by one of many workers."""
+
+import asyncio
+from typing import Any
+
+from heller.stripe import rounds
+
+
+async def test_of_many_workers_one_does_each_job(shop: Any) -> None:
+    done = await asyncio.gather(*(rounds.once(shop.database, shop.api) for _ in range(6)))
+    assert sorted(name for names in done for name in names) == ["events", "night", "overdue", "sweep"]
+    assert await rounds.once(shop.database, shop.api) == []
+
+
+async def test_a_job_in_trouble_does_not_stop_the_others(shop: Any) -> None:
+    shop.twin.fail_next("500", method="GET", path="/v1/events", times=100)
+    assert await rounds.once(shop.database, shop.api) == ["overdue"]
+    shop.twin.world.planned.clear()
+    await shop.rows("update heller.stripe_marks set at = at - interval '2 days' returning 1")
+    assert await rounds.once(shop.database, shop.api) == ["overdue", "events", "sweep", "night"]
+
+
+async def test_it_stops_when_told(shop: Any) -> None:
+    stop = asyncio.Event()
+    keeping = asyncio.create_task(rounds.keep(shop.database, shop.api, stop=stop))
+    await asyncio.sleep(0)
+    stop.set()
+    await asyncio.wait_for(keeping, 20)
+    assert [
+        r[0]
+        for r in await shop.rows("select count(*)::int from heller.stripe_marks where name like 'turn:%%'")
+    ] == [4]
