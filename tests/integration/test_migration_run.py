@@ -59,10 +59,18 @@ async def test_the_live_export_ends_with_one_purchase_one_opening_and_200_credit
         (1, 100, 100, "migrate", None, None),
         (2, 100, 200, "purchase", "pi_test_123", "pi_test_123"),
     ]
-    assert first.as_json() | {"accounts": 1, "transactions": 2, "copied": 3, "present": 0, "quarantined": 0} == first.as_json()
-    assert again.as_json() | {"accounts": 1, "transactions": 2, "copied": 0, "present": 3, "ok": True} == again.as_json()
+    assert (
+        first.as_json() | {"accounts": 1, "transactions": 2, "copied": 3, "present": 0, "quarantined": 0}
+        == first.as_json()
+    )
+    assert (
+        again.as_json() | {"accounts": 1, "transactions": 2, "copied": 0, "present": 3, "ok": True}
+        == again.as_json()
+    )
     assert await rows(heller_database, TRANSACTIONS) == state
-    assert await rows(heller_database, "select state, credits, net_credits from heller.payments") == [("settled", 100, 100)]
+    assert await rows(heller_database, "select state, credits, net_credits from heller.payments") == [
+        ("settled", 100, 100)
+    ]
     assert await rows(heller_database, "select kind, name, user_id from heller.identities order by 1") == [
         ("email", "test@example.com", "1"),
         ("legacy_id", "1", "1"),
@@ -94,15 +102,24 @@ async def test_what_the_source_added_since_is_added_here_and_nothing_twice(
     await build(empty_database, shape="production", users=30, seed=1, clean=True)
     await run(empty_database, heller_database, tmp_path)
     legacy = await connect(empty_database)
-    who = (await rows(empty_database, "select id, credits_balance from users where credits_balance > 100 limit 1"))[0]
+    who = (
+        await rows(
+            empty_database, "select id, credits_balance from users where credits_balance > 100 limit 1"
+        )
+    )[0]
     await legacy.execute(
         "insert into credit_transactions (id, user_id, delta_credits, reason) values (900001, %s, -40, 'resume_analysis'),"
-        " (900002, %s, 500, 'PURCHASE')", (str(who[0]), str(who[0]))  # fmt: skip
+        " (900002, %s, 500, 'PURCHASE')",
+        (str(who[0]), str(who[0])),
     )
     await legacy.execute("update users set credits_balance = credits_balance + 467 where id = %s", (who[0],))
-    await legacy.execute("insert into users (id, email, name, credits_balance) values (900, 'new@example.com', 'New', 12)")
+    await legacy.execute(
+        "insert into users (id, email, name, credits_balance) values (900, 'new@example.com', 'New', 12)"
+    )
     result = await run(empty_database, heller_database, tmp_path)
-    account = await rows(heller_database, "select posted from heller.accounts where account_id = %s", str(who[0]))
+    account = await rows(
+        heller_database, "select posted from heller.accounts where account_id = %s", str(who[0])
+    )
     tail = await rows(
         heller_database,
         "select delta, kind, source_table, source_id from heller.transactions where account_id = %s order by seq desc limit 3",
@@ -142,7 +159,9 @@ async def test_verify_names_what_was_tampered_with(
     await own.execute(
         "update heller.transactions set delta = delta + 1 where account_id = %s and seq = %s", (account, seq)
     )
-    await own.execute("delete from heller.transactions where account_id = %s and seq = %s", (gone_account, gone_seq))
+    await own.execute(
+        "delete from heller.transactions where account_id = %s and seq = %s", (gone_account, gone_seq)
+    )
     result = await verify(empty_database, heller_database, tmp_path)
     listed = {(row["account"], row["what"]): (row["source"], row["target"]) for row in result.mismatches}
     assert not result.ok
@@ -161,9 +180,13 @@ async def test_verify_sees_what_changed_in_the_source(
     await build(empty_database, shape="production", users=40, seed=3, clean=True)
     await run(empty_database, heller_database, tmp_path)
     legacy = await connect(empty_database)
-    row_id, user = (await rows(empty_database, "select id, user_id from credit_transactions order by id limit 1"))[0]
+    row_id, user = (
+        await rows(empty_database, "select id, user_id from credit_transactions order by id limit 1")
+    )[0]
     await legacy.execute("update credit_transactions set reason = 'other' where id = %s", (row_id,))
-    await legacy.execute("update users set credits_balance = credits_balance + 1 where id::text = %s", (user,))
+    await legacy.execute(
+        "update users set credits_balance = credits_balance + 1 where id::text = %s", (user,)
+    )
     result = await verify(empty_database, heller_database, tmp_path)
     assert {(row["account"], row["what"]) for row in result.mismatches} == {
         (user, f"credit_transactions {row_id}: reason"),
@@ -179,7 +202,9 @@ async def test_a_plan_is_refused_once_the_source_has_changed(
         await copy(empty_database, heller_database, tmp_path)
     planned = await plan(empty_database, heller_database, tmp_path)
     legacy = await connect(empty_database)
-    await legacy.execute("update users set credits_balance = credits_balance + 1 where id = (select min(id) from users)")
+    await legacy.execute(
+        "update users set credits_balance = credits_balance + 1 where id = (select min(id) from users)"
+    )
     with pytest.raises(StalePlan, match="has changed"):
         await copy(empty_database, heller_database, tmp_path)
     assert await rows(heller_database, "select count(*) from heller.accounts") == [(0,)]
@@ -188,13 +213,16 @@ async def test_a_plan_is_refused_once_the_source_has_changed(
     assert result.credits_target == planned.credits["target"] + 1
 
 
-async def test_a_second_run_at_the_same_time_is_refused(heller_database: str, empty_database: str, tmp_path: Path) -> None:
+async def test_a_second_run_at_the_same_time_is_refused(
+    heller_database: str, empty_database: str, tmp_path: Path
+) -> None:
     await build(empty_database, shape="production", users=30, seed=1, clean=True)
     async with open_workspace(heller_database):
         with pytest.raises(Busy, match="Another heller migrate"):
             await run(empty_database, heller_database, tmp_path)
     results = await asyncio.gather(
-        *(run(empty_database, heller_database, tmp_path / name) for name in ("a", "b")), return_exceptions=True
+        *(run(empty_database, heller_database, tmp_path / name) for name in ("a", "b")),
+        return_exceptions=True,
     )
     assert all(isinstance(result, Busy) or result.ok for result in results)  # type: ignore[union-attr]
     assert await rows(heller_database, "select count(*) from heller.accounts") == [(30,)]

@@ -98,19 +98,31 @@ async def audit(
     source: str, database: str, out: Path, *, mapping: Path | None = None, progress: Progress = silent
 ) -> Audit:
     """Audit ``source`` in the workspace of ``database``; writes audit.json and decisions.toml into ``out``."""
-    async with open_workspace(database) as workspace, open_source(source, workspace=workspace, mapping=mapping) as opened:
+    async with (
+        open_workspace(database) as workspace,
+        open_source(source, workspace=workspace, mapping=mapping) as opened,
+    ):
         snapshot_at = await stage(workspace, opened, progress=progress)
         return await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=progress)
 
 
 async def find(
-    workspace: AsyncConnection, source: Source, *, out: Path, snapshot_at: datetime, progress: Progress = silent
+    workspace: AsyncConnection,
+    source: Source,
+    *,
+    out: Path,
+    snapshot_at: datetime,
+    progress: Progress = silent,
 ) -> Audit:
     """Fill the findings from what is staged, write the files, answer the result."""
     await execute_script(workspace, "sums.sql")
     observations = tuple(inspect(source.catalogue, source.mapping))
     seen = {observation.code for observation in observations}
-    kinds = [kind for kind in FINDINGS if kind.from_rows and (kind.code != "double_counting_trigger" or kind.code in seen)]
+    kinds = [
+        kind
+        for kind in FINDINGS
+        if kind.from_rows and (kind.code != "double_counting_trigger" or kind.code in seen)
+    ]
     await fill_findings(workspace, kinds, progress=progress)
     for observation in observations:
         if observation.code == "naive_timestamps":
@@ -119,15 +131,27 @@ async def find(
                 (observation.code, observation.where, Jsonb({"sentence": observation.sentence})),
             )
     result = Audit(
-        source.name, source.mapping.shape, snapshot_at, await _totals(workspace), await _findings(workspace), observations
+        source.name,
+        source.mapping.shape,
+        snapshot_at,
+        await _totals(workspace),
+        await _findings(workspace),
+        observations,
     )
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     await _write_all(workspace, result, out / "audit.json")
     await write_decisions(workspace, out / "decisions.toml", decisions=Decisions.read(out / "decisions.toml"))
     return result
 
 
-async def fill_findings(workspace: AsyncConnection, kinds: list[FindingKind], *, progress: Progress = silent) -> None:
+def make_folder(out: Path) -> None:
+    """The folder that the steps write their files into."""
+    out.mkdir(parents=True, exist_ok=True)
+
+
+async def fill_findings(
+    workspace: AsyncConnection, kinds: list[FindingKind], *, progress: Progress = silent
+) -> None:
     """Ask the staged rows for each kind of finding."""
     for done, kind in enumerate(kinds):
         progress("audit", done, len(kinds))
@@ -135,7 +159,7 @@ async def fill_findings(workspace: AsyncConnection, kinds: list[FindingKind], *,
             sql.SQL(
                 "insert into heller_staging.findings (code, key, account, credits, detail)"
                 " select {}, f.key, f.account, f.credits, f.detail from ({}) f"
-            ).format(sql.Literal(kind.code), sql.SQL(script(f"findings/{kind.code}.sql")))  # type: ignore[arg-type]  # our own text
+            ).format(sql.Literal(kind.code), sql.SQL(script(f"findings/{kind.code}.sql")))
         )
     await workspace.execute("create index on heller_staging.findings (code)")
     await workspace.execute("analyze heller_staging.findings")
@@ -158,14 +182,14 @@ async def _totals(workspace: AsyncConnection) -> Totals:
     quarantined = await workspace.execute(
         "select s.part, count(*) from heller_staging.quarantine q join heller_staging.sources s using (source) group by 1"
     )
-    aside = dict(await quarantined.fetchall())
-    users, payments, transactions, ledger_rows, *credits = row or (0,) * 7
+    aside: dict[str, int] = dict(await quarantined.fetchall())
+    users, payments, transactions, ledger_rows, *sums = row or (0,) * 7
     return Totals(
         users + aside.get("users", 0),
         payments + aside.get("payments", 0),
         transactions + aside.get("transactions", 0),
         ledger_rows + aside.get("ledger", 0),
-        *credits,
+        *sums,
     )
 
 
@@ -173,28 +197,30 @@ async def _findings(workspace: AsyncConnection) -> tuple[Finding, ...]:
     counted = await workspace.execute(
         "select code, count(*), coalesce(sum(credits), 0)::bigint from heller_staging.findings group by code"
     )
-    counts = {code: (count, credits) for code, count, credits in await counted.fetchall()}
+    counts = {code: (count, total) for code, count, total in await counted.fetchall()}
     found: list[Finding] = []
     for kind in FINDINGS:
         if kind.code not in counts:
             continue
-        count, credits = counts[kind.code]
+        count, total = counts[kind.code]
         rows = [row async for row in _rows(workspace, kind.code, limit=ROWS_SHOWN_MAX)]
-        found.append(Finding(kind.code, kind.level, count, credits, kind.sentence(count, credits), tuple(rows)))
+        found.append(Finding(kind.code, kind.level, count, total, kind.sentence(count, total), tuple(rows)))
     return tuple(found)
 
 
-async def _rows(workspace: AsyncConnection, code: str, *, limit: int | None = None) -> AsyncIterator[dict[str, Any]]:
+async def _rows(
+    workspace: AsyncConnection, code: str, *, limit: int | None = None
+) -> AsyncIterator[dict[str, Any]]:
     """The rows of a finding, largest first, read in pieces so that memory stays small."""
     async with workspace.transaction(), workspace.cursor(name="finding_rows") as cursor:
         cursor.itersize = FETCH_ROWS
         await cursor.execute(
             "select key, account, credits, detail from heller_staging.findings where code = %s"
-            " order by abs(credits) desc nulls last, key collate \"C\" limit %s",
+            ' order by abs(credits) desc nulls last, key collate "C" limit %s',
             (code, limit),
         )
-        async for key, account, credits, detail in cursor:
-            yield {"key": key, "account": account, "credits": credits, **(detail or {})}
+        async for key, account, total, detail in cursor:
+            yield {"key": key, "account": account, "credits": total, **(detail or {})}
 
 
 async def _write_all(workspace: AsyncConnection, result: Audit, path: Path) -> None:
@@ -208,7 +234,9 @@ async def _write_all(workspace: AsyncConnection, result: Audit, path: Path) -> N
             del entry["rows"]
             if FINDING[finding.code].choices:
                 entry["choices"] = FINDING[finding.code].choices
-            file.write(("," if place else "") + "\n    " + json.dumps(entry, ensure_ascii=False)[:-1] + ', "rows": [')
+            file.write(
+                ("," if place else "") + "\n    " + json.dumps(entry, ensure_ascii=False)[:-1] + ', "rows": ['
+            )
             separator = "\n      "
             async for row in _rows(workspace, finding.code):
                 file.write(separator + json.dumps(row, ensure_ascii=False))

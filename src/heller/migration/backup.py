@@ -17,7 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 from psycopg import AsyncConnection, sql
-from pyarrow import csv as arrow_csv, parquet
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 
 from heller.errors import MigrationError
 from heller.migration.catalogue import Table
@@ -31,7 +32,10 @@ CSV_FIELD_CHARACTERS_MAX = 1 << 30
 MANIFEST = "manifest.json"
 _SUMMED = {"smallint": pa.int64(), "integer": pa.int64(), "bigint": pa.int64()}
 _DECIMAL_SUMMED = frozenset({"numeric", "money"})
-_TIMES = {"timestamp with time zone": pa.timestamp("us", tz="UTC"), "timestamp without time zone": pa.timestamp("us")}
+_TIMES = {
+    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+    "timestamp without time zone": pa.timestamp("us"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,13 @@ class BackedUp:
 
     def as_json(self) -> dict[str, Any]:
         """The ``--json`` contract of ``heller migrate backup``."""
-        return {"folder": self.folder, "tables": self.tables, "bytes": self.bytes, "digest": self.digest, "ok": True}
+        return {
+            "folder": self.folder,
+            "tables": self.tables,
+            "bytes": self.bytes,
+            "digest": self.digest,
+            "ok": True,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +84,16 @@ async def backup(
     source: str, database: str, out: Path, *, mapping: Path | None = None, progress: Progress = silent
 ) -> BackedUp:
     """Back up every table that is read from ``source`` into ``out/backup``, in one snapshot."""
-    async with open_workspace(database) as workspace, open_source(source, workspace=workspace, mapping=mapping) as opened:
+    async with (
+        open_workspace(database) as workspace,
+        open_source(source, workspace=workspace, mapping=mapping) as opened,
+    ):
         return await write_backup(opened, out / "backup", progress=progress)
 
 
 async def write_backup(source: Source, folder: Path, *, progress: Progress = silent) -> BackedUp:
     """Write the files and, last, the manifest: without it a backup is not finished."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
+    _begin(folder)
     tables: dict[str, Any] = {}
     for done, read in enumerate(source.mapping.tables):
         progress("backup", done, len(source.mapping.tables))
@@ -103,7 +115,15 @@ async def write_backup(source: Source, folder: Path, *, progress: Progress = sil
     return BackedUp(str(folder), rows, size, hashlib.sha256(text.encode()).hexdigest())
 
 
-async def _write_table(connection: AsyncConnection, table: Table, *, folder: Path, name: str) -> dict[str, Any]:
+def _begin(folder: Path) -> None:
+    """Make the folder; an older manifest goes first, so that a half-written backup has none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+
+
+async def _write_table(
+    connection: AsyncConnection, table: Table, *, folder: Path, name: str
+) -> dict[str, Any]:
     rows, sums, types = await _measure(connection, table)
     path = folder / f"{name}.csv"
     await _write_csv(connection, table, path)
@@ -117,17 +137,23 @@ async def _write_table(connection: AsyncConnection, table: Table, *, folder: Pat
     }
 
 
-async def _measure(connection: AsyncConnection, table: Table) -> tuple[int, dict[str, str], dict[str, pa.DataType]]:
+async def _measure(
+    connection: AsyncConnection, table: Table
+) -> tuple[int, dict[str, str], dict[str, pa.DataType]]:
     """Rows, the sum of each numeric column, and the Arrow type that holds every value of each column."""
     summed = [name for name, kind in table.columns.items() if kind in _SUMMED or kind in _DECIMAL_SUMMED]
     times = [name for name, kind in table.columns.items() if kind in _TIMES]
-    items = [sql.SQL("count(*)")]
+    items: list[sql.Composable] = [sql.SQL("count(*)")]
     items += [sql.SQL("coalesce(sum({0}::numeric), 0)::text").format(sql.Identifier(name)) for name in summed]
     items += [
-        sql.SQL("coalesce(bool_and({0} >= '0001-01-01' and {0} < '9999-12-31'), true)").format(sql.Identifier(name))
+        sql.SQL("coalesce(bool_and({0} >= '0001-01-01' and {0} < '9999-12-31'), true)").format(
+            sql.Identifier(name)
+        )
         for name in times
     ]
-    query = sql.SQL("select {} from {}").format(sql.SQL(", ").join(items), sql.Identifier(table.schema, table.name))
+    query = sql.SQL("select {} from {}").format(
+        sql.SQL(", ").join(items), sql.Identifier(table.schema, table.name)
+    )
     row = await (await connection.execute(query)).fetchone() or (0,)
     sums = dict(zip(summed, row[1 : 1 + len(summed)], strict=True))
     fitting = dict(zip(times, row[1 + len(summed) :], strict=True))
@@ -221,12 +247,18 @@ def _check_file(path: Path, described: dict[str, Any], table: dict[str, Any]) ->
         return [f"{path.name} has {path.stat().st_size:,} bytes; the manifest says {described['bytes']:,}."]
     if _sha256(path) != described["sha256"]:
         return [f"{path.name} was changed: its SHA-256 is not the manifest's."]
-    read: Callable[[Path, list[str]], tuple[int, dict[str, Decimal]]] = _read_csv if path.suffix == ".csv" else _read_parquet
+    read: Callable[[Path, list[str]], tuple[int, dict[str, Decimal]]] = (
+        _read_csv if path.suffix == ".csv" else _read_parquet
+    )
     try:
         rows, sums = read(path, list(table["sums"]))
     except (OSError, ValueError, ArithmeticError, pa.ArrowException) as error:
         return [f"{path.name} cannot be read: {error}."]
-    problems = [] if rows == table["rows"] else [f"{path.name} holds {rows:,} rows; the manifest says {table['rows']:,}."]
+    problems = (
+        []
+        if rows == table["rows"]
+        else [f"{path.name} holds {rows:,} rows; the manifest says {table['rows']:,}."]
+    )
     for column, total in table["sums"].items():
         if sums[column] != Decimal(total):
             problems.append(f"{path.name}: {column} adds up to {sums[column]}; the manifest says {total}.")

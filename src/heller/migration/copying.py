@@ -99,7 +99,10 @@ async def copy(
     progress: Progress = silent,
 ) -> Copied:
     """Copy what plan.json planned, if the source is still what was planned. Raises StalePlan, DecisionsNeeded, Busy."""
-    async with open_workspace(database) as workspace, open_source(source, workspace=workspace, mapping=mapping) as opened:
+    async with (
+        open_workspace(database) as workspace,
+        open_source(source, workspace=workspace, mapping=mapping) as opened,
+    ):
         await require(workspace)
         snapshot_at = await stage(workspace, opened, progress=progress)
         await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=progress)
@@ -114,7 +117,12 @@ async def copy(
 
 
 async def carry(
-    workspace: AsyncConnection, database: str, planned: Plan, *, decisions: Decisions, progress: Progress = silent
+    workspace: AsyncConnection,
+    database: str,
+    planned: Plan,
+    *,
+    decisions: Decisions,
+    progress: Progress = silent,
 ) -> Copied:
     """Write everything that is planned and not there yet."""
     run_id = await _begin_run(workspace, planned, decisions)
@@ -165,7 +173,14 @@ async def _begin_run(workspace: AsyncConnection, planned: Plan, decisions: Decis
     cursor = await workspace.execute(
         "insert into heller.migration_runs (source_system, source_name, truth, decisions, plan_digest, snapshot_at)"
         " values (%s, %s, %s, %s, %s, %s) returning run_id",
-        (planned.system, planned.source, planned.truth, json.dumps(decisions.as_json()), planned.digest, planned.snapshot_at),
+        (
+            planned.system,
+            planned.source,
+            planned.truth,
+            json.dumps(decisions.as_json()),
+            planned.digest,
+            planned.snapshot_at,
+        ),
     )
     row = await cursor.fetchone()
     return int(row[0]) if row else 0
@@ -229,7 +244,7 @@ async def _finish_run(workspace: AsyncConnection, planned: Plan, *, run_id: int,
     """Count again what is there: copied is what this run added, present what it found."""
     after = await _there(workspace, planned)
     totals = await (await workspace.execute(_TOTALS, {"system": planned.system})).fetchone()
-    accounts, transactions, credits, quarantined = totals or (0,) * 4
+    accounts, transactions, total, quarantined = totals or (0,) * 4
     result = Copied(
         run_id=run_id,
         plan=planned,
@@ -239,7 +254,7 @@ async def _finish_run(workspace: AsyncConnection, planned: Plan, *, run_id: int,
         present=before,
         quarantined=quarantined,
         credits_source=planned.credits["target"],
-        credits_target=credits,
+        credits_target=total,
     )
     await workspace.execute(
         "update heller.migration_runs set finished_at = clock_timestamp(), summary = %s where run_id = %s",

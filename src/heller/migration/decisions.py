@@ -43,7 +43,12 @@ class Decisions:
         rows: dict[str, dict[str, str]] = {}
         for code, section in content.items():
             kind = FINDING.get(code)
-            if kind is None or not kind.choices or not isinstance(section, dict) or set(section) - {"default", "rows"}:
+            if (
+                kind is None
+                or not kind.choices
+                or not isinstance(section, dict)
+                or set(section) - {"default", "rows"}
+            ):
                 known = ", ".join(item.code for item in FINDINGS if item.choices)
                 raise MappingError(
                     f"{path}, line {line_of(text, code, code)}: [{code}] is no question with default and rows.",
@@ -91,9 +96,9 @@ async def write_decisions(workspace: AsyncConnection, path: Path, *, decisions: 
     counted = await workspace.execute(
         "select code, count(*), coalesce(sum(credits), 0)::bigint from heller_staging.findings group by code"
     )
-    counts = {code: (count, credits) for code, count, credits in await counted.fetchall()}
+    counts = {code: (count, total) for code, count, total in await counted.fetchall()}
     lines = [
-        "# What only you can decide before credits move. Replace \"undecided\" by one of the choices;",
+        '# What only you can decide before credits move. Replace "undecided" by one of the choices;',
         "# a row that differs gets a line of its own in the table of rows below its question.",
         "# Blockers must be decided; the others change nothing as long as they are undecided.",
         "",
@@ -103,9 +108,9 @@ async def write_decisions(workspace: AsyncConnection, path: Path, *, decisions: 
         if not kind.choices or (kind.code not in counts and not decisions.rows.get(kind.code)
                                 and decisions.defaults.get(kind.code, UNDECIDED) == UNDECIDED):  # fmt: skip
             continue
-        count, credits = counts.get(kind.code, (0, 0))
+        count, total = counts.get(kind.code, (0, 0))
         open_questions += count > 0 and decisions.defaults.get(kind.code, UNDECIDED) == UNDECIDED
-        lines += await _question(workspace, kind, count, credits=credits, decisions=decisions)
+        lines += await _question(workspace, kind, count, total=total, decisions=decisions)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".toml.new")
     fresh.write_text("\n".join(lines), encoding="utf-8")
@@ -114,14 +119,18 @@ async def write_decisions(workspace: AsyncConnection, path: Path, *, decisions: 
 
 
 async def _question(
-    workspace: AsyncConnection, kind: FindingKind, count: int, *, credits: int, decisions: Decisions
+    workspace: AsyncConnection, kind: FindingKind, count: int, *, total: int, decisions: Decisions
 ) -> list[str]:
-    lines = [f"[{kind.code}]", f"# {kind.level}: {kind.sentence(count, credits)}"]
+    lines = [f"[{kind.code}]", f"# {kind.level}: {kind.sentence(count, total)}"]
     for choice, meaning in kind.choices.items():
         lines.append(f"#   {choice}{' (recommended)' if choice == kind.recommended else ''}: {meaning}")
     if kind.to_user:
         lines.append("#   user:<id>: they belong to this user")
-    lines += [f'default = "{decisions.defaults.get(kind.code, UNDECIDED)}"', "", f"[{kind.code}.rows]  # {kind.per}"]
+    lines += [
+        f'default = "{decisions.defaults.get(kind.code, UNDECIDED)}"',
+        "",
+        f"[{kind.code}.rows]  # {kind.per}",
+    ]
     taken = decisions.rows.get(kind.code, {})
     lines += [f"{_quoted(key)} = {_quoted(choice)}" for key, choice in taken.items()]
     cursor = await workspace.execute(
@@ -131,7 +140,9 @@ async def _question(
     )
     for key, row_credits, detail in await cursor.fetchall():
         if key not in taken:
-            lines.append(f"# {_quoted(key)} = {_quoted(UNDECIDED)}  # {row_credits or 0:,} credits {_one_line(detail)}")
+            lines.append(
+                f"# {_quoted(key)} = {_quoted(UNDECIDED)}  # {row_credits or 0:,} credits {_one_line(detail)}"
+            )
     if count > ROWS_LISTED_MAX:
         lines.append(f"# and {count - ROWS_LISTED_MAX:,} more: audit.json has them all")
     return [*lines, ""]
@@ -154,7 +165,9 @@ async def apply_decisions(workspace: AsyncConnection, decisions: Decisions, *, p
     await workspace.execute("truncate heller_staging.decided")
     async with workspace.cursor() as cursor:
         given = [(code, "", choice) for code, choice in decisions.defaults.items()]
-        given += [(code, f"={key}", choice) for code, rows in decisions.rows.items() for key, choice in rows.items()]
+        given += [
+            (code, f"={key}", choice) for code, rows in decisions.rows.items() for key, choice in rows.items()
+        ]
         await cursor.executemany("insert into heller_staging.decided values (%s, %s, %s)", given)
         await cursor.execute("drop table if exists heller_staging.questions, heller_staging.choices")
         await cursor.execute(
@@ -220,7 +233,9 @@ async def _check_users(workspace: AsyncConnection, path: Path) -> None:
     if row is not None:
         code, key, user, is_unknown = row
         why = "there is no such user" if is_unknown else "that user is itself merged into another"
-        raise MappingError(f"{path}, {code}, row {key!r}: user:{user}, but {why}.", hint="Name a users.id of the source.")
+        raise MappingError(
+            f"{path}, {code}, row {key!r}: user:{user}, but {why}.", hint="Name a users.id of the source."
+        )
 
 
 async def unused_rows(workspace: AsyncConnection) -> list[str]:

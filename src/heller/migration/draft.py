@@ -4,9 +4,9 @@ import re
 
 from heller.migration.catalogue import Catalogue, Table
 from heller.migration.mapping import KINDS, STATES
+from heller.migration.shapes import OTHER_NAMES, PARTS, Part, match, missing
 from heller.migration.source import open_catalogue
 from heller.migration.staging import open_workspace
-from heller.migration.shapes import OTHER_NAMES, PARTS, Part, match, missing
 
 _HINTS = {
     "users": r"user|account|member|customer|profile",
@@ -18,11 +18,12 @@ _HINTS = {
     "admin_actions": r"admin",
 }
 
+
 def draft_mapping(catalogue: Catalogue) -> str:
     """The text of a mapping: a section a part, the likeliest table and columns filled in, the rest in comments."""
     lines = [
         "# How to read this database as credits. Finish the lines, then: heller migrate audit --mapping FILE",
-        "# A value is a column's name, or { value = \"...\" } for the same text in every row.",
+        '# A value is a column\'s name, or { value = "..." } for the same text in every row.',
         "# Credits are whole numbers and are copied as they are; a factor is not supported.",
         "",
         'system = "legacy"  # names this source in the provenance of every copied row',
@@ -49,14 +50,18 @@ def draft_mapping(catalogue: Catalogue) -> str:
     ]
     return "\n".join(lines)
 
+
 def _likeliest(part: Part, catalogue: Catalogue, used: set[str]) -> Table | None:
     free = [table for table in catalogue.tables if table.readable and table.label not in used]
     exact = [table for table in free if table.name in part.tables]
     if exact:
         return exact[0]
     alike = [table for table in free if re.search(_HINTS[part.name], table.name, re.IGNORECASE)]
-    scored = sorted(alike, key=lambda table: (len(missing(part, match(part, table))), -len(match(part, table))))
+    scored = sorted(
+        alike, key=lambda table: (len(missing(part, match(part, table))), -len(match(part, table)))
+    )
     return scored[0] if scored else None
+
 
 def _section(part: Part, table: Table | None) -> list[str]:
     lines = [f"# {part.name}: {part.says}"]
@@ -79,8 +84,6 @@ def _section(part: Part, table: Table | None) -> list[str]:
     if part.name == "transactions":
         lines.append("# negated = true  # when delta counts what was used upwards")
     return [*lines, ""]
-
-__all__ = ["PART", "draft_mapping"]
 
 
 async def draft(source: str, database: str) -> str:

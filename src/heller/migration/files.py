@@ -25,15 +25,21 @@ async def load_folder(workspace: AsyncConnection, folder: Path) -> None:
     """Load every table file of ``folder`` into the schema of files. Raises SourceError with the file."""
     await workspace.execute(sql.SQL("drop schema if exists {0} cascade").format(sql.Identifier(FILES_SCHEMA)))
     await workspace.execute(sql.SQL("create schema {}").format(sql.Identifier(FILES_SCHEMA)))
-    files = sorted(path for path in folder.iterdir() if path.suffix in {".json", ".csv"})
-    found = [path for path in files if path.name not in {"manifest.json", "export_summary.json"}]
-    if not found:
-        raise SourceError(f"{folder} holds no .json or .csv file.", hint="Expected users_export.json, users.csv, ...")
-    for path in found:
+    for path in _table_files(folder):
         if path.suffix == ".csv":
             await _load_csv(workspace, path)
         else:
             await _load_json(workspace, path)
+
+
+def _table_files(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix in {".json", ".csv"})
+    found = [path for path in files if path.name not in {"manifest.json", "export_summary.json"}]
+    if not found:
+        raise SourceError(
+            f"{folder} holds no .json or .csv file.", hint="Expected users_export.json, users.csv, ..."
+        )
+    return found
 
 
 def _table_name(path: Path) -> str:
@@ -66,14 +72,7 @@ async def _load_csv(workspace: AsyncConnection, path: Path) -> None:
 
 
 async def _load_json(workspace: AsyncConnection, path: Path) -> None:
-    if path.stat().st_size > JSON_BYTES_MAX:
-        raise SourceError(f"{path} is larger than {JSON_BYTES_MAX >> 20} MB.", hint="Export it as CSV, which is streamed.")
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SourceError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise SourceError(f"{path} is not a list of objects.")
+    rows = _read_json(path)
     columns = list(dict.fromkeys(str(key) for row in rows for key in row))
     if not columns:
         return
@@ -81,6 +80,20 @@ async def _load_json(workspace: AsyncConnection, path: Path) -> None:
     async with workspace.cursor() as cursor, cursor.copy(sql.SQL("copy {} from stdin").format(table)) as copy:
         for values in _values(rows, columns):
             await copy.write_row(values)
+
+
+def _read_json(path: Path) -> list[dict[str, Any]]:
+    if path.stat().st_size > JSON_BYTES_MAX:
+        raise SourceError(
+            f"{path} is larger than {JSON_BYTES_MAX >> 20} MB.", hint="Export it as CSV, which is streamed."
+        )
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SourceError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise SourceError(f"{path} is not a list of objects.")
+    return rows
 
 
 def _values(rows: list[dict[str, Any]], columns: list[str]) -> Iterator[list[str | None]]:

@@ -32,10 +32,10 @@ class FindingKind:
         """The choice that ``--decide recommended`` takes."""
         return next(iter(self.choices), "")
 
-    def sentence(self, count: int, credits: int) -> str:
+    def sentence(self, count: int, total: int) -> str:
         """The finding in plain words with its numbers."""
         text = self.one if count == 1 else self.many
-        return text.format(n=f"{count:,}", credits=f"{credits:,}", absolute=f"{abs(credits):,}")
+        return text.format(n=f"{count:,}", credits=f"{total:,}", absolute=f"{abs(total):,}")
 
 
 _LEAVE = "change nothing: the balance stays what the source says"

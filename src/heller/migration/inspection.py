@@ -44,7 +44,9 @@ def _times(read: TableMapping, table: Table) -> Iterator[Observation]:
         column = read.columns.get(field.name)
         if field.type == "time" and column and table.columns[column] == "timestamp without time zone":
             where = f"{read.label}.{column}"
-            yield Observation("naive_timestamps", where, f"{where} does not say its time zone; it is read as UTC.")
+            yield Observation(
+                "naive_timestamps", where, f"{where} does not say its time zone; it is read as UTC."
+            )
 
 
 def _triggers(read: TableMapping, table: Table, mapping: Mapping) -> Iterator[Observation]:
@@ -52,7 +54,9 @@ def _triggers(read: TableMapping, table: Table, mapping: Mapping) -> Iterator[Ob
         return
     balances = [users.columns["balance"] for users in mapping.of("users") if "balance" in users.columns]
     for name, body in table.triggers.items():
-        if any(re.search(rf"\bset\b[^;]*\b{re.escape(balance)}\b", body, re.IGNORECASE) for balance in balances):
+        if any(
+            re.search(rf"\bset\b[^;]*\b{re.escape(balance)}\b", body, re.IGNORECASE) for balance in balances
+        ):
             where = f"{read.label}.{name}"
             yield Observation(
                 "double_counting_trigger", where,

@@ -68,7 +68,10 @@ class _Reader:
         """The name of a column of ``table``."""
         if not isinstance(value, str) or value not in table.columns:
             raise self.fail(
-                part, key, f"{table.label} has no column {value!r}", hint=f"It has: {', '.join(table.columns)}."
+                part,
+                key,
+                f"{table.label} has no column {value!r}",
+                hint=f"It has: {', '.join(table.columns)}.",
             )
         return value
 
@@ -154,9 +157,13 @@ def read_mapping(path: Path, catalogue: Catalogue) -> Mapping:
         if len(sections) > 1 and name not in SEVERAL:
             raise reader.fail(name, "table", f"only one table can be {name}")
         tables.extend(reader.table(part, section) for section in sections)
-    mapping = Mapping("mapped", system, tuple(tables), reader.words("kinds", KINDS), reader.words("statuses", STATES))
+    mapping = Mapping(
+        "mapped", system, tuple(tables), reader.words("kinds", KINDS), reader.words("statuses", STATES)
+    )
     if not mapping.of("users"):
         raise MappingError(f"{path}: there is no [users] section; somebody must own the credits.")
     if not (mapping.has("users", "balance") or mapping.of("transactions") or mapping.of("ledger")):
-        raise MappingError(f"{path}: neither users.balance nor [transactions] nor [ledger] says who has how many credits.")
+        raise MappingError(
+            f"{path}: neither users.balance nor [transactions] nor [ledger] says who has how many credits."
+        )
     return mapping

@@ -91,7 +91,10 @@ async def plan(
     progress: Progress = silent,
 ) -> Plan:
     """Say what a copy would do, and keep it as plan.json in ``out``. Raises DecisionsNeeded, and then touches nothing."""
-    async with open_workspace(database) as workspace, open_source(source, workspace=workspace, mapping=mapping) as opened:
+    async with (
+        open_workspace(database) as workspace,
+        open_source(source, workspace=workspace, mapping=mapping) as opened,
+    ):
         snapshot_at = await stage(workspace, opened, progress=progress)
         await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=progress)
         result = await prepare(
@@ -120,7 +123,10 @@ async def prepare(
     await execute_script(workspace, "accounts.sql", truth=sql.Literal(truth))
     progress("plan", 1, 2)
     await execute_script(
-        workspace, "entries.sql", system=sql.Literal(source.mapping.system), snapshot_at=sql.Literal(snapshot_at)
+        workspace,
+        "entries.sql",
+        system=sql.Literal(source.mapping.system),
+        snapshot_at=sql.Literal(snapshot_at),
     )
     progress("plan", 2, 2)
     content = await fingerprint(workspace)
@@ -134,9 +140,12 @@ def check_truth(mapping: Mapping, truth: Truth) -> None:
     """Refuse a truth the source cannot tell."""
     if truth not in get_args(Truth):
         raise UsageError(f"The truth is balance, transactions or ledger, not {truth}.")
-    if (truth == "balance" and not mapping.has("users", "balance")) or (truth != "balance" and not mapping.of(truth)):
+    if (truth == "balance" and not mapping.has("users", "balance")) or (
+        truth != "balance" and not mapping.of(truth)
+    ):
         raise SourceError(
-            f"This source has no {truth} to be the truth.", hint="Choose another with --truth balance|transactions|ledger."
+            f"This source has no {truth} to be the truth.",
+            hint="Choose another with --truth balance|transactions|ledger.",
         )
 
 
@@ -157,7 +166,9 @@ async def _numbers(
         "select code, choice, decided_by, count(*), coalesce(sum(credits), 0)::bigint from heller_staging.choices"
         " group by 1, 2, 3 order by 1, 2, 3"
     )
-    accounts, unclaimed, target, balance, held, corrected, entries, merged, rows, evidence, quarantined = row or (0,) * 11
+    accounts, unclaimed, target, balance, held, corrected, entries, merged, rows, evidence, quarantined = (
+        row or (0,) * 11
+    )
     up, up_credits, down, down_credits = opening or (0,) * 4
     return Plan(
         digest=digest,
@@ -172,12 +183,17 @@ async def _numbers(
         evidence_rows=evidence,
         merged=merged,
         quarantined=quarantined,
-        openings={"surplus": up, "surplus_credits": up_credits, "shortfall": down, "shortfall_credits": down_credits},
-        kinds={kind: {"count": count, "credits": credits} for kind, count, credits in await kinds.fetchall()},
+        openings={
+            "surplus": up,
+            "surplus_credits": up_credits,
+            "shortfall": down,
+            "shortfall_credits": down_credits,
+        },
+        kinds={kind: {"count": count, "credits": total} for kind, count, total in await kinds.fetchall()},
         credits={"balances": balance, "unclaimed": held, "corrections": corrected, "target": target},
         decisions=tuple(
-            {"code": code, "choice": choice, "decided_by": by, "rows": count, "credits": credits}
-            for code, choice, by, count, credits in await decided.fetchall()
+            {"code": code, "choice": choice, "decided_by": by, "rows": count, "credits": total}
+            for code, choice, by, count, total in await decided.fetchall()
         ),
         unused_decisions=tuple(await unused_rows(workspace)),
     )
@@ -195,7 +211,9 @@ def check_plan(result: Plan, out: Path) -> None:
     """Refuse to copy when plan.json is for another state of things. Raises StalePlan."""
     path = out / "plan.json"
     if not path.exists():
-        raise StalePlan(f"There is no plan in {out}.", hint="Run heller migrate plan first, or copy with --replan.")
+        raise StalePlan(
+            f"There is no plan in {out}.", hint="Run heller migrate plan first, or copy with --replan."
+        )
     planned = json.loads(path.read_text(encoding="utf-8"))
     if planned.get("digest") != result.digest:
         raise StalePlan(

@@ -68,8 +68,13 @@ async def write_proof(database: str, out: Path) -> Proof:
         "source": plan["source"],
         "system": plan["system"],
         "shape": audit["shape"],
-        "before": {key: audit[key] for key in ("users", "payments", "transactions", "ledger_rows", "credits")},
-        "plan": {key: plan[key] for key in ("digest", "truth", "credits", "openings", "kinds", "merged", "evidence_rows")},
+        "before": {
+            key: audit[key] for key in ("users", "payments", "transactions", "ledger_rows", "credits")
+        },
+        "plan": {
+            key: plan[key]
+            for key in ("digest", "truth", "credits", "openings", "kinds", "merged", "evidence_rows")
+        },
         "decisions": [_decision(entry) for entry in plan["decisions"]],
         "findings": [_finding(entry) for entry in audit["findings"]],
         "verify": {key: value for key, value in verified.items() if key != "mismatches"}
@@ -102,7 +107,9 @@ def check_proof(path: Path) -> bool:
 def _load(out: Path, name: str) -> dict[str, Any]:
     path = out / f"{name}.json"
     if not path.exists():
-        raise MigrationError(f"{path} is not there, so nothing can be proven.", hint=f"Run heller migrate {name} first.")
+        raise MigrationError(
+            f"{path} is not there, so nothing can be proven.", hint=f"Run heller migrate {name} first."
+        )
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
@@ -127,7 +134,11 @@ def _digests(out: Path) -> dict[str, str]:
     """SHA-256 of every file that the proof rests on."""
     paths = [out / name for name in ("audit.json", "decisions.toml", "plan.json", "verify.json")]
     backup = out / "backup"
-    paths += sorted(backup.iterdir(), key=lambda path: (path.name != MANIFEST, path.name)) if backup.is_dir() else []
+    paths += (
+        sorted(backup.iterdir(), key=lambda path: (path.name != MANIFEST, path.name))
+        if backup.is_dir()
+        else []
+    )
     return {str(path.relative_to(out)): _sha256(path) for path in paths if path.is_file()}
 
 
@@ -144,7 +155,9 @@ async def _journal(connection: AsyncConnection, system: str) -> dict[str, Any]:
     values = {"system": system, "limit": EXCEPTIONS_SHOWN_MAX}
     run = await (await connection.execute(_RUN, values)).fetchone()
     if run is None or run[4] is None:
-        raise MigrationError("No copy was finished, so nothing can be proven.", hint="Run heller migrate copy first.")
+        raise MigrationError(
+            "No copy was finished, so nothing can be proven.", hint="Run heller migrate copy first."
+        )
     run_id, truth, snapshot_at, started_at, finished_at, summary = run
     quarantined = await (await connection.execute(_QUARANTINED, values)).fetchall()
     adjusted = await (await connection.execute(_ADJUSTED, values)).fetchall()

@@ -67,7 +67,13 @@ async def run(
             snapshot_at = await stage(workspace, opened, progress=progress)
             audited = await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=progress)
             planned = await prepare(
-                workspace, opened, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=progress
+                workspace,
+                opened,
+                out=out,
+                truth=truth,
+                decide=decide,
+                snapshot_at=snapshot_at,
+                progress=progress,
             )
             backed_up = await write_backup(opened, out / "backup", progress=progress)
         write_plan(planned, out)

@@ -24,7 +24,13 @@ def staged_columns(mapping: TableMapping) -> list[str]:
     """The columns of the staging table that the select of ``mapping`` fills, in its order."""
     names = [field.name for field in PART[mapping.part].fields if field.name not in {"before", "after"}]
     further = ["names"] if mapping.part == "users" else []
-    return ["source", *(["ledger"] if mapping.part in {"transactions", "ledger"} else []), *names, *further, "odd"]
+    return [
+        "source",
+        *(["ledger"] if mapping.part in {"transactions", "ledger"} else []),
+        *names,
+        *further,
+        "odd",
+    ]
 
 
 def staging_table(part: str) -> str:
@@ -60,12 +66,16 @@ def source_select(mapping: TableMapping, table: Table, source: int) -> sql.Compo
     items.append(
         sql.SQL("nullif(concat_ws('; ', {}), '')").format(sql.SQL(", ").join(odd)) if odd else sql.SQL("null")
     )
-    return sql.SQL("select {} from {}").format(sql.SQL(", ").join(items), sql.Identifier(table.schema, table.name))
+    return sql.SQL("select {} from {}").format(
+        sql.SQL(", ").join(items), sql.Identifier(table.schema, table.name)
+    )
 
 
 def _names(mapping: TableMapping) -> sql.Composable:
     columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in mapping.names)
-    return sql.SQL("array_remove(array[{}]::text[], null)").format(columns) if mapping.names else sql.SQL("null")
+    return (
+        sql.SQL("array_remove(array[{}]::text[], null)").format(columns) if mapping.names else sql.SQL("null")
+    )
 
 
 def _signed(mapping: TableMapping, table: Table, delta: sql.Composable) -> sql.Composable:
@@ -77,13 +87,15 @@ def _signed(mapping: TableMapping, table: Table, delta: sql.Composable) -> sql.C
                           table.columns[mapping.columns["before"]])  # fmt: skip
         after, _ = _read(PART["transactions"].field("after"), sql.Identifier(mapping.columns["after"]),
                          table.columns[mapping.columns["after"]])  # fmt: skip
-        return sql.SQL("case when ({after}) - ({before}) = -({delta}) then -({delta}) else ({delta}) end").format(
-            after=after, before=before, delta=delta
-        )
+        return sql.SQL(
+            "case when ({after}) - ({before}) = -({delta}) then -({delta}) else ({delta}) end"
+        ).format(after=after, before=before, delta=delta)
     return delta
 
 
-def _read(field: Field, column: sql.Identifier, type_name: str) -> tuple[sql.Composable, sql.Composable | None]:
+def _read(
+    field: Field, column: sql.Identifier, type_name: str
+) -> tuple[sql.Composable, sql.Composable | None]:
     """The expression that reads a column, and the one that complains about a value it cannot read."""
     if field.type == "integer":
         return _integer(field, column, type_name)
@@ -92,7 +104,9 @@ def _read(field: Field, column: sql.Identifier, type_name: str) -> tuple[sql.Com
     return sql.SQL("{}::text").format(column), None
 
 
-def _integer(field: Field, column: sql.Identifier, type_name: str) -> tuple[sql.Composable, sql.Composable | None]:
+def _integer(
+    field: Field, column: sql.Identifier, type_name: str
+) -> tuple[sql.Composable, sql.Composable | None]:
     if type_name in _INTEGERS:
         return sql.SQL("{}::bigint").format(column), None
     whole = sql.SQL("{}::text ~ {}").format(column, sql.Literal(_WHOLE))
@@ -102,13 +116,17 @@ def _integer(field: Field, column: sql.Identifier, type_name: str) -> tuple[sql.
     )
 
 
-def _time(field: Field, column: sql.Identifier, type_name: str) -> tuple[sql.Composable, sql.Composable | None]:
+def _time(
+    field: Field, column: sql.Identifier, type_name: str
+) -> tuple[sql.Composable, sql.Composable | None]:
     if type_name == "timestamp with time zone":
         readable = sql.SQL("isfinite({})").format(column)
         return sql.SQL("case when {} then {} end").format(readable, column), None
     if type_name in {"timestamp without time zone", "date"}:
         readable = sql.SQL("isfinite({})").format(column)
-        return sql.SQL("case when {} then {}::timestamp at time zone 'UTC' end").format(readable, column), None
+        return sql.SQL("case when {} then {}::timestamp at time zone 'UTC' end").format(
+            readable, column
+        ), None
     month = sql.SQL("(left({c}::text, 7) || '-01')::date").format(c=column)
     readable = sql.SQL(
         "case when {c}::text ~ {pattern} then substr({c}::text, 9, 2)::int"
@@ -121,6 +139,6 @@ def _time(field: Field, column: sql.Identifier, type_name: str) -> tuple[sql.Com
 
 
 def _complaint(field: Field, column: sql.Identifier, readable: sql.Composable) -> sql.Composable:
-    return sql.SQL("case when {c} is not null and not ({ok}) then {name} || left({c}::text, {max}) || '\"' end").format(
-        c=column, ok=readable, name=sql.Literal(f'{field.name} "'), max=sql.Literal(_ODD_CHARACTERS_MAX)
-    )
+    return sql.SQL(
+        "case when {c} is not null and not ({ok}) then {name} || left({c}::text, {max}) || '\"' end"
+    ).format(c=column, ok=readable, name=sql.Literal(f'{field.name} "'), max=sql.Literal(_ODD_CHARACTERS_MAX))

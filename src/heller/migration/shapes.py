@@ -75,7 +75,12 @@ PARTS: tuple[Part, ...] = (
             Field(
                 "intent",
                 "text",
-                ("provider_payment_intent_id", "stripe_payment_intent_id", "payment_intent_id", "payment_intent"),
+                (
+                    "provider_payment_intent_id",
+                    "stripe_payment_intent_id",
+                    "payment_intent_id",
+                    "payment_intent",
+                ),
             ),
             Field(
                 "session",
@@ -169,7 +174,11 @@ OTHER_NAMES = (
 _PURE = {
     "production": {
         "users": {"balance": "credits_balance"},
-        "payments": {"user_ref": "user_id", "intent": "provider_payment_intent_id", "credits": "expected_credits"},
+        "payments": {
+            "user_ref": "user_id",
+            "intent": "provider_payment_intent_id",
+            "credits": "expected_credits",
+        },
         "transactions": {"user_ref": "user_id", "delta": "delta_credits", "payment_ref": "payment_id"},
         "ledger": {"user_ref": "user_id", "delta": "delta"},
     },

@@ -37,22 +37,28 @@ class Source:
 
 
 @asynccontextmanager
-async def open_catalogue(source: str, workspace: AsyncConnection) -> AsyncIterator[tuple[AsyncConnection, Catalogue]]:
+async def open_catalogue(
+    source: str, workspace: AsyncConnection
+) -> AsyncIterator[tuple[AsyncConnection, Catalogue]]:
     """The source's read-only snapshot and what its catalogue says, before anything is recognised."""
     schemas: list[str] | None = None
     target = source
-    if "://" not in source and Path(source).is_dir():
+    if _is_folder(source):
         await load_folder(workspace, Path(source))
         target, schemas = _url_of(workspace), [FILES_SCHEMA]
     elif "://" not in source and "=" not in source:
         raise SourceError(
-            f"{source} is no PostgreSQL URL and no folder.", hint="Give postgresql://user:password@host/database."
+            f"{source} is no PostgreSQL URL and no folder.",
+            hint="Give postgresql://user:password@host/database.",
         )
     try:
-        connection = await AsyncConnection.connect(target, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True)
+        connection = await AsyncConnection.connect(
+            target, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True
+        )
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(
-            f"The legacy database cannot be reached: {str(error).strip()}.", hint="Check --source (LEGACY_DATABASE_URL)."
+            f"The legacy database cannot be reached: {str(error).strip()}.",
+            hint="Check --source (LEGACY_DATABASE_URL).",
         ) from error
     try:
         await _begin(connection)
@@ -62,11 +68,17 @@ async def open_catalogue(source: str, workspace: AsyncConnection) -> AsyncIterat
 
 
 @asynccontextmanager
-async def open_source(source: str, *, workspace: AsyncConnection, mapping: Path | None = None) -> AsyncIterator[Source]:
+async def open_source(
+    source: str, *, workspace: AsyncConnection, mapping: Path | None = None
+) -> AsyncIterator[Source]:
     """Open ``source`` and recognise it, or read it by ``mapping``. Raises SourceError, MappingError."""
     async with open_catalogue(source, workspace) as (connection, catalogue):
         understood = read_mapping(mapping, catalogue) if mapping else recognise(catalogue)
         yield Source(connection, catalogue, understood, printable(source))
+
+
+def _is_folder(source: str) -> bool:
+    return "://" not in source and Path(source).is_dir()
 
 
 async def _begin(connection: AsyncConnection) -> None:
@@ -94,7 +106,9 @@ def printable(source: str) -> str:
     if "://" not in source and "=" not in source:
         return Path(source).name
     parts = conninfo_to_dict(source)
-    return f"postgresql://{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    return (
+        f"postgresql://{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    )
 
 
 def _url_of(connection: AsyncConnection) -> str:

@@ -46,17 +46,20 @@ def script(name: str) -> str:
 async def execute_script(connection: AsyncConnection, name: str, **names: sql.Composable) -> None:
     """Run a SQL file statement by statement; ``{name}`` in it is replaced by composed SQL."""
     text = script(name)
-    statement = sql.SQL(text).format(**names) if names else sql.SQL(text)  # type: ignore[arg-type]
+    statement = sql.SQL(text).format(**names) if names else sql.SQL(text)
     await connection.execute(statement)
 
 
 async def connect(database: str) -> AsyncConnection:
     """A session of the run in heller's own database, in autocommit. Raises DatabaseUnavailable."""
     try:
-        connection = await AsyncConnection.connect(database, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True)
+        connection = await AsyncConnection.connect(
+            database, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True
+        )
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(
-            f"heller's own database cannot be reached: {str(error).strip()}.", hint="Check --database (DATABASE_URL)."
+            f"heller's own database cannot be reached: {str(error).strip()}.",
+            hint="Check --database (DATABASE_URL).",
         ) from error
     for name, value in SETTINGS.items():
         await connection.execute(sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(value)))
@@ -72,13 +75,16 @@ async def open_workspace(database: str) -> AsyncIterator[AsyncConnection]:
     """
     connection = await connect(database)
     try:
-        await connection.execute(sql.SQL("set lock_timeout = {}").format(sql.Literal(f"{LOCK_WAIT_SECONDS}s")))
+        await connection.execute(
+            sql.SQL("set lock_timeout = {}").format(sql.Literal(f"{LOCK_WAIT_SECONDS}s"))
+        )
         for lock in (LOCK_RUN, LOCK_WORKERS):
             try:
                 await connection.execute("select pg_advisory_lock(%s)", (lock,))
             except psycopg.errors.LockNotAvailable as error:
                 raise Busy(
-                    "Another heller migrate command is at work on this database.", hint="Wait until it is done, then run again."
+                    "Another heller migrate command is at work on this database.",
+                    hint="Wait until it is done, then run again.",
                 ) from error
         await connection.execute("select pg_advisory_unlock(%s)", (LOCK_WORKERS,))
         await connection.execute("set lock_timeout = 0")
@@ -117,7 +123,8 @@ async def _stage_words(workspace: AsyncConnection, source: Source) -> None:
     async with workspace.cursor() as cursor:
         for table, words in (("kinds", source.mapping.kinds), ("statuses", source.mapping.statuses)):
             await cursor.executemany(
-                sql.SQL("insert into heller_staging.{} values (%s, %s)").format(sql.Identifier(table)), list(words.items())
+                sql.SQL("insert into heller_staging.{} values (%s, %s)").format(sql.Identifier(table)),
+                list(words.items()),
             )
 
 
@@ -162,8 +169,8 @@ async def stream(
     source: AsyncConnection,
     target: AsyncConnection,
     *,
-    read: sql.Composable,
-    write: sql.Composable,
+    read: sql.Composed,
+    write: sql.Composed,
     progress: Progress,
     step: str,
     estimate: int,

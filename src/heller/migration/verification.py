@@ -14,8 +14,9 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from heller.errors import MigrationError
-from heller.ledger.verify import Verification as LedgerVerification, verify as verify_ledger
-from heller.migration.audit import FETCH_ROWS, fill_findings
+from heller.ledger.verify import Verification as LedgerVerification
+from heller.ledger.verify import verify as verify_ledger
+from heller.migration.audit import FETCH_ROWS, fill_findings, make_folder
 from heller.migration.decisions import Decisions, apply_decisions
 from heller.migration.findings import FINDINGS
 from heller.migration.progress import Progress, silent
@@ -61,7 +62,10 @@ async def verify(
 
     Truth and decisions are those of the last copy from this source, as journalled in heller.
     """
-    async with open_workspace(database) as workspace, open_source(source, workspace=workspace, mapping=mapping) as opened:
+    async with (
+        open_workspace(database) as workspace,
+        open_source(source, workspace=workspace, mapping=mapping) as opened,
+    ):
         await require(workspace)
         truth, decisions = await _last_run(workspace, opened.mapping.system)
         snapshot_at = await stage(workspace, opened, progress=progress)
@@ -79,21 +83,27 @@ async def verify(
         ledger = await verify_ledger(database)
         progress("verify", 2, 2)
         result = await _result(
-            workspace, source=opened.name, system=opened.mapping.system, snapshot_at=snapshot_at, ledger=ledger
+            workspace,
+            source=opened.name,
+            system=opened.mapping.system,
+            snapshot_at=snapshot_at,
+            ledger=ledger,
         )
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         await _write(workspace, result, out / "verify.json")
         return result
 
 
 async def _last_run(workspace: AsyncConnection, system: str) -> tuple[str, Decisions]:
     cursor = await workspace.execute(
-        "select truth, decisions from heller.migration_runs where source_system = %s order by run_id desc limit 1", (system,)
+        "select truth, decisions from heller.migration_runs where source_system = %s order by run_id desc limit 1",
+        (system,),
     )
     row = await cursor.fetchone()
     if row is None:
         raise MigrationError(
-            f"Nothing was copied from {system} into this database yet.", hint="Run heller migrate copy, or heller migrate run."
+            f"Nothing was copied from {system} into this database yet.",
+            hint="Run heller migrate copy, or heller migrate run.",
         )
     return row[0], Decisions.from_json(row[1])
 
@@ -101,7 +111,9 @@ async def _last_run(workspace: AsyncConnection, system: str) -> tuple[str, Decis
 async def _has_rows_without_time(workspace: AsyncConnection) -> bool:
     """Rows without a time were placed at the time of their copy, so the last row's time says nothing then."""
     row = await (
-        await workspace.execute("select exists (select from heller_staging.transactions where created_at is null)")
+        await workspace.execute(
+            "select exists (select from heller_staging.transactions where created_at is null)"
+        )
     ).fetchone()
     return bool(row and row[0])
 
@@ -135,7 +147,9 @@ async def _result(
     )  # fmt: skip
 
 
-async def _mismatches(workspace: AsyncConnection, *, limit: int | None = None) -> AsyncIterator[dict[str, Any]]:
+async def _mismatches(
+    workspace: AsyncConnection, *, limit: int | None = None
+) -> AsyncIterator[dict[str, Any]]:
     async with workspace.transaction(), workspace.cursor(name="mismatches") as cursor:
         cursor.itersize = FETCH_ROWS
         await cursor.execute(
