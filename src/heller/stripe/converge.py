@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import errors as pg
 
 from heller.database import Database, call
-from heller.errors import Busy, HellerError, IntegrityError, UnknownAccount
+from heller.errors import AccountAway, Busy, IntegrityError, UnknownAccount
 from heller.stripe.api import Json, StripeApi
 from heller.stripe.events import bare
 from heller.stripe.snapshot import GoneError, Look, look
@@ -162,8 +162,8 @@ async def _apply(
     except (IntegrityError, pg.CheckViolation) as error:
         detail = f"The ledger refused: {error}"
         return await _park(database, key, inbox_ids, reason="ledger_refused", detail=detail, dry_run=dry_run)
-    except HellerError as error:
-        if getattr(error, "home", None) != "legacy":
+    except AccountAway as error:
+        if error.home != "legacy":  # moving: it is ours or theirs in a moment
             raise
         if inbox_ids and not dry_run:
             await _call(database, "stripe_close", inbox_ids=inbox_ids, status="ignored", reason="home_legacy")

@@ -121,7 +121,7 @@ class _Work:
             await self._postpone(ids, error, counts=False)
         except Exception as error:  # a defect on one event must not stop its neighbours
             log.exception("an event could not be handled", inbox_ids=ids, payment=group["payment_key"])
-            await self._postpone(ids, error, counts=getattr(error, "home", None) is None)
+            await self._postpone(ids, error, counts=True)
 
     async def _answer(self, group: Json, ids: list[int]) -> None:
         first = group["rows"][0]
