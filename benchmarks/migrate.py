@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -196,10 +197,9 @@ def _raw(server: embedded.EmbeddedServer, source: str, *, rows: int, first: bool
     for name, after in (("raw", False), ("raw_keys_after", True)):
         target = _fresh(server, "raw")
         _checkpoint(server)
-        cpu = cpu_seconds(server.url)
-        figures[f"{name}_seconds"] = round(pipe(source, target, keys_after=after), 3)
-        figures[f"{name}_cpu_seconds"] = round(cpu_seconds(server.url) - cpu, 3)
-        figures[f"{name}_rows_per_second"] = round(rows / figures[f"{name}_seconds"])
+        seconds, cpu = pipe(source, target, keys_after=after, cpu=partial(cpu_seconds, server.url))
+        figures |= {f"{name}_seconds": seconds, f"{name}_cpu_seconds": cpu}
+        figures[f"{name}_rows_per_second"] = round(rows / seconds)
     copied = server.database_url("target")
     with psycopg.connect(copied) as one, psycopg.connect(server.database_url("raw")) as other:
         query = "select sum(delta), count(*), max(seq) from heller.transactions"
@@ -308,6 +308,8 @@ def table(result: Figures) -> Iterator[str]:
         for key, words in (("raw", "raw COPY, keys in place"), ("raw_keys_after", "raw COPY, keys after")):
             if f"{key}_seconds" in found:
                 yield f"  {words:<24}{found[f'{key}_seconds']:>9.1f} s {found[f'{key}_rows_per_second']:>9,.0f} rows/s"
+        if "by_hand_rows_per_second" in found:
+            yield f"  {'row by row':<24}{found['by_hand_rows_per_second']:>24,.0f} rows/s"
         for bar in missed(found):
             yield f"  missed: {bar}"
 
