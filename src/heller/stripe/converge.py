@@ -153,7 +153,7 @@ async def _apply(
             cause=cause,
             dry_run=dry_run,
         )
-    except (pg.DeadlockDetected, pg.SerializationFailure):
+    except Busy:
         return None
     except UnknownAccount as error:
         return await _park(
