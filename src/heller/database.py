@@ -34,6 +34,7 @@ _REFUSALS: dict[str, type[errors.HellerError]] = {
     "HL014": errors.StaleVersion,
     "HL015": errors.IntegrityError,
     "HL016": errors.AccountAway,
+    "HL017": errors.UnknownMember,
 }
 
 _HINTS: dict[str, str] = {

@@ -15,6 +15,7 @@
     │   ├── UnknownTransaction          no such transaction in that account
     │   ├── UnknownGrant                no such grant in that account
     │   ├── UnknownHold                 no such hold in that account
+    │   ├── UnknownMember               no such member of that team's account
     │   ├── HoldNotOpen                 captured, released or expired already
     │   ├── ExceedsOriginal             more than what is left of the thing undone
     │   ├── IdentityTaken               that name belongs to another user
@@ -158,6 +159,15 @@ class UnknownHold(Refused):
     code = "unknown_hold"
     account: str = ""
     hold: str = ""
+
+
+@dataclass(eq=False)
+class UnknownMember(Refused):
+    """That person is no member of the account."""
+
+    code = "unknown_member"
+    account: str = ""
+    member: str = ""
 
 
 @dataclass(eq=False)

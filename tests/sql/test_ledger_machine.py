@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import psycopg
@@ -435,7 +435,44 @@ def test_every_verb_agrees_with_the_model(connection: psycopg.Connection) -> Non
     trial = connection.execute("select heller.trial_balance()").fetchone()
     assert trial is not None
     assert trial[0]["difference"] == 0, json.dumps(trial[0])
+    _assert_books_close(connection)
 
 
 EXAMPLES = int(os.environ.get("HELLER_TEST_EXAMPLES", "60"))
 PHASES = (Phase.generate,) if os.environ.get("NOSHRINK") else tuple(Phase)
+
+
+def _assert_books_close(connection: psycopg.Connection) -> None:
+    """Revenue of all programs: any split into periods adds up, and what is deferred is what the grants still hold."""
+    held = connection.execute(
+        "select sum(cost - div(cost::numeric * (amount - remaining), amount))"
+        " from heller.grants where seq is not null"
+    ).fetchone()
+    flows = ("sold", "recognised", "breakage", "taken_back")
+    start, end = BASE - timedelta(days=1), BASE + timedelta(days=365)
+
+    def books(since: datetime, until: datetime) -> dict[str, int]:
+        row = connection.execute("select heller.revenue(%s, %s)", [since, until]).fetchone()
+        return row[0] if row else dict.fromkeys((*flows, "deferred_before", "deferred_after", "moved"), 0)
+
+    whole = books(start, end)
+    assert held == (whole["deferred_after"],)
+    assert whole["deferred_before"] == 0
+    assert whole["moved"] == 0
+    borders = [
+        start,
+        *(BASE + timedelta(seconds=seconds) for seconds in (0, 3, 9, 20, 33, 50, 80, 130, 250)),
+        end,
+    ]
+    totals = dict.fromkeys(flows, 0)
+    deferred = 0
+    for since, until in pairwise(borders):
+        period = books(since, until)
+        assert period["deferred_before"] == deferred
+        deferred = period["deferred_after"]
+        out = period["recognised"] + period["breakage"] + period["taken_back"]
+        assert deferred == period["deferred_before"] + period["sold"] - out + period["moved"]
+        for flow in flows:
+            totals[flow] += period[flow]
+    assert totals == {flow: whole[flow] for flow in flows}
+    assert all(total > 0 for total in totals.values()), totals

@@ -12,10 +12,14 @@ from psycopg import Error as DriverError
 from heller import schema
 from heller.database import Database, call, call_many, refusal, translated, translating
 from heller.errors import DatabaseError, HellerError, InvalidArgument
+from heller.ledger.alerts import Alerts
+from heller.ledger.anchors import Anchors
 from heller.ledger.batching import Batcher
+from heller.ledger.events import Events
 from heller.ledger.hold import Hold
-from heller.ledger.reads import Reads
 from heller.ledger.spends import is_plain, spend_many
+from heller.ledger.statements import Statements
+from heller.ledger.teams import Teams
 from heller.ledger.verbs import (
     DEFAULT_HOLD_SECONDS,
     OPERATIONS_MAX,
@@ -30,7 +34,7 @@ _APPLY = "select heller.apply(%s::jsonb, %s)::text"
 _decoder = msgspec.json.Decoder(list[dict[str, Any]])
 
 
-class Ledger(Verbs, Reads):
+class Ledger(Verbs, Teams, Alerts, Events, Anchors, Statements):
     """All verbs and all reads, over whatever connection the subclass has."""
 
     def hold(

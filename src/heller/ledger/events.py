@@ -1,0 +1,202 @@
+"""Events out: every transaction in the order of recording, and their signed delivery to webhook endpoints.
+
+The transactions are the outbox. A position only moves past what can no longer change, so that a transaction that
+commits late is never skipped; events come at least once, in order, with an ``id`` to drop repeats by.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import msgspec
+from standardwebhooks import Webhook
+
+from heller.ledger.reads import Reads
+from heller.ledger.results import decoded
+
+Position = dict[str, Any]
+
+PAGE_MAX = 1_000
+DELIVERY_EVENTS_MAX = 100
+DELIVERY_TIMEOUT_SECONDS = 10.0
+LEASE_SECONDS = 1_200  # more than all events of one delivery can take
+IDLE_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPage:
+    """Events in order and the ``position`` to go on from; ``horizon``: everything before it has been seen."""
+
+    events: list[dict[str, Any]]
+    position: Position | None = None
+    horizon: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEndpoint:
+    """Where events are sent to."""
+
+    endpoint: str
+    url: str
+    failures: int
+    due_at: datetime
+    disabled: bool
+    created_at: datetime
+    account: str | None = None
+    kinds: list[str] | None = None
+    position: Position | None = None
+    last_error: str | None = None
+    delivered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claimed(WebhookEndpoint):
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDelivery:
+    """One round for one endpoint: how many events it took, and what went wrong, if anything."""
+
+    endpoint: str
+    delivered: int
+    error: str | None = None
+
+
+class Events(Reads):
+    """What happened, to be followed or to be sent."""
+
+    async def events(
+        self,
+        *,
+        after: Position | None = None,
+        limit: int = 100,
+        account: str | None = None,
+        kinds: Sequence[str] | None = None,
+    ) -> EventPage:
+        """Events behind a position (None: from the beginning), at most 1,000.
+
+        A new event shows once nothing older can come: about a second after it, if somebody asks that often.
+        """
+        row = await self._read(
+            "events",
+            after=after,
+            limit=min(limit, PAGE_MAX),
+            account_id=account,
+            kinds=list(kinds) if kinds is not None else None,
+        )
+        return decoded(row, EventPage)
+
+    async def put_webhook_endpoint(
+        self,
+        endpoint: str,
+        url: str,
+        *,
+        secret: str,
+        account: str | None = None,
+        kinds: Sequence[str] | None = None,
+        position: Position | None = None,
+    ) -> WebhookEndpoint:
+        """Send events to ``url`` from now on, or from ``position``; again changes it and ends a suspension.
+
+        Args:
+            endpoint: a name for it.
+            url: https, or http in a private network.
+            secret: of the Standard Webhooks form, ``whsec_`` and base64.
+            account: only events of this account.
+            kinds: only these kinds of transactions.
+            position: from ``events``; None for a new endpoint is now, for a known one where it stands.
+        """
+        row = await self._read(
+            "put_webhook_endpoint",
+            endpoint_id=endpoint,
+            url=url,
+            secret=secret,
+            account_id=account,
+            kinds=list(kinds) if kinds is not None else None,
+            position=position,
+        )
+        return decoded(row, WebhookEndpoint)
+
+    async def webhook_endpoints(self) -> list[WebhookEndpoint]:
+        """All endpoints."""
+        return [decoded(row, WebhookEndpoint) for row in await self._read_many("webhook_endpoints_list")]
+
+    async def remove_webhook_endpoint(self, endpoint: str) -> bool:
+        """Send nothing more there; False when there was no such endpoint."""
+        return bool(await self._read("remove_webhook_endpoint", endpoint_id=endpoint))
+
+    async def deliver_once(self, client: httpx.AsyncClient | None = None) -> EventDelivery | None:
+        """Send the endpoint that has waited longest its next events; None when none is due.
+
+        Each event is one POST, signed by the Standard Webhooks scheme, repeated until a 2xx answer. A failure ends
+        the round: the order stays, and the next round comes later and later (up to 6 hours), until after 20 failures
+        in a row the endpoint is disabled.
+        """
+        row = await self._read("claim_webhook_endpoint", lease_seconds=LEASE_SECONDS)
+        if row is None:
+            return None
+        endpoint = decoded(row, _Claimed)
+        page = await self.events(
+            after=endpoint.position, limit=DELIVERY_EVENTS_MAX, account=endpoint.account, kinds=endpoint.kinds
+        )
+        if client is None:
+            async with httpx.AsyncClient() as own:
+                delivered, error = await _send(own, endpoint, page.events)
+        else:
+            delivered, error = await _send(client, endpoint, page.events)
+        if error is None:
+            position = page.position
+        else:
+            position = _position_of(page.events[delivered - 1]) if delivered else endpoint.position
+        await self._read(
+            "record_delivery",
+            endpoint_id=endpoint.endpoint,
+            position=position,
+            delivered=delivered,
+            error=error,
+            again_seconds=0 if len(page.events) == DELIVERY_EVENTS_MAX else IDLE_SECONDS,
+        )
+        return EventDelivery(endpoint=endpoint.endpoint, delivered=delivered, error=error)
+
+
+def _position_of(event: dict[str, Any]) -> Position:
+    return {
+        "at": event["recorded_at"],
+        "account": event["account"],
+        "unit": event["unit"],
+        "seq": event["seq"],
+    }
+
+
+async def _send(
+    client: httpx.AsyncClient, endpoint: _Claimed, events: list[dict[str, Any]]
+) -> tuple[int, str | None]:
+    """How many events were taken, and why not the next one."""
+    signer = Webhook(endpoint.secret)
+    for place, event in enumerate(events):
+        now = datetime.now(UTC)
+        body = msgspec.json.encode(
+            {"type": event["type"], "timestamp": event["recorded_at"], "data": event}
+        ).decode()
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": event["id"],
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": signer.sign(event["id"], now, body),
+        }
+        try:
+            answer = await client.post(
+                endpoint.url,
+                content=body,
+                headers=headers,
+                timeout=DELIVERY_TIMEOUT_SECONDS,
+                follow_redirects=False,
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return place, f"{type(error).__name__}: {error}"
+        if not answer.is_success:
+            return place, f"HTTP {answer.status_code}"
+    return len(events), None
