@@ -54,7 +54,7 @@ async def add_price(
     *,
     product: str,
     pack: str,
-    credits: int,  # noqa: A002  # the word of the glossary
+    credits: int,  # the word of the glossary
     currency: str,
     amount: int,
     unit: str = "credit",

@@ -113,7 +113,7 @@ async def assign(
     payment_key: str,
     *,
     account: str,
-    credits: int,  # noqa: A002  # the word of the glossary
+    credits: int,  # the word of the glossary
     actor: str,
     reason: str,
     unit: str = "credit",

@@ -14,7 +14,7 @@ from heller.database import Database, call
 from heller.errors import HellerError
 from heller.stripe.api import StripeApi
 from heller.stripe.reconcile import HOURLY, NIGHTLY, missed_events, reconcile
-from heller.stripe.top_up import TopUpRules, release_overdue, run_rules
+from heller.stripe.top_up import StoredRules, TopUpRules, release_overdue, run_rules
 
 LOOK_SECONDS = 5.0
 EVENTS_SECONDS = 600.0
@@ -29,7 +29,7 @@ log = structlog.get_logger("heller.stripe")
 async def keep(
     database: Database, api: StripeApi, *, stop: asyncio.Event, rules: TopUpRules | None = None
 ) -> None:
-    """Do each job in its turn until ``stop`` is set. Any number of workers may; each job is done once in its time."""
+    """Do each job in its turn until ``stop`` is set; of many workers one does it. ``rules``: the stored ones."""
     while not stop.is_set():
         await once(database, api, rules=rules)
         with contextlib.suppress(TimeoutError):
@@ -39,6 +39,7 @@ async def keep(
 async def once(database: Database, api: StripeApi, *, rules: TopUpRules | None = None) -> list[str]:
     """Do what is due now; the names of the jobs done. A job in trouble is logged and comes again in its turn."""
     jobs: list[tuple[str, float, Callable[[], Awaitable[Any]]]] = [
+        ("top_up", TOP_UP_SECONDS, lambda: run_rules(database, api, rules or StoredRules(database))),
         ("overdue", OVERDUE_SECONDS, lambda: release_overdue(database, api)),
         ("events", EVENTS_SECONDS, lambda: missed_events(database, api)),
         ("sweep", SWEEP_SECONDS, lambda: reconcile(database, api, since=datetime.now(UTC) - HOURLY)),
@@ -48,8 +49,6 @@ async def once(database: Database, api: StripeApi, *, rules: TopUpRules | None =
             lambda: reconcile(database, api, since=datetime.now(UTC) - NIGHTLY, balance=True),
         ),
     ]
-    if rules is not None:
-        jobs.insert(0, ("top_up", TOP_UP_SECONDS, lambda: run_rules(database, api, rules)))
     done: list[str] = []
     for name, every_seconds, job in jobs:
         try:

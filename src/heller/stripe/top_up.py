@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import stripe
 
-from heller.database import Database, call
+from heller.database import Database, call, call_many
+from heller.errors import HellerError
 from heller.stripe.api import Json, StripeApi
 from heller.stripe.checkout import Order, as_order, new_order_id, orders
 from heller.stripe.converge import Converged, converge
@@ -28,7 +29,7 @@ class TopUpRule:
     """When available falls below ``threshold``, buy ``quantity`` of ``price``.
 
     ``ceiling`` is the most it may cost within ``ceiling_days``, in minor units; after ``failures_max`` failures in a
-    row it pauses until it is resumed.
+    row it pauses until it is resumed (None: whoever keeps the rules counts them).
     """
 
     account: str
@@ -40,7 +41,7 @@ class TopUpRule:
     ceiling: int | None = None
     ceiling_days: int = 30
     cooldown_seconds: int = 300
-    failures_max: int = 3
+    failures_max: int | None = 3
 
 
 class TopUpRules(Protocol):
@@ -48,6 +49,49 @@ class TopUpRules(Protocol):
 
     async def due(self, limit: int) -> Sequence[TopUpRule]:
         """At most ``limit`` of them."""
+
+    async def record(
+        self, rule: TopUpRule, outcome: str, *, amount: int = 0, detail: str | None = None
+    ) -> None:
+        """What became of one: succeeded, failed, or declined (nothing was charged)."""
+
+
+class StoredRules:
+    """The rules kept in ``heller.top_up_rules``, which also counts failures and pauses."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def due(self, limit: int) -> Sequence[TopUpRule]:
+        """Rules whose account is below its threshold now, not paused and cooled down."""
+        async with self._database.connection() as connection:
+            rows = await call_many(connection, "due_top_ups", limit=limit)
+        names = (
+            "account",
+            "unit",
+            "threshold",
+            "price",
+            "quantity",
+            "ceiling",
+            "ceiling_days",
+            "cooldown_seconds",
+        )
+        return [TopUpRule(**{name: row[name] for name in names}, failures_max=None) for row in rows]
+
+    async def record(
+        self, rule: TopUpRule, outcome: str, *, amount: int = 0, detail: str | None = None
+    ) -> None:
+        """Write it down with the rule."""
+        async with self._database.connection() as connection:
+            await call(
+                connection,
+                "record_top_up",
+                account_id=rule.account,
+                outcome=outcome,
+                amount=amount,
+                detail=detail,
+                unit=rule.unit,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +248,13 @@ async def run_rules(database: Database, api: StripeApi, rules: TopUpRules) -> li
     results: list[TopUp] = []
     for rule in await rules.due(RULES_MAX):
         try:
-            results.append(await top_up(database, api, rule))
-        except stripe.StripeError as error:
-            results.append(TopUp("unknown", str(error)))
+            result = await top_up(database, api, rule)
+        except (stripe.StripeError, HellerError) as error:
+            result = TopUp("unknown", str(error))
+        results.append(result)
+        amount = result.order.amount if result.outcome == "paid" and result.order is not None else 0
+        word = {"paid": "succeeded", "failed": "failed"}.get(result.outcome, "declined")
+        await rules.record(rule, word, amount=amount, detail=result.reason or result.outcome)
     return results
 
 

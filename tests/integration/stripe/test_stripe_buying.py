@@ -12,7 +12,7 @@ from heller.errors import IdempotencyConflict, InvalidArgument, UnknownAccount
 from heller.stripe import catalogue
 from heller.stripe.checkout import Item, cancel_subscription, confirm, find_order, receipt_url
 from heller.stripe.customers import customer_of
-from heller.stripe.top_up import TopUpRule, release_overdue, resume, run_rules, top_up
+from heller.stripe.top_up import StoredRules, TopUpRule, release_overdue, resume, run_rules, top_up
 
 RULE = TopUpRule(account="ann", threshold=50, price="pack-100", cooldown_seconds=0)
 
@@ -274,16 +274,33 @@ async def test_top_up_heeds_ceiling_and_cooldown(shop: Any, changes: dict[str, i
     assert await shop.balance() == 100
 
 
-async def test_one_rule_in_trouble_does_not_stop_the_others(shop: Any) -> None:
+async def put_rule(shop: Any, account: str, **more: Any) -> None:
+    async with shop.database.connection() as connection:
+        words = {"threshold": 50, "price": "pack-100", "cooldown_seconds": 0} | more
+        await call(connection, "put_top_up_rule", account_id=account, **words)
+
+
+async def test_stored_rules_are_run_and_one_in_trouble_does_not_stop_the_others(shop: Any) -> None:
     await shop.open("bob")
     await saved_card(shop)
-    await customer_of(shop.database, shop.api, "bob")
     shop.twin.delete(await customer_of(shop.database, shop.api, "bob"))
+    await put_rule(shop, "ann")
+    await put_rule(shop, "bob")
+    results = await run_rules(shop.database, shop.api, StoredRules(shop.database))
+    assert sorted(r.outcome for r in results) == ["paid", "unknown"]
+    assert await shop.balance() == 100
+    attempts = await shop.rows(
+        "select account_id, outcome, amount::int from heller.top_up_attempts order by 1"
+    )
+    assert attempts == [("ann", "succeeded", 1000), ("bob", "declined", 0)]
 
-    class Rules:
-        async def due(self, limit: int) -> list[TopUpRule]:
-            await asyncio.sleep(0)
-            return [TopUpRule(account="bob", threshold=50, price="pack-100"), RULE][:limit]
 
-    results = await run_rules(shop.database, shop.api, Rules())
-    assert [r.outcome for r in results] == ["unknown", "paid"]
+async def test_stored_rule_pauses_after_its_failures(shop: Any) -> None:
+    await saved_card(shop, "card_declined")
+    await put_rule(shop, "ann", failures_max=2)
+    rules = StoredRules(shop.database)
+    found = [[r.outcome for r in await run_rules(shop.database, shop.api, rules)] for _ in range(3)]
+    assert found == [["failed"], ["failed"], []]
+    async with shop.database.connection() as connection:
+        await call(connection, "resume_top_up", account_id="ann")
+    assert [r.outcome for r in await run_rules(shop.database, shop.api, rules)] == ["failed"]

@@ -208,6 +208,7 @@ async def test_the_order_is_committed_before_stripe_is_asked(shop: Any) -> None:
     assert orders == [("open", None)]
     buying.cancel()
     await asyncio.gather(buying, return_exceptions=True)
+    shop.twin.world.planned.clear()
     order = await shop.buy(key="click-1")
     assert order.checkout_session is not None
     assert len(await shop.rows("select 1 from heller.orders")) == 1

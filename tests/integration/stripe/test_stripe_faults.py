@@ -79,12 +79,12 @@ async def test_killed_worker_is_followed_by_another_after_its_lease(
 ) -> None:
     await shop.paid()
     await shop.deliver()
-    worker = await processes.worker(lease_seconds=1.0, hang=where)
+    worker = await processes.worker(lease_seconds=4.0, hang=where)
     await worker.stdout.readline()
     await processes.kill(worker)
     assert await shop.work() == 0, "the lease still stands"
     assert (await shop.statuses())["processing"] == 3
-    for _ in range(100):
+    for _ in range(200):
         if await shop.work():
             break
         await asyncio.sleep(0.05)

@@ -8,16 +8,22 @@ from heller.stripe import rounds
 
 async def test_of_many_workers_one_does_each_job(shop: Any) -> None:
     done = await asyncio.gather(*(rounds.once(shop.database, shop.api) for _ in range(6)))
-    assert sorted(name for names in done for name in names) == ["events", "night", "overdue", "sweep"]
+    assert sorted(name for names in done for name in names) == [
+        "events",
+        "night",
+        "overdue",
+        "sweep",
+        "top_up",
+    ]
     assert await rounds.once(shop.database, shop.api) == []
 
 
 async def test_a_job_in_trouble_does_not_stop_the_others(shop: Any) -> None:
     shop.twin.fail_next("500", method="GET", path="/v1/events", times=100)
-    assert await rounds.once(shop.database, shop.api) == ["overdue"]
+    assert await rounds.once(shop.database, shop.api) == ["top_up", "overdue"]
     shop.twin.world.planned.clear()
     await shop.rows("update heller.stripe_marks set at = at - interval '2 days' returning 1")
-    assert await rounds.once(shop.database, shop.api) == ["overdue", "events", "sweep", "night"]
+    assert await rounds.once(shop.database, shop.api) == ["top_up", "overdue", "events", "sweep", "night"]
 
 
 async def test_it_stops_when_told(shop: Any) -> None:
@@ -29,4 +35,4 @@ async def test_it_stops_when_told(shop: Any) -> None:
     assert [
         r[0]
         for r in await shop.rows("select count(*)::int from heller.stripe_marks where name like 'turn:%%'")
-    ] == [4]
+    ] == [5]

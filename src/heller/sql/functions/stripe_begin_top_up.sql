@@ -1,6 +1,6 @@
 create or replace function heller.stripe_begin_top_up(
   p_order_id text, p_account_id text, p_price text, p_threshold bigint, p_livemode boolean, p_unit text default 'credit', p_quantity integer default 1,
-  p_ceiling bigint default null, p_ceiling_days integer default 30, p_cooldown_seconds integer default 300, p_failures_max integer default 3,
+  p_ceiling bigint default null, p_ceiling_days integer default 30, p_cooldown_seconds integer default 300, p_failures_max integer default null,
   p_lifetime_seconds integer default 3600, p_customer text default null
 ) returns jsonb
 language plpgsql security definer set search_path = pg_catalog as $$
