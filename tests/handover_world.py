@@ -38,16 +38,23 @@ async def build_legacy(url: str, *, users: int, balance: int = 100) -> None:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute(TABLES)
         await connection.execute(
-            "insert into users (email, credits_balance) select 'user' || n || '@example.com', %s from generate_series(1, %s) n", [balance, users]
+            "insert into users (email, credits_balance) select 'user' || n || '@example.com', %s from generate_series(1, %s) n",
+            [balance, users],
         )
-        await connection.execute("insert into credit_transactions (user_id, delta_credits, reason) select id::text, credits_balance, 'welcome' from users")
+        await connection.execute(
+            "insert into credit_transactions (user_id, delta_credits, reason) select id::text, credits_balance, 'welcome' from users"
+        )
 
 
 @asynccontextmanager
-async def fenced(legacy_url: str, database: str, *, fence_mode: fence.FenceMode = "refuse") -> AsyncIterator[Sides]:
+async def fenced(
+    legacy_url: str, database: str, *, fence_mode: fence.FenceMode = "refuse"
+) -> AsyncIterator[Sides]:
     """Both sides with a fence that passed its self-test."""
     async with open_sides(legacy_url, database, needs_fence=False) as sides:
-        status = await fence.install(sides.legacy.connection, sides.ours.connection, sides.layout, fence_mode=fence_mode)
+        status = await fence.install(
+            sides.legacy.connection, sides.ours.connection, sides.layout, fence_mode=fence_mode
+        )
         assert status.ok, status.problems
         yield sides
 
@@ -78,15 +85,20 @@ async def legacy_purchase(connection: psycopg.AsyncConnection, user: str, credit
         ).fetchone()
         assert row is not None
         await connection.execute(
-            "insert into credit_transactions (user_id, payment_id, delta_credits, reason) values (%s, %s, %s, 'PURCHASE')", [user, row[0], credits]
+            "insert into credit_transactions (user_id, payment_id, delta_credits, reason) values (%s, %s, %s, 'PURCHASE')",
+            [user, row[0], credits],
         )
-        await connection.execute("update users set credits_balance = credits_balance + %s where id = %s", [credits, int(user)])
+        await connection.execute(
+            "update users set credits_balance = credits_balance + %s where id = %s", [credits, int(user)]
+        )
     return True
 
 
 async def legacy_balance(sides: Sides, user: str) -> int:
     """What the legacy page would show."""
-    row = await (await sides.legacy.connection.execute("select credits_balance from users where id = %s", [int(user)])).fetchone()
+    row = await (
+        await sides.legacy.connection.execute("select credits_balance from users where id = %s", [int(user)])
+    ).fetchone()
     assert row is not None
     return int(row[0])
 

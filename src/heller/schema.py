@@ -152,6 +152,7 @@ async def verify(url: str) -> list[str]:
             raise SchemaMissing("The database has no schema heller.", hint="Run 'heller schema apply'.")
         todo = await _plan(connection)
         problems = [f"{file.path} has not been applied" for file in (*todo.migrations, *todo.objects)]
+        await connection.execute("set search_path = pg_catalog")  # names in full, whoever looks
         recorded = dict(await _rows(connection, "select object, digest from heller.schema_fingerprints"))
         present = dict(await _rows(connection, _FINGERPRINT))
     problems += [f"{name} is missing" for name in sorted(recorded.keys() - present.keys())]
@@ -228,6 +229,7 @@ async def _apply(connection: AsyncConnection) -> Plan:
         await connection.execute("select pg_advisory_xact_lock(%s)", [LOCK_KEY])
         await connection.execute("set local check_function_bodies = off")  # functions may name later ones
         await connection.execute("set local client_min_messages = warning")
+        await connection.execute("set local search_path = pg_catalog")  # catalogue names in full
         await connection.execute(_BOOKS)
         todo = await _plan(connection)
         if todo.is_empty:

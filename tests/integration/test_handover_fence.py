@@ -2,11 +2,11 @@
 
 import asyncio
 
-import legacy_sample
 import psycopg
 import pytest
-from handover_world import build_legacy, fenced, legacy_balance, legacy_spend, pair
 
+import legacy_sample
+from handover_world import build_legacy, fenced, legacy_balance, legacy_spend, pair
 from heller.errors import MigrationError
 from heller.migration.handover import fence
 from heller.migration.handover.runs import open_sides
@@ -19,7 +19,9 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("shape", "id_type", "seed"), SHAPES)
-async def test_fence_of_every_shape_refuses_every_write_path(empty_database, heller_database, shape, id_type, seed):
+async def test_fence_of_every_shape_refuses_every_write_path(
+    empty_database, heller_database, shape, id_type, seed
+):
     await legacy_sample.build(empty_database, shape=shape, users=60, seed=seed, id_type=id_type)
     async with fenced(empty_database, heller_database) as sides:
         again = await fence.install(sides.legacy.connection, sides.ours.connection, sides.layout)
@@ -27,7 +29,11 @@ async def test_fence_of_every_shape_refuses_every_write_path(empty_database, hel
         assert again.users >= 50
         await fence.remove(sides.legacy.connection, sides.ours.connection, sides.layout)
         assert not await fence.is_installed(sides.legacy.connection)
-        left = await (await sides.legacy.connection.execute("select count(*) from pg_trigger where tgname like 'zz_heller%'")).fetchone()
+        left = await (
+            await sides.legacy.connection.execute(
+                "select count(*) from pg_trigger where tgname like 'zz_heller%'"
+            )
+        ).fetchone()
         assert left == (0,)
 
 
@@ -41,7 +47,9 @@ async def _legacy(sides, level):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_seal_skips_a_user_with_an_open_change_and_sees_it_once_committed(empty_database, heller_database, level):
+async def test_seal_skips_a_user_with_an_open_change_and_sees_it_once_committed(
+    empty_database, heller_database, level
+):
     await build_legacy(empty_database, users=1)
     async with fenced(empty_database, heller_database) as sides:
         writer = await _legacy(sides, level)
@@ -51,14 +59,18 @@ async def test_seal_skips_a_user_with_an_open_change_and_sees_it_once_committed(
         await writer.commit()
         (moved,) = await sides.coordinator().hand_over(["1"])
         assert moved.outcome == "moved"
-        row = await (await sides.ours.connection.execute("select posted from heller.accounts where account_id = '1'")).fetchone()
+        row = await (
+            await sides.ours.connection.execute("select posted from heller.accounts where account_id = '1'")
+        ).fetchone()
         assert row == (70,)
         await writer.close()
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("looked_before", [True, False])
-async def test_change_begun_before_the_seal_is_refused_after_it(empty_database, heller_database, level, looked_before):
+async def test_change_begun_before_the_seal_is_refused_after_it(
+    empty_database, heller_database, level, looked_before
+):
     await build_legacy(empty_database, users=1)
     async with fenced(empty_database, heller_database) as sides:
         writer = await _legacy(sides, level)
@@ -91,7 +103,9 @@ async def test_guard_that_only_reads_would_lose_the_debit(empty_database, heller
         (moved,) = await sides.coordinator().hand_over(["1"])
         assert moved.outcome == "moved"
         await writer.commit()  # nobody stops it
-        row = await (await sides.ours.connection.execute("select posted from heller.accounts where account_id = '1'")).fetchone()
+        row = await (
+            await sides.ours.connection.execute("select posted from heller.accounts where account_id = '1'")
+        ).fetchone()
         assert row == (100,)
         assert await legacy_balance(sides, "1") == 70
         await writer.close()
@@ -133,14 +147,20 @@ async def test_seal_and_spend_at_the_same_instant_agree(empty_database, heller_d
         assert set(outcomes.values()) == {"moved"}
         assert sum(refused) > 0
         for user in users:
-            row = await (await sides.ours.connection.execute("select posted from heller.accounts where account_id = %s", [user])).fetchone()
+            row = await (
+                await sides.ours.connection.execute(
+                    "select posted from heller.accounts where account_id = %s", [user]
+                )
+            ).fetchone()
             assert row == (100 - spent[user],)
 
 
 async def test_new_users_have_a_fence_row_at_once(empty_database, heller_database):
     await build_legacy(empty_database, users=1)
     async with fenced(empty_database, heller_database) as sides:
-        cursor = await sides.legacy.connection.execute("insert into users (email, credits_balance) values ('n@example.com', 7) returning id::text")
+        cursor = await sides.legacy.connection.execute(
+            "insert into users (email, credits_balance) values ('n@example.com', 7) returning id::text"
+        )
         (new,) = (await cursor.fetchall())[0]
         (moved,) = await sides.coordinator().hand_over([new])
         assert moved.outcome == "moved"
@@ -159,15 +179,20 @@ async def test_truncate_is_refused_while_a_user_is_away(empty_database, heller_d
 async def test_rows_of_a_user_are_guarded_under_every_name(empty_database, heller_database):
     await build_legacy(empty_database, users=1)
     async with fenced(empty_database, heller_database) as sides:
-        await sides.legacy.connection.execute("insert into heller_fence.aliases values ('user1@example.com', '1')")
+        await sides.legacy.connection.execute(
+            "insert into heller_fence.aliases values ('user1@example.com', '1')"
+        )
         await sides.coordinator().hand_over(["1"])
         for name in ("1", "user1@example.com", " User1@example.com "):
             with pytest.raises(psycopg.Error) as refused:
                 await sides.legacy.connection.execute(
-                    "insert into credit_transactions (user_id, delta_credits, reason) values (%s, 5, 'bonus')", [name]
+                    "insert into credit_transactions (user_id, delta_credits, reason) values (%s, 5, 'bonus')",
+                    [name],
                 )
             assert refused.value.sqlstate == "MG001"
-        await sides.legacy.connection.execute("insert into credit_transactions (user_id, delta_credits, reason) values ('nobody', 5, 'x')")
+        await sides.legacy.connection.execute(
+            "insert into credit_transactions (user_id, delta_credits, reason) values ('nobody', 5, 'x')"
+        )
         assert (await fence.status(sides.legacy.connection, sides.layout)).strays == 1
 
 
@@ -175,7 +200,10 @@ async def test_rows_cannot_move_between_users_across_the_fence(empty_database, h
     await build_legacy(empty_database, users=2)
     async with fenced(empty_database, heller_database) as sides:
         await sides.coordinator().hand_over(["1"])
-        for change in ("update credit_transactions set user_id = '2' where user_id = '1'", "update credit_transactions set user_id = '1' where user_id = '2'"):
+        for change in (
+            "update credit_transactions set user_id = '2' where user_id = '1'",
+            "update credit_transactions set user_id = '1' where user_id = '2'",
+        ):
             with pytest.raises(psycopg.Error) as refused:
                 await sides.legacy.connection.execute(change)
             assert refused.value.sqlstate == "MG001"
@@ -184,7 +212,9 @@ async def test_rows_cannot_move_between_users_across_the_fence(empty_database, h
 async def test_missing_or_disabled_trigger_is_found(empty_database, heller_database):
     await build_legacy(empty_database, users=1)
     async with fenced(empty_database, heller_database) as sides:
-        await sides.legacy.connection.execute("alter table users enable trigger zz_heller_fence")  # no longer ALWAYS
+        await sides.legacy.connection.execute(
+            "alter table users enable trigger zz_heller_fence"
+        )  # no longer ALWAYS
         await sides.legacy.connection.execute("drop trigger zz_heller_fence on payments")
         problems = (await fence.status(sides.legacy.connection, sides.layout)).problems
         assert problems == (

@@ -7,11 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import legacy_sample
 import psycopg
 import pytest
-from handover_world import build_legacy, each, fenced, legacy_balance, legacy_purchase, legacy_spend, pair
 
+import legacy_sample
+from handover_world import build_legacy, each, fenced, legacy_balance, legacy_purchase, legacy_spend, pair
 from heller.errors import AccountAway
 from heller.ledger import Heller, verify
 from heller.migration.copying import copy
@@ -43,7 +43,9 @@ async def test_handover_and_return_carry_everything(empty_database, heller_datab
         assert (moved.outcome, (await heller.balance("1")).posted) == ("moved", 120)
         assert [t.kind for t in await heller.history("1")] == ["purchase", "spend", "grant"]
         spend = await heller.spend("1", 20, reason="job analysis", key="op-1")
-        await heller.grant("1", 40, source="purchase", payment="pi_second", reason="purchase", key="pi_second")
+        await heller.grant(
+            "1", 40, source="purchase", payment="pi_second", reason="purchase", key="pi_second"
+        )
         await heller.refund("1", spend.seq, 5, key="undo")
         await _strictly_ok(sides, heller_database)
 
@@ -53,14 +55,26 @@ async def test_handover_and_return_carry_everything(empty_database, heller_datab
         with pytest.raises(AccountAway) as away:
             await heller.spend("1", 1)
         assert away.value.home == "legacy"
-        rows = await (await legacy.execute("select delta_credits, reason from credit_transactions where user_id = '1' order by id")).fetchall()
+        rows = await (
+            await legacy.execute(
+                "select delta_credits, reason from credit_transactions where user_id = '1' order by id"
+            )
+        ).fetchall()
         assert rows[-3:] == [(-20, "job analysis"), (40, "PURCHASE"), (5, "refund")]
         await _strictly_ok(sides, heller_database)
 
         assert await legacy_spend(legacy, "1", 45, "b")
         (again,) = await coordinator.hand_over(["1"])
         assert (again.outcome, (await heller.balance("1")).posted) == ("moved", 100)
-        assert [t.delta for t in await heller.history("1")] == [-45, 5, 40, -20, 50, -30, 100]  # what was carried is not carried again
+        assert [t.delta for t in await heller.history("1")] == [
+            -45,
+            5,
+            40,
+            -20,
+            50,
+            -30,
+            100,
+        ]  # what was carried is not carried again
         await _strictly_ok(sides, heller_database)
 
 
@@ -78,7 +92,9 @@ async def test_home_decides_which_system_may_write(empty_database, heller_databa
         ):  # fmt: skip
             with pytest.raises(AccountAway):
                 await change
-        results = await heller.apply([{"verb": "spend", "account": "1", "amount": 1}, {"verb": "grant", "account": "1", "amount": 1}])
+        results = await heller.apply(
+            [{"verb": "spend", "account": "1", "amount": 1}, {"verb": "grant", "account": "1", "amount": 1}]
+        )
         assert all(isinstance(result, AccountAway) for result in results)
 
 
@@ -99,7 +115,9 @@ async def test_return_waits_for_open_holds_and_lets_no_new_ones_in(empty_databas
         await _strictly_ok(sides, heller_database)
 
 
-async def test_purchase_made_in_heller_is_not_credited_again_in_the_legacy_system(empty_database, heller_database):
+async def test_purchase_made_in_heller_is_not_credited_again_in_the_legacy_system(
+    empty_database, heller_database
+):
     await build_legacy(empty_database, users=1)
     async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
         await sides.coordinator().hand_over(["1"])
@@ -108,7 +126,9 @@ async def test_purchase_made_in_heller_is_not_credited_again_in_the_legacy_syste
                 "insert into heller.payments (payment_key, account_id, payment_intent, amount, currency, credits, net_credits, state)"
                 " values ('pi_new', '1', 'pi_new', 250, 'EUR', 50, 50, 'settled')"
             )
-            await sides.ours.connection.execute("select heller.grant('1', 50, 'purchase', p_payment_key => 'pi_new', p_key => 'pi_new')")
+            await sides.ours.connection.execute(
+                "select heller.grant('1', 50, 'purchase', p_payment_key => 'pi_new', p_key => 'pi_new')"
+            )
             await sides.ours.connection.execute(
                 "insert into heller.inbox (livemode, event_id, type, body, body_sha256, via, payment_key, status)"
                 " values (false, 'evt_new', 'payment_intent.succeeded', '{}', sha256('{}'), 'webhook', 'pi_new', 'done')"
@@ -116,7 +136,9 @@ async def test_purchase_made_in_heller_is_not_credited_again_in_the_legacy_syste
         await sides.coordinator().send_back(["1"])
         assert (await heller.route("1"))["home"] == "legacy"
         legacy = sides.legacy.connection
-        assert await (await legacy.execute("select user_id, expected_credits, status from payments")).fetchall() == [("1", 50, "CREDITED")]
+        assert await (
+            await legacy.execute("select user_id, expected_credits, status from payments")
+        ).fetchall() == [("1", 50, "CREDITED")]
         assert not await legacy_purchase(legacy, "1", 50, "pi_new")  # its own dedupe knows the event
         await legacy.execute("delete from processed_events")
         with pytest.raises(psycopg.Error) as refused:  # and without it the fence does
@@ -131,10 +153,16 @@ async def test_handover_of_a_copied_database_moves_only_the_tail(empty_database,
     with tempfile.TemporaryDirectory() as folder:
         await copy(empty_database, heller_database, Path(folder), decide="recommended", replan=True)
     async with fenced(empty_database, heller_database) as sides:
-        before = await _ours(sides, "select jsonb_object_agg(account_id, jsonb_build_array(posted, last_seq)) from heller.accounts where epoch = 0")
+        before = await _ours(
+            sides,
+            "select jsonb_object_agg(account_id, jsonb_build_array(posted, last_seq)) from heller.accounts where epoch = 0",
+        )
         moves = await move_many(sides.coordinator().hand_over, each(sorted(before)))
         assert moves.as_json()["moved"] == len(before), moves.as_json()
-        after = await _ours(sides, "select jsonb_object_agg(account_id, jsonb_build_array(posted, last_seq)) from heller.accounts where epoch = 1")
+        after = await _ours(
+            sides,
+            "select jsonb_object_agg(account_id, jsonb_build_array(posted, last_seq)) from heller.accounts where epoch = 1",
+        )
         assert after == before
         result = await check_invariants(sides)
         assert result.ok, result.breaches
@@ -147,8 +175,12 @@ PAYMENTS = (  # how many credits an unpaid payment would have brought is an esti
 )
 
 
-@pytest.mark.parametrize(("shape", "id_type", "seed"), [("production", None, 3), ("documented", "uuid", 3), ("drifted", None, 4)])
-async def test_handed_over_account_looks_as_a_copied_one(server_url, empty_database, heller_database, second_database, shape, id_type, seed):
+@pytest.mark.parametrize(
+    ("shape", "id_type", "seed"), [("production", None, 3), ("documented", "uuid", 3), ("drifted", None, 4)]
+)
+async def test_handed_over_account_looks_as_a_copied_one(
+    server_url, empty_database, heller_database, second_database, shape, id_type, seed
+):
     from heller import schema  # noqa: PLC0415 - only this test needs a second heller
 
     await legacy_sample.build(empty_database, shape=shape, users=60, seed=seed, id_type=id_type, clean=True)
@@ -169,11 +201,11 @@ async def test_handed_over_account_looks_as_a_copied_one(server_url, empty_datab
         posted = await _ours(sides, "select jsonb_object_agg(account_id, posted) from heller.accounts")
     async with await psycopg.AsyncConnection.connect(second_database) as copied:
         assert (await (await copied.execute(query)).fetchall())[0][0] == handed
-        rows = await (
-            await copied.execute(PAYMENTS)
-        ).fetchall()
+        rows = await (await copied.execute(PAYMENTS)).fetchall()
         assert rows[0][0] == payments
-        rows = await (await copied.execute("select jsonb_object_agg(account_id, posted) from heller.accounts")).fetchall()
+        rows = await (
+            await copied.execute("select jsonb_object_agg(account_id, posted) from heller.accounts")
+        ).fetchall()
         assert rows[0][0] == posted
 
 
@@ -182,7 +214,9 @@ async def test_user_whose_rows_were_changed_after_the_copy_stays_at_home(empty_d
     with tempfile.TemporaryDirectory() as folder:
         await copy(empty_database, heller_database, Path(folder), decide="recommended", replan=True)
     async with fenced(empty_database, heller_database) as sides:
-        await sides.legacy.connection.execute("update credit_transactions set delta_credits = 90 where user_id = '1'")
+        await sides.legacy.connection.execute(
+            "update credit_transactions set delta_credits = 90 where user_id = '1'"
+        )
         outcomes = {o.account: o for o in await sides.coordinator().hand_over(["1", "2"])}
         assert (outcomes["1"].outcome, outcomes["2"].outcome) == ("skipped", "moved")
         assert "was copied as 100 credits and is 90 now" in outcomes["1"].reason
@@ -215,7 +249,9 @@ async def test_user_who_was_refused_can_be_handed_over_later(empty_database, hel
         sealed = await sides.legacy.seal(["1"])
         (refused,) = await sides.coordinator().refuse(["1"])
         assert refused.outcome == "returned"
-        assert await sides.coordinator().activate(sealed) != []  # a zombie with the old statement changes nothing
+        assert (
+            await sides.coordinator().activate(sealed) != []
+        )  # a zombie with the old statement changes nothing
         assert await pair(sides, "1") == (2, 2)
         assert await legacy_spend(sides.legacy.connection, "1", 10, "x")
         (moved,) = await sides.coordinator().hand_over(["1"])
@@ -227,7 +263,10 @@ async def test_user_who_was_refused_can_be_handed_over_later(empty_database, hel
 async def test_two_coordinators_at_once_move_each_user_once(empty_database, heller_database):
     await build_legacy(empty_database, users=60)
     users = [str(n) for n in range(1, 61)]
-    async with fenced(empty_database, heller_database) as sides, fenced(empty_database, heller_database) as others:
+    async with (
+        fenced(empty_database, heller_database) as sides,
+        fenced(empty_database, heller_database) as others,
+    ):
         first, second = await asyncio.gather(
             move_many(sides.coordinator().hand_over, each(users), batch_users=7),
             move_many(others.coordinator().hand_over, each(reversed(users)), batch_users=7),
@@ -309,7 +348,11 @@ async def test_coordinator_killed_at_each_point_loses_nothing(empty_database, he
         for _ in range(2):  # by anybody, any number of times
             await recover_all(sides)
         assert await pair(sides, "1") == after_recovery
-        balance = await legacy_balance(sides, "1") if after_recovery[0] % 2 == 0 else (await heller.balance("1")).posted
+        balance = (
+            await legacy_balance(sides, "1")
+            if after_recovery[0] % 2 == 0
+            else (await heller.balance("1")).posted
+        )
         assert balance == expected
         await _strictly_ok(sides, heller_database)
 

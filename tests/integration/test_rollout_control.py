@@ -5,8 +5,8 @@ import http.server
 import threading
 
 import pytest
-from handover_world import build_legacy, fenced, legacy_balance
 
+from handover_world import build_legacy, fenced, legacy_balance
 from heller.errors import InvalidArgument, SettingsError
 from heller.ledger import Heller
 from heller.migration.handover.invariants import check_invariants
@@ -30,7 +30,9 @@ async def _outcomes(sides, arm, *, count, failed=0, users=30, what="spend", mill
 
 
 async def _begin(sides, **options):
-    return await state.start(sides.ours.connection, actor="ann", reason="go", settings=QUICK, soak_seconds=0, **options)
+    return await state.start(
+        sides.ours.connection, actor="ann", reason="go", settings=QUICK, soak_seconds=0, **options
+    )
 
 
 async def test_stages_move_exactly_the_users_whose_bucket_is_planned(empty_database, heller_database):
@@ -45,7 +47,11 @@ async def test_stages_move_exactly_the_users_whose_bucket_is_planned(empty_datab
             assert moved == planned
             if percent < 100:
                 rollout = await state.change(sides.ours.connection, "promote", actor="ann", reason="fine")
-        assert (await check_invariants(sides, strict=True)).at_home == {"legacy": 0, "heller": 120, "moving": 0}
+        assert (await check_invariants(sides, strict=True)).at_home == {
+            "legacy": 0,
+            "heller": 120,
+            "moving": 0,
+        }
 
 
 async def test_plan_buckets_by_email(empty_database, heller_database):
@@ -94,8 +100,13 @@ async def test_trouble_in_both_systems_only_halts(empty_database, heller_databas
         assert [user async for user, _ in sides.legacy.users(away=True)] == at_home
 
 
-@pytest.mark.parametrize(("what", "milliseconds", "failed", "guardrail"), [("spend", 2_500, 0, "latency"), ("webhook", 10, 3, "webhooks")])
-async def test_latency_and_webhooks_are_guarded_too(empty_database, heller_database, what, milliseconds, failed, guardrail):
+@pytest.mark.parametrize(
+    ("what", "milliseconds", "failed", "guardrail"),
+    [("spend", 2_500, 0, "latency"), ("webhook", 10, 3, "webhooks")],
+)
+async def test_latency_and_webhooks_are_guarded_too(
+    empty_database, heller_database, what, milliseconds, failed, guardrail
+):
     await build_legacy(empty_database, users=20)
     async with fenced(empty_database, heller_database) as sides:
         await _begin(sides, stages=[100])
@@ -110,7 +121,9 @@ async def test_lost_credit_freezes_the_account_and_returns_the_clean_ones(empty_
     async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
         await _begin(sides, stages=[100])
         await controller.tick(sides)
-        await sides.ours.connection.execute("update heller.accounts set posted = posted - 1 where account_id = '7'")
+        await sides.ours.connection.execute(
+            "update heller.accounts set posted = posted - 1 where account_id = '7'"
+        )
         done = await controller.tick(sides)
         assert done.decision.action == "breach_rollback"
         assert done.decision.accounts == ("7",)
@@ -126,17 +139,28 @@ async def test_no_data_is_a_halt(empty_database, heller_database):
     async with fenced(empty_database, heller_database) as sides:
         await _begin(sides, stages=[100])
         await controller.tick(sides)
-        await sides.ours.connection.execute("update heller.rollouts set stage_since = stage_since - interval '20 minutes'")
+        await sides.ours.connection.execute(
+            "update heller.rollouts set stage_since = stage_since - interval '20 minutes'"
+        )
         done = await controller.tick(sides)
         assert (done.decision.action, done.state) == ("halt", "halted")
         assert "no outcome" in done.decision.reason
 
 
-async def test_gate_needs_outcomes_users_and_kinds_and_promotes_only_when_told(empty_database, heller_database):
+async def test_gate_needs_outcomes_users_and_kinds_and_promotes_only_when_told(
+    empty_database, heller_database
+):
     await build_legacy(empty_database, users=40)
     async with fenced(empty_database, heller_database) as sides:
         settings = QUICK | {"auto_promote": True}
-        await state.start(sides.ours.connection, actor="ann", reason="go", settings=settings, soak_seconds=0, stages=[50, 100])
+        await state.start(
+            sides.ours.connection,
+            actor="ann",
+            reason="go",
+            settings=settings,
+            soak_seconds=0,
+            stages=[50, 100],
+        )
         done = await controller.tick(sides)
         assert done.decision.action == "none"
         assert any("more outcomes" in item for item in done.decision.waiting_for)
@@ -156,7 +180,15 @@ async def test_one_broken_client_has_one_vote(empty_database, heller_database):
         await _outcomes(sides, "heller", count=50, failed=50, users=1)
         done = await controller.tick(sides)
         assert done.decision.action == "none"
-        assert not await observe(sides.ours.connection, operation="heller-spend-o-1", account="1", arm="heller", what="spend", failed=True, milliseconds=1)
+        assert not await observe(
+            sides.ours.connection,
+            operation="heller-spend-o-1",
+            account="1",
+            arm="heller",
+            what="spend",
+            failed=True,
+            milliseconds=1,
+        )
 
 
 async def test_refusals_are_no_failures(empty_database, heller_database):
@@ -169,7 +201,11 @@ async def test_refusals_are_no_failures(empty_database, heller_database):
         with pytest.raises(ZeroDivisionError):
             async with observed(sides.ours.connection, account="1", what="spend", operation="b"):
                 1 / 0  # noqa: B018 - the failure under test
-        rows = await (await sides.ours.connection.execute("select operation_id, failed, detail from heller.observations order by 1")).fetchall()
+        rows = await (
+            await sides.ours.connection.execute(
+                "select operation_id, failed, detail from heller.observations order by 1"
+            )
+        ).fetchall()
         assert rows == [("a", False, None), ("b", True, "ZeroDivisionError")]
 
 
@@ -209,10 +245,13 @@ async def test_legacy_fallback_sends_everyone_home_and_back(empty_database, hell
 
 async def test_one_worker_evaluates_at_a_time(empty_database, heller_database):
     await build_legacy(empty_database, users=30)
-    async with fenced(empty_database, heller_database) as sides, fenced(empty_database, heller_database) as others:
+    async with (
+        fenced(empty_database, heller_database) as sides,
+        fenced(empty_database, heller_database) as others,
+    ):
         await _begin(sides, stages=[100])
         ticks = await asyncio.gather(controller.tick(sides), controller.tick(others))
-        assert sorted(t.state for t in ticks)[0] in {"none", "running"}
+        assert min(t.state for t in ticks) in {"none", "running"}
         assert sum(t.moves.counts["moved"] for t in ticks) == 30
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 - Hypothesis draws every argument of a rule by its name
 """Every verb and every move of the clock, against the model; the ledger is lazy, the model is not."""
 
 import json

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 - parameters of cases come by name
 """Append-only twice: by what the application role may do, and by triggers that refuse even a superuser."""
 
 from collections.abc import Awaitable, Callable

@@ -53,7 +53,9 @@ def test_healthy_release_is_hardly_ever_rolled_back(rate, false_rollbacks_max):
     assert sum(decided == "pass" for decided, _ in ends) / len(ends) >= 0.98
 
 
-@pytest.mark.parametrize(("rate", "median_max", "detected_min"), [(0.05, 125, 0.93), (0.10, 48, 0.99), (0.50, 8, 0.999)])
+@pytest.mark.parametrize(
+    ("rate", "median_max", "detected_min"), [(0.05, 125, 0.93), (0.10, 48, 0.99), (0.50, 8, 0.999)]
+)
 def test_bad_release_is_found_after_few_requests(rate, median_max, detected_min):
     ends = _rollouts(rate, count=2_000, requests=2_000, seed=6)
     found = [n for decided, n in ends if decided == "breach"]

@@ -119,7 +119,7 @@ def assign_payment(
         str, typer.Argument(metavar="PAYMENT", help="The payment's key (pi_..., cs_..., in_...).")
     ],
     account: Annotated[str, typer.Option("--account", help="Whose it is.")],
-    credits: Annotated[int, typer.Option("--credits", help="What it is worth.")],  # noqa: A002  # the word of the glossary
+    credits: Annotated[int, typer.Option("--credits", help="What it is worth.")],  # the word of the glossary
     reason: Reason,
     actor: Actor = "cli",
     unit: options.UnitOption = "credit",

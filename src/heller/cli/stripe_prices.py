@@ -46,7 +46,9 @@ def list_prices(
 @app.command("add")
 def add_price(
     price: Annotated[str, typer.Argument(metavar="NAME", help="Your own name for it.")],
-    credits: Annotated[int, typer.Option("--credits", help="Whole credits it gives.")],  # noqa: A002  # the word of the glossary
+    credits: Annotated[
+        int, typer.Option("--credits", help="Whole credits it gives.")
+    ],  # the word of the glossary
     amount: Annotated[int, typer.Option("--amount", help="What it costs, in minor units (cents).")],
     currency: Annotated[str, typer.Option("--currency", help="Three letters.")],
     product: Annotated[str, typer.Option("--product", help="What is sold.")] = "Credits",

@@ -65,6 +65,7 @@ class _Lane(Generic[T]):
             while self._waiting:
                 while batch := self._take():
                     await self._deliver(batch)
+                    await asyncio.sleep(0)  # those who have their answer may have the next call ready
                 await self._channel.rest()
         except BaseException as error:
             _fail(batch + [item for queue in self._waiting.values() for item in queue], error)

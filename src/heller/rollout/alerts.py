@@ -37,6 +37,8 @@ class Alerts:
         for url in self.urls:
             sender.add(url)
         try:
-            return bool(await sender.async_notify(body=body, title=title, notify_type=apprise.NotifyType.FAILURE))
+            return bool(
+                await sender.async_notify(body=body, title=title, notify_type=apprise.NotifyType.FAILURE)
+            )
         except Exception:  # noqa: BLE001  # a receiver's bug is no reason to stop a rollback
             return False

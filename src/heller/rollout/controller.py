@@ -56,7 +56,12 @@ class Tick:
 
 
 async def tick(
-    sides: Sides, *, alerts: Alerts | None = None, rollout: str = DEFAULT_ROLLOUT, strict: bool = False, move_seconds: float = MOVE_SECONDS
+    sides: Sides,
+    *,
+    alerts: Alerts | None = None,
+    rollout: str = DEFAULT_ROLLOUT,
+    strict: bool = False,
+    move_seconds: float = MOVE_SECONDS,
 ) -> Tick:
     """One evaluation and the moves that follow from it; nothing when another worker is at it or nothing was started.
 
@@ -74,7 +79,9 @@ async def tick(
         if current.state in {"running", "halted"}:
             done.invariants = await check_invariants(sides, strict=strict)
             done.decision = await evaluate(connection, invariants=done.invariants, rollout=rollout)
-            current = await act(sides, current, done.decision, alerts=alerts or Alerts(), tick=done) or current
+            current = (
+                await act(sides, current, done.decision, alerts=alerts or Alerts(), tick=done) or current
+            )
         done.state, done.percent = current.state, current.percent
         await advance(sides, current, moves=done.moves, seconds=move_seconds)
         return done
@@ -96,7 +103,7 @@ async def evaluate(
     ).fetchall()
     if weighed.add((Observation(*row) for row in rows), limits):
         weighed.newest_at = datetime.now(UTC).isoformat()
-    seen = dict(
+    seen: dict[str, int] = dict(
         await (
             await connection.execute(
                 "select arm, count(distinct account_id) from heller.observations where rollout = %s and at >= %s group by arm",
@@ -111,14 +118,23 @@ async def evaluate(
         "invariants": None if invariants is None else {"ok": invariants.ok, "line": invariants.conservation.line()},
     }  # fmt: skip
     await call(
-        connection, "note_rollout_verdict", version=current.version, verdict=verdict, gate_passed=decision.gate_passed, rollout=rollout
+        connection,
+        "note_rollout_verdict",
+        version=current.version,
+        verdict=verdict,
+        gate_passed=decision.gate_passed,
+        rollout=rollout,
     )
     return decision
 
 
-async def act(sides: Sides, current: Rollout, decision: Decision, *, alerts: Alerts, tick: Tick) -> Rollout | None:
+async def act(
+    sides: Sides, current: Rollout, decision: Decision, *, alerts: Alerts, tick: Tick
+) -> Rollout | None:
     """Carry out a decision: change the state, freeze the evidence, tell people. None when nothing was to be done."""
-    if decision.action == "none" or (current.state == "halted" and (current.breach or decision.action in {"halt", "promote"})):
+    if decision.action == "none" or (
+        current.state == "halted" and (current.breach or decision.action in {"halt", "promote"})
+    ):
         return None
     connection = sides.ours.connection
     try:
@@ -132,7 +148,9 @@ async def act(sides: Sides, current: Rollout, decision: Decision, *, alerts: Ale
         await _freeze(connection, account, decision.reason)
     if decision.action != "promote":
         title = f"heller rollout: {changed.state} at {current.percent} %"
-        tick.alerted = await alerts.send(title, f"{decision.reason}\n\n{decision.evidence}\n\nLatched: 'heller rollout status' says more.")
+        tick.alerted = await alerts.send(
+            title, f"{decision.reason}\n\n{decision.evidence}\n\nLatched: 'heller rollout status' says more."
+        )
     return changed
 
 
@@ -154,7 +172,11 @@ async def advance(sides: Sides, current: Rollout, *, moves: Moves, seconds: floa
 
     if current.percent == 0 and (current.state == "rolling_back" or current.legacy_fallback):
         back = await move_many(
-            coordinator.send_back, _at_heller(sides), may_go_on=has_time, patience_seconds=PATIENCE_SECONDS, step="return"
+            coordinator.send_back,
+            _at_heller(sides),
+            may_go_on=has_time,
+            patience_seconds=PATIENCE_SECONDS,
+            step="return",
         )
         _merge(moves, back)
         if current.state == "rolling_back" and not await _anybody_left(sides):
@@ -164,7 +186,11 @@ async def advance(sides: Sides, current: Rollout, *, moves: Moves, seconds: floa
             )  # fmt: skip
     elif current.state in {"running", "done"}:
         there = await move_many(
-            coordinator.hand_over, _planned(sides, current), may_go_on=has_time, patience_seconds=PATIENCE_SECONDS, step="handover"
+            coordinator.hand_over,
+            _planned(sides, current),
+            may_go_on=has_time,
+            patience_seconds=PATIENCE_SECONDS,
+            step="handover",
         )
         _merge(moves, there)
 
@@ -172,7 +198,9 @@ async def advance(sides: Sides, current: Rollout, *, moves: Moves, seconds: floa
 async def _planned(sides: Sides, current: Rollout) -> AsyncIterator[str]:
     """Users at home in the legacy system whom the plan wants in heller, and who are not stuck."""
     rows = await (
-        await sides.ours.connection.execute("select account_id from heller.homes where quarantined_at is not null")
+        await sides.ours.connection.execute(
+            "select account_id from heller.homes where quarantined_at is not null"
+        )
     ).fetchall()
     stuck = {row[0] for row in rows}
     async for user, email in sides.legacy.users(away=False):

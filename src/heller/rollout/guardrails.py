@@ -48,7 +48,9 @@ class Weighed:
         if not kept:
             return cls()
         streams = {name: Evidence(**evidence) for name, evidence in kept["streams"].items()}
-        return cls(kept["last"], streams, dict(kept["kinds"]), kept["users"], kept["controls"], kept["newest_at"])
+        return cls(
+            kept["last"], streams, dict(kept["kinds"]), kept["users"], kept["controls"], kept["newest_at"]
+        )
 
     def add(self, observations: Iterable[Observation], limits: Limits) -> int:
         """Weigh more outcomes; answers how many were of users at home in heller."""
@@ -94,7 +96,12 @@ class Decision:
 
 
 def decide(
-    rollout: Rollout, weighed: Weighed, *, now: datetime, invariants: Invariants | None, homes: Mapping[str, int] | None = None
+    rollout: Rollout,
+    weighed: Weighed,
+    *,
+    now: datetime,
+    invariants: Invariants | None,
+    homes: Mapping[str, int] | None = None,
 ) -> Decision:
     """The one decision of an evaluation; the worst news first."""
     limits = Limits.of(rollout.settings)
@@ -114,7 +121,11 @@ def decide(
     newest = datetime.fromisoformat(weighed.newest_at) if weighed.newest_at else None
     since = max(rollout.stage_since, newest) if newest else rollout.stage_since
     if now - since > timedelta(seconds=limits.no_data_seconds):
-        return Decision("halt", f"no outcome of a user at home in heller for {limits.no_data_seconds} seconds", {"guardrail": "no_data"})
+        return Decision(
+            "halt",
+            f"no outcome of a user at home in heller for {limits.no_data_seconds} seconds",
+            {"guardrail": "no_data"},
+        )
     missing = tuple(_missing(rollout, weighed, limits, now=now, invariants=invariants))
     if missing:
         return Decision("none", "keep going", waiting_for=missing)
@@ -124,7 +135,9 @@ def decide(
 
 
 def _level_0(breaches: list[Breach]) -> Decision:
-    accounts = tuple(sorted({breach.account for breach in breaches if breach.account and breach.invariant != "I3"}))
+    accounts = tuple(
+        sorted({breach.account for breach in breaches if breach.account and breach.invariant != "I3"})
+    )
     first = breaches[0]
     return Decision(
         "breach_rollback", f"invariant {first.invariant} is broken: {first.account} {first.sentence}".replace("  ", " "),
@@ -145,7 +158,9 @@ def _level_1(stream: str, evidence: Evidence, control: Evidence, limits: Limits)
     }[stream]  # fmt: skip
     sentence = f"{evidence.k} of {evidence.n} {what}"
     if control.decided == "breach" or control.drifted:
-        return Decision("breach_halt", f"{sentence}, and so it is in the legacy system: going back would not help", facts)
+        return Decision(
+            "breach_halt", f"{sentence}, and so it is in the legacy system: going back would not help", facts
+        )
     return Decision("breach_rollback", sentence, facts)
 
 
@@ -156,7 +171,9 @@ def _cohorts(weighed: Weighed, homes: Mapping[str, int]) -> float:
     return cohort_mismatch([homes["heller"], homes["legacy"]], [weighed.users, weighed.controls])
 
 
-def _missing(rollout: Rollout, weighed: Weighed, limits: Limits, *, now: datetime, invariants: Invariants | None) -> Iterable[str]:
+def _missing(
+    rollout: Rollout, weighed: Weighed, limits: Limits, *, now: datetime, invariants: Invariants | None
+) -> Iterable[str]:
     """What a promotion still waits for. Time alone never promotes."""
     gate = weighed.of_arm("heller", "errors")
     if gate.decided != "pass":

@@ -33,7 +33,9 @@ class Limits:
         known = {item.name for item in fields(cls)}
         for name in settings:
             if name not in known:
-                raise InvalidArgument(f"{name} is no limit; limits are {', '.join(sorted(known))}.", argument="settings")
+                raise InvalidArgument(
+                    f"{name} is no limit; limits are {', '.join(sorted(known))}.", argument="settings"
+                )
         given = dict(settings)
         if "kinds_needed" in given:
             given["kinds_needed"] = tuple(given["kinds_needed"])

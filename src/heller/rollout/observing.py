@@ -14,7 +14,15 @@ ARMS = ("heller", "legacy")
 
 
 async def observe(
-    connection: AsyncConnection, *, operation: str, account: str, arm: str, what: str, failed: bool, milliseconds: int, detail: str | None = None
+    connection: AsyncConnection,
+    *,
+    operation: str,
+    account: str,
+    arm: str,
+    what: str,
+    failed: bool,
+    milliseconds: int,
+    detail: str | None = None,
 ) -> bool:
     """Record one outcome; inside the operation's own transaction when ``connection`` has one open. False for a repetition."""
     return bool(

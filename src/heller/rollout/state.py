@@ -106,7 +106,15 @@ async def start(
         row = await (
             await connection.execute(
                 "select heller.start_rollout(%s, %s, %s, %s, null, %s, %s, %s)",
-                [actor, reason, list(stages), bucketing, soak_seconds, msgspec.json.encode(settings or {}).decode(), rollout],
+                [
+                    actor,
+                    reason,
+                    list(stages),
+                    bucketing,
+                    soak_seconds,
+                    msgspec.json.encode(settings or {}).decode(),
+                    rollout,
+                ],
             )
         ).fetchone()
     return msgspec.convert(row[0] if row else None, Rollout)
@@ -131,12 +139,21 @@ async def change(
     if not actor.strip():
         raise InvalidArgument("A change of the rollout is signed by somebody.", argument="actor")
     raw = await call(
-        connection, "change_rollout", event=event, actor=actor, reason=reason, evidence=evidence or {}, version=version, rollout=rollout
+        connection,
+        "change_rollout",
+        event=event,
+        actor=actor,
+        reason=reason,
+        evidence=evidence or {},
+        version=version,
+        rollout=rollout,
     )
     return msgspec.convert(raw, Rollout)
 
 
-async def log_of(connection: AsyncConnection, *, limit: int = 100, rollout: str = DEFAULT_ROLLOUT) -> list[LogEntry]:
+async def log_of(
+    connection: AsyncConnection, *, limit: int = 100, rollout: str = DEFAULT_ROLLOUT
+) -> list[LogEntry]:
     """What was done, newest first."""
     rows = await call_many(connection, "rollout_log_of", limit=limit, rollout=rollout)
     return [msgspec.convert(row, LogEntry) for row in rows]

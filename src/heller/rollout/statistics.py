@@ -24,7 +24,12 @@ class Rates:
 
     def __post_init__(self) -> None:
         """Refuse rates that no test can tell apart."""
-        if not 0 < self.good < self.bad < 1 or not 0 < self.false_alarm < 1 or not 0 < self.missed < 1 or self.drift_alarm <= 0:
+        if (
+            not 0 < self.good < self.bad < 1
+            or not 0 < self.false_alarm < 1
+            or not 0 < self.missed < 1
+            or self.drift_alarm <= 0
+        ):
             raise ValueError("rates must be 0 < good < bad < 1, errors within (0, 1), drift_alarm above 0")
 
     @property
@@ -68,7 +73,9 @@ class Evidence:
             decided = "breach" if llr >= rates.upper else "pass" if llr <= rates.lower else "undecided"
         # What happened before the gate is the gate's matter: the drift is counted from there.
         cusum = max(0.0, self.cusum + step) if self.decided != "undecided" else 0.0
-        return Evidence(llr, cusum, self.n + 1, self.k + failed, decided, self.drifted or cusum >= rates.drift_alarm)
+        return Evidence(
+            llr, cusum, self.n + 1, self.k + failed, decided, self.drifted or cusum >= rates.drift_alarm
+        )
 
 
 def weigh(outcomes: Sequence[bool], rates: Rates, *, start: Evidence | None = None) -> Evidence:

@@ -1,5 +1,6 @@
-"""Rows of the legacy history in heller's terms, by the same rules as the copy (``sql/bookings.sql``, ``sql/entries.sql``),
-so that an account that was handed over looks exactly as a copied one.
+"""Rows of the legacy history in heller's terms, by the same rules as the copy.
+
+Those are ``sql/bookings.sql`` and ``sql/entries.sql``, so that an account that was handed over looks exactly as a copied one.
 
 Pure: rows in, entries out; one user at a time.
 """
@@ -19,7 +20,10 @@ _CLASSES = (
     ("admin", r"^admin"),
     ("manual", r"\b(admin|manual|adjust|adjustment|correction|korrektur|kulanz)"),
     ("transfer", r"^transfer"),
-    ("usage", r"(usage|used|\buse\b|spend|spent|consum|debit|deduct|analys|match|improve|feature|resume|\bjob|verbrauch)"),
+    (
+        "usage",
+        r"(usage|used|\buse\b|spend|spent|consum|debit|deduct|analys|match|improve|feature|resume|\bjob|verbrauch)",
+    ),
 )
 _STATES = {
     "paid": {"paid", "credited", "completed", "complete", "succeeded", "success", "settled"},
@@ -31,6 +35,9 @@ _STATES = {
 _PROVIDER_KEYS = re.compile(r"\b((?:pi|cs|ch|in)_[A-Za-z0-9_]+)")
 _EVENTS = re.compile(r"\b(evt_[A-Za-z0-9_]+)")
 _PAYMENT_IDS = re.compile(r'"(?:payment_id|paymentId|payment)"\s*:\s*"?([^",}\]\s\\{[]+)')
+
+
+EARLIEST = datetime(1, 1, 1)  # noqa: DTZ001  # legacy times are compared as they stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +107,22 @@ class Canonical:
     merged: list[dict[str, Any]]
 
 
-def canonical(rows: Rows, *, system: str, credits_of_price: Mapping[tuple[int, str], int] | None = None) -> Canonical:
+def canonical(
+    rows: Rows, *, system: str, credits_of_price: Mapping[tuple[int, str], int] | None = None
+) -> Canonical:
     """The entries of one user: known rows are left out, rows of one business event become one entry."""
     payments = {row.id: row for row in rows.payments}
-    history = sorted(rows.history, key=lambda row: (row.created_at is None, row.created_at or datetime.min, len(row.id), row.id))
+    history = sorted(
+        rows.history,
+        key=lambda row: (row.created_at is None, row.created_at or EARLIEST, len(row.id), row.id),
+    )
     links = {row.place: _payment_of(row, rows.payments) for row in history}
     _link_by_event(history, links)
     merges = _merges(history, links)
     bookings: dict[str, HistoryRow] = {}
-    for row in sorted(history, key=lambda row: row.ledger):  # a booking in credit_transactions before one in the ledger
+    for row in sorted(
+        history, key=lambda row: row.ledger
+    ):  # a booking in credit_transactions before one in the ledger
         payment = links[row.place]
         if payment is not None and row.delta > 0 and row.place not in merges:
             bookings.setdefault(payment, row)
@@ -121,7 +135,11 @@ def canonical(rows: Rows, *, system: str, credits_of_price: Mapping[tuple[int, s
         if row.place not in rows.known and row.place not in merges
     ]  # fmt: skip
     taken = {
-        payment.id: -sum(row.delta for row in history if links[row.place] == payment.id and row.delta < 0 and row.place not in merges)
+        payment.id: -sum(
+            row.delta
+            for row in history
+            if links[row.place] == payment.id and row.delta < 0 and row.place not in merges
+        )
         for payment in rows.payments
     }
     return Canonical(
@@ -185,7 +203,9 @@ def _link_by_event(history: Sequence[HistoryRow], links: dict[tuple[str, str], s
     """A ledger row with the event of a linked transaction is of the same payment."""
     for row in history:
         if row.ledger and row.event and links[row.place] is None:
-            same = {links[o.place] for o in history if not o.ledger and o.event == row.event and links[o.place]}
+            same = {
+                links[o.place] for o in history if not o.ledger and o.event == row.event and links[o.place]
+            }
             if len(same) == 1:
                 links[row.place] = same.pop()
 
@@ -197,7 +217,9 @@ def _merges(
     merges: dict[tuple[str, str], tuple[str, str]] = {}
     groups: dict[tuple[str, bool, bool], list[HistoryRow]] = {}
     for row in history:
-        name = f"payment {links[row.place]}" if links[row.place] else f"event {row.event}" if row.event else None
+        name = (
+            f"payment {links[row.place]}" if links[row.place] else f"event {row.event}" if row.event else None
+        )
         if name:
             groups.setdefault((name, row.delta > 0, row.ledger), []).append(row)
     for (name, up, is_ledger), rows in groups.items():
@@ -273,7 +295,13 @@ def _legacy(text: str | None) -> dict[str, Any]:
 
 
 def _payment(
-    row: PaymentRow, booking: HistoryRow | None, *, taken: int, rows: Rows, key: str, prices: Mapping[tuple[int, str], int]
+    row: PaymentRow,
+    booking: HistoryRow | None,
+    *,
+    taken: int,
+    rows: Rows,
+    key: str,
+    prices: Mapping[tuple[int, str], int],
 ) -> dict[str, Any]:
     state = state_of(row.status, rows.statuses)
     currency = (row.currency or "").strip().upper() or None

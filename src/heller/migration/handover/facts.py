@@ -113,7 +113,11 @@ async def read_facts(
 ) -> tuple[dict[str, LegacyFacts], dict[str, OurFacts]]:
     """What both sides say of these users, each side in one snapshot."""
     main = legacy.layout.main_history
-    values: dict[str, Any] = {"users": list(users), "main": main.number if main else -1, "system": ours.system}
+    values: dict[str, Any] = {
+        "users": list(users),
+        "main": main.number if main else -1,
+        "system": ours.system,
+    }
     theirs = await (await legacy.connection.execute(sql.SQL(_LEGACY), values)).fetchall()
     mine = await (await ours.connection.execute(sql.SQL(_OURS), values)).fetchall()
     return {row[0]: LegacyFacts(*row) for row in theirs}, {row[0]: OurFacts(*row) for row in mine}

@@ -12,8 +12,14 @@ import psycopg
 from psycopg import AsyncConnection, sql
 
 from heller.database import call
-from heller.errors import Busy, HellerError, MigrationError
-from heller.migration.handover.guards import amount, function_statements, guard_statements, reference, trigger_names
+from heller.errors import Busy, MigrationError
+from heller.migration.handover.guards import (
+    amount,
+    function_statements,
+    guard_statements,
+    reference,
+    trigger_names,
+)
 from heller.migration.handover.layout import Layout, Part
 from heller.migration.handover.selftest import try_every_path
 from heller.migration.handover.taking_back import take_back_statements
@@ -85,7 +91,7 @@ async def install(
     """
     await _check_pairs(legacy, ours, layout)
     text = files("heller.migration.handover").joinpath("sql", "fence.sql").read_text("utf-8")
-    await _alone(legacy, sql.SQL(text))  # type: ignore[arg-type]  # our own text
+    await _alone(legacy, sql.SQL(text))
     await legacy.execute(
         "insert into heller_fence.settings (system, truth, fence_mode) values (%s, %s, %s)"
         " on conflict (one) do update set truth = excluded.truth, fence_mode = excluded.fence_mode",
@@ -95,9 +101,12 @@ async def install(
     for part in layout.rows:
         await _index(legacy, part)
     for part in layout.guarded:
-        for statement in guard_statements(layout, part):
+        for statement in guard_statements(part):
             await _alone(legacy, statement)
-    await _alone(legacy, sql.SQL("; ").join([*function_statements(layout), *await take_back_statements(legacy, layout)]))
+    await _alone(
+        legacy,
+        sql.SQL("; ").join([*function_statements(layout), *await take_back_statements(legacy, layout)]),
+    )
     await _build_rows(legacy, layout)
     await call(ours, "claim_homes", system=layout.system)
     return await status(legacy, layout, test=True)
@@ -111,14 +120,16 @@ async def status(legacy: AsyncConnection, layout: Layout, *, test: bool = False)
     problems = await _missing_triggers(legacy, layout)
     if test and not problems:
         problems += await try_every_path(legacy, layout)
-    users, away, strays, outbox, mode, _ = row if row else (0, 0, 0, 0, "refuse", None)
+    users, away, strays, outbox, mode, _ = row or (0, 0, 0, 0, "refuse", None)
     return FenceStatus(
         True, layout.mapping.shape, layout.truth, mode, users, away, strays, outbox,
         tuple(part.table.label for part in layout.guarded), tuple(problems),
     )  # fmt: skip
 
 
-async def remove(legacy: AsyncConnection, ours: AsyncConnection, layout: Layout, *, even_moved: bool = False) -> None:
+async def remove(
+    legacy: AsyncConnection, ours: AsyncConnection, layout: Layout, *, even_moved: bool = False
+) -> None:
     """Take the fence down. Users who are away keep no guard, so it is refused while there are any, unless ``even_moved``.
 
     Raises:
@@ -126,7 +137,9 @@ async def remove(legacy: AsyncConnection, ours: AsyncConnection, layout: Layout,
     """
     if not await is_installed(legacy):
         return
-    row = await (await legacy.execute("select count(*) from heller_fence.fence where epoch % 2 = 1")).fetchone()
+    row = await (
+        await legacy.execute("select count(*) from heller_fence.fence where epoch % 2 = 1")
+    ).fetchone()
     away = row[0] if row else 0
     if away and not even_moved:
         raise MigrationError(
@@ -135,7 +148,10 @@ async def remove(legacy: AsyncConnection, ours: AsyncConnection, layout: Layout,
         )
     for part in layout.guarded:
         for name in trigger_names(part):
-            await _alone(legacy, sql.SQL("drop trigger if exists {} on {}").format(sql.Identifier(name), part.identifier))
+            await _alone(
+                legacy,
+                sql.SQL("drop trigger if exists {} on {}").format(sql.Identifier(name), part.identifier),
+            )
     for part in layout.rows:
         await legacy.execute(sql.SQL("drop index concurrently if exists {}").format(_index_name(part)))
     await _alone(legacy, sql.SQL("drop schema heller_fence cascade"))
@@ -171,7 +187,7 @@ async def _check_pairs(legacy: AsyncConnection, ours: AsyncConnection, layout: L
         )
 
 
-async def _alone(legacy: AsyncConnection, statement: sql.Composable) -> None:
+async def _alone(legacy: AsyncConnection, statement: sql.SQL | sql.Composed) -> None:
     """One change of the schema in its own transaction, waiting at most two seconds for locks, again and again."""
     for attempt in range(TRIES):
         try:
@@ -214,8 +230,9 @@ async def _index(legacy: AsyncConnection, part: Part) -> None:
 
 
 async def _learn_aliases(legacy: AsyncConnection, ours: AsyncConnection, layout: Layout) -> None:
-    """Further names of users, from the identities that the copy resolved. A name that is another user's id is not one,
-    unless the copy merged that user.
+    """Further names of users, from the identities that the copy resolved.
+
+    A name that is another user's id is not one, unless the copy merged that user.
     """
     users = layout.users
     learn = sql.SQL(
@@ -273,12 +290,15 @@ async def _missing_triggers(legacy: AsyncConnection, layout: Layout) -> list[str
     for part in layout.guarded:
         rows = await (
             await legacy.execute(
-                "select tgname, tgenabled::text from pg_trigger where tgrelid = %s::regclass", [part.identifier.as_string(legacy)]
+                "select tgname, tgenabled::text from pg_trigger where tgrelid = %s::regclass",
+                [part.identifier.as_string(legacy)],
             )
         ).fetchall()
-        there = dict(rows)
+        there: dict[str, Any] = dict(rows)
         problems += [
-            f"{part.table.label} has no trigger {name}" if name not in there else f"the trigger {name} of {part.table.label} is not ENABLE ALWAYS"
+            f"{part.table.label} has no trigger {name}"
+            if name not in there
+            else f"the trigger {name} of {part.table.label} is not ENABLE ALWAYS"
             for name in trigger_names(part)
             if there.get(name) != "A"
         ]

@@ -164,13 +164,15 @@ def column_field(part: Part, name: str) -> str:
     return next(field for field, column in part.mapping.columns.items() if column == name)
 
 
-def guard_statements(layout: Layout, part: Part) -> list[sql.Composed]:
+def guard_statements(part: Part) -> list[sql.Composed]:
     """The guard of one table and its triggers."""
     new, old = sql.SQL("new"), sql.SQL("old")
     if part.name == "users":
         has = part.has("balance")
         updated: sql.Composable = (
-            sql.SQL("coalesce(new.{b}, 0) - coalesce(old.{b}, 0)").format(b=part.quoted("balance")) if has else sql.SQL("0")
+            sql.SQL("coalesce(new.{b}, 0) - coalesce(old.{b}, 0)").format(b=part.quoted("balance"))
+            if has
+            else sql.SQL("0")
         )
         inserted: sql.Composable = sql.SQL("0")
     elif part.name == "payments":
@@ -190,23 +192,37 @@ def guard_statements(layout: Layout, part: Part) -> list[sql.Composed]:
         if part.has("balance"):
             moved.append(sql.SQL("old.{c} is distinct from new.{c}").format(c=part.quoted("balance")))
         statements += [
-            _trigger(part, "", sql.SQL("before update"), when=sql.SQL("when ({})").format(sql.SQL(" or ").join(moved))),
+            _trigger(
+                part,
+                "",
+                sql.SQL("before update"),
+                when=sql.SQL("when ({})").format(sql.SQL(" or ").join(moved)),
+            ),
             _trigger(part, "_delete", sql.SQL("before delete")),
         ]
-        balance = sql.SQL("coalesce(new.{}, 0)").format(part.quoted("balance")) if part.has("balance") else sql.SQL("0")
+        balance = (
+            sql.SQL("coalesce(new.{}, 0)").format(part.quoted("balance"))
+            if part.has("balance")
+            else sql.SQL("0")
+        )
         statements.append(sql.SQL(_NEW_USER).format(id=part.quoted("id"), balance=balance))
         statements.append(_trigger(part, "_new", sql.SQL("after insert"), function="new_user"))
     else:
         statements.append(_trigger(part, "", sql.SQL("before insert or update or delete")))
     statements.append(
-        _trigger(part, "_truncate", sql.SQL("before truncate"), function="no_truncate", each=sql.SQL("statement"))
+        _trigger(
+            part, "_truncate", sql.SQL("before truncate"), function="no_truncate", each=sql.SQL("statement")
+        )
     )
     return statements
 
 
 def trigger_names(part: Part) -> list[str]:
     """The triggers a guarded table has."""
-    return [TRIGGER + end for end in (["", "_delete", "_new", "_truncate"] if part.name == "users" else ["", "_truncate"])]
+    return [
+        TRIGGER + end
+        for end in (["", "_delete", "_new", "_truncate"] if part.name == "users" else ["", "_truncate"])
+    ]
 
 
 def _trigger(
@@ -236,7 +252,9 @@ def function_statements(layout: Layout) -> list[sql.Composed]:
         for part in layout.rows
     )  # fmt: skip
     if not layout.rows:
-        parts = sql.SQL("select null::text, null::smallint, null::text, null::bigint, null::bigint where false").format()
+        parts = sql.SQL(
+            "select null::text, null::smallint, null::text, null::bigint, null::bigint where false"
+        ).format()
     return [
         sql.SQL("drop function if exists heller_fence.look(text[]), heller_fence.balances(text[])").format(),
         sql.SQL(_LOOK).format(parts=parts),
@@ -261,7 +279,7 @@ def _balances(layout: Layout) -> sql.Composed:
             name=main.typed("user_ref", sql.SQL("n.name")),
         )  # fmt: skip
     users = layout.users
-    history = sql.SQL("0")
+    history: sql.Composable = sql.SQL("0")
     if layout.main_history:  # a balance that is missing is what the history says, as the copy recommends
         history = sql.SQL(
             "(select coalesce(sum(k.delta), 0)::bigint from heller_fence.look(array[n.user_id]) k where k.source = {})"

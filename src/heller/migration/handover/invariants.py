@@ -90,12 +90,15 @@ class Invariants:
             "ok": self.ok,
             "users": self.users,
             "homes": self.at_home,
-            "conservation": asdict(self.conservation) | {"difference": self.conservation.difference, "line": self.conservation.line()},
+            "conservation": asdict(self.conservation)
+            | {"difference": self.conservation.difference, "line": self.conservation.line()},
             "breaches": [asdict(breach) for breach in self.breaches],
         }
 
 
-async def check_invariants(sides: Sides, *, strict: bool = False, users: Sequence[str] | None = None) -> Invariants:
+async def check_invariants(
+    sides: Sides, *, strict: bool = False, users: Sequence[str] | None = None
+) -> Invariants:
     """Check every invariant of every user (or of these).
 
     Args:
@@ -110,7 +113,12 @@ async def check_invariants(sides: Sides, *, strict: bool = False, users: Sequenc
         await _check_waiting(sides, result)
     if result.conservation.difference:
         result.breaches.append(
-            Breach("I2", "", f"the whole does not add up: {result.conservation.line()}", result.conservation.difference)
+            Breach(
+                "I2",
+                "",
+                f"the whole does not add up: {result.conservation.line()}",
+                result.conservation.difference,
+            )
         )
     return result
 
@@ -121,7 +129,8 @@ async def _pages(sides: Sides) -> AsyncIterator[list[str]]:
     while True:
         theirs = await (
             await sides.legacy.connection.execute(
-                "select user_id from heller_fence.fence where user_id > %s and not stray order by user_id limit %s", [after, PAGE_USERS]
+                "select user_id from heller_fence.fence where user_id > %s and not stray order by user_id limit %s",
+                [after, PAGE_USERS],
             )
         ).fetchall()
         mine = await (
@@ -163,17 +172,31 @@ def _breaches(user: str, t: LegacyFacts | None, m: OurFacts | None, *, strict: b
     """What is wrong with one user."""
     if t is None or t.epoch is None:
         if m is not None and m.epoch is not None and m.epoch > 0 and m.has_home:
-            return [Breach("I1", user, "has moved, and the legacy database has no fence row: restored or removed?")]
+            return [
+                Breach(
+                    "I1", user, "has moved, and the legacy database has no fence row: restored or removed?"
+                )
+            ]
         return []
     if m is None:
-        return [] if t.epoch <= 1 else [Breach("I1", user, f"the legacy database is at epoch {t.epoch}, heller never had the account")]
+        return (
+            []
+            if t.epoch <= 1
+            else [
+                Breach("I1", user, f"the legacy database is at epoch {t.epoch}, heller never had the account")
+            ]
+        )
     ours = 0 if m.epoch is None and not m.from_legacy else m.epoch
     found: list[Breach] = []
     if ours is None:
-        found.append(Breach("I1", user, "was copied and can be spent in both systems: run fence install again"))
+        found.append(
+            Breach("I1", user, "was copied and can be spent in both systems: run fence install again")
+        )
         ours = 0
     if (t.epoch % 2 == 0 and ours % 2 == 1) or abs(t.epoch - ours) > 1:
-        found.append(Breach("I1", user, f"two owners: the legacy database is at epoch {t.epoch}, heller at {ours}"))
+        found.append(
+            Breach("I1", user, f"two owners: the legacy database is at epoch {t.epoch}, heller at {ours}")
+        )
     found += _own_breaches(user, t, m, ours)
     if t.epoch % 2 == 1 and t.statement_digest != t.digest:
         found.append(Breach("I5", user, "was changed in the legacy database after it was sealed there"))
@@ -186,18 +209,38 @@ def _own_breaches(user: str, t: LegacyFacts, m: OurFacts, ours: int) -> list[Bre
     """What is wrong with heller's side of one user."""
     found: list[Breach] = []
     if m.posted != m.total:
-        found.append(Breach("I4", user, f"heller's balance is {m.posted} and its transactions sum to {m.total}", m.posted - m.total))
+        found.append(
+            Breach(
+                "I4",
+                user,
+                f"heller's balance is {m.posted} and its transactions sum to {m.total}",
+                m.posted - m.total,
+            )
+        )
     if m.twice is not None:
         found.append(Breach("I3", user, f"payment {m.twice} was credited twice"))
     if ours % 2 == 1 and m.our_balance is not None and m.posted != m.our_balance + m.since:
         gap = m.posted - m.our_balance - m.since
-        found.append(Breach("I2", user, f"{gap:+} credits since it came to heller that no transaction explains", gap))
+        found.append(
+            Breach("I2", user, f"{gap:+} credits since it came to heller that no transaction explains", gap)
+        )
     if ours > 0 and ours % 2 == 0 and not m.is_refused:
         if m.statement_balance != m.posted or m.last_seq != m.seen_seq:
-            found.append(Breach("I5", user, "was changed in heller after it was sealed here", m.posted - (m.statement_balance or 0)))
+            found.append(
+                Breach(
+                    "I5",
+                    user,
+                    "was changed in heller after it was sealed here",
+                    m.posted - (m.statement_balance or 0),
+                )
+            )
         if t.epoch == ours and t.carried_rows != m.known_to_legacy:
             found.append(
-                Breach("I6", user, f"{m.known_to_legacy} transactions of heller were returned and {t.carried_rows} are in the legacy history")
+                Breach(
+                    "I6",
+                    user,
+                    f"{m.known_to_legacy} transactions of heller were returned and {t.carried_rows} are in the legacy history",
+                )
             )
     return found
 
@@ -218,7 +261,9 @@ def _drift(t: LegacyFacts, m: OurFacts | None, ours: int) -> int:
     """What the old system had beyond opening and rows while it was the owner: changes it made without writing a row."""
     home, credits = _owned(t, m, ours)
     own = m.own if m is not None else 0
-    if home == "heller" and m is not None and m.legacy_balance is not None:  # as of the move here; later changes are I2's
+    if (
+        home == "heller" and m is not None and m.legacy_balance is not None
+    ):  # as of the move here; later changes are I2's
         credits, own = m.legacy_balance, own - m.since
     return credits - (t.opening_balance or 0) - t.born - own
 
@@ -246,7 +291,21 @@ def _count(result: Invariants, t: LegacyFacts | None, m: OurFacts | None) -> Non
 
 async def _check_waiting(sides: Sides, result: Invariants) -> None:
     """I3 and I6 for what waits outside the ledger: deliveries of payments, purchases in the outbox."""
-    for event, status, detail in await (await sides.ours.connection.execute(_UNCREDITED, [UNCREDITED_MINUTES])).fetchall():
-        result.breaches.append(Breach("I3", event, f"a delivery is {status} for more than {UNCREDITED_MINUTES} minutes: {detail}"))
-    for number, user in await (await sides.legacy.connection.execute(_UNDRAINED, [UNCREDITED_MINUTES])).fetchall():
-        result.breaches.append(Breach("I6", user, f"purchase {number} waits in the outbox for more than {UNCREDITED_MINUTES} minutes"))
+    for event, status, detail in await (
+        await sides.ours.connection.execute(_UNCREDITED, [UNCREDITED_MINUTES])
+    ).fetchall():
+        result.breaches.append(
+            Breach(
+                "I3", event, f"a delivery is {status} for more than {UNCREDITED_MINUTES} minutes: {detail}"
+            )
+        )
+    for number, user in await (
+        await sides.legacy.connection.execute(_UNDRAINED, [UNCREDITED_MINUTES])
+    ).fetchall():
+        result.breaches.append(
+            Breach(
+                "I6",
+                user,
+                f"purchase {number} waits in the outbox for more than {UNCREDITED_MINUTES} minutes",
+            )
+        )

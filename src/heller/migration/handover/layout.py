@@ -43,12 +43,12 @@ class Column:
 
     @property
     def is_json(self) -> bool:
-        """json or jsonb."""
+        """Json or jsonb."""
         return self.base in {"json", "jsonb"}
 
     @property
     def is_text(self) -> bool:
-        """text or varchar."""
+        """Text or varchar."""
         return self.base in {"text", "character varying", "character"}
 
 
@@ -93,15 +93,19 @@ class Part:
         column = self.column(field)
         if column.base in {"integer", "bigint", "smallint"}:
             digits = 18 if column.base == "bigint" else 9
-            shape = "^-?[0-9]{1,%d}$" % (4 if column.base == "smallint" else digits)
+            shape = f"^-?[0-9]{{1,{4 if column.base == 'smallint' else digits}}}$"
         elif column.base == "uuid":
             shape = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
         elif column.is_text:
             return sql.SQL("({})").format(text)
         else:
-            raise SourceError(f"{self.label}.{column.name} is of type {column.type}; ids are integers, text or uuid.")
+            raise SourceError(
+                f"{self.label}.{column.name} is of type {column.type}; ids are integers, text or uuid."
+            )
         return sql.SQL("(case when {t} ~ {shape} then ({t})::{type} end)").format(
-            t=text, shape=sql.Literal(shape), type=sql.SQL(column.base)  # type: ignore[arg-type]  # from the catalogue
+            t=text,
+            shape=sql.Literal(shape),
+            type=sql.SQL(column.base),
         )
 
 
@@ -136,10 +140,15 @@ class Layout:
     @property
     def main_history(self) -> Part | None:
         """Where returned transactions are written: the history that is the truth, else credit_transactions, else the ledger."""
-        return next((part for part in self.histories if part.name == self.truth), self.histories[0] if self.histories else None)
+        return next(
+            (part for part in self.histories if part.name == self.truth),
+            self.histories[0] if self.histories else None,
+        )
 
 
-async def read_layout(connection: AsyncConnection, *, mapping: Path | None = None, truth: str = "balance") -> Layout:
+async def read_layout(
+    connection: AsyncConnection, *, mapping: Path | None = None, truth: str = "balance"
+) -> Layout:
     """Recognise the legacy database behind ``connection``.
 
     Raises:
@@ -158,7 +167,9 @@ async def read_layout(connection: AsyncConnection, *, mapping: Path | None = Non
                 f"{table.label} is not an ordinary table; a fence needs a trigger on each row.",
                 hint="Name the underlying table in the mapping, or move everybody at once with migrate run.",
             )
-        if item.part in GUARDED and ("id" not in item.columns or (item.part != "users" and "user_ref" not in item.columns)):
+        if item.part in GUARDED and (
+            "id" not in item.columns or (item.part != "users" and "user_ref" not in item.columns)
+        ):
             raise SourceError(f"{table.label} needs columns for id and user to be guarded.")
         part = Part(number, item, table, await _columns(connection, table))
         parts.setdefault(item.part, []).append(part)
@@ -173,7 +184,20 @@ async def read_layout(connection: AsyncConnection, *, mapping: Path | None = Non
     )  # fmt: skip
 
 
+def _column(  # noqa: PLR0917  # one row of the catalogue, in its order
+    name: str,
+    type_name: str,
+    base: str,
+    not_null: bool,
+    has_default: bool,
+    is_generated: bool,
+    labels: list[str],
+    length: int | None,
+) -> Column:
+    return Column(name, type_name, base, not_null, has_default, is_generated, tuple(labels), length)
+
+
 async def _columns(connection: AsyncConnection, table: Table) -> dict[str, Column]:
     name = sql.Identifier(table.schema, table.name).as_string(connection)
     rows = await (await connection.execute(_COLUMNS, [name])).fetchall()
-    return {row[0]: Column(*row[:6], tuple(row[6]), row[7]) for row in rows}
+    return {row[0]: _column(*row) for row in rows}

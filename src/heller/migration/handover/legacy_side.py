@@ -70,7 +70,9 @@ class LegacySide:
     async def look(self, users: Sequence[str]) -> dict[str, Seen]:
         """Every row of these users, by place, with a digest of all of them."""
         seen = {user: Seen() for user in users}
-        rows = await self._all("select user_id, source, id, delta, hash from heller_fence.look(%s)", [list(users)])
+        rows = await self._all(
+            "select user_id, source, id, delta, hash from heller_fence.look(%s)", [list(users)]
+        )
         for user, source, row, delta, row_hash in rows:
             seen[user].rows[self._parts[source].label, row] = delta or 0
             seen[user].digest += row_hash
@@ -119,7 +121,10 @@ class LegacySide:
             for ref, row in await self._rows_of(part, list(names), skipped):
                 user = names.get(ref)
                 if user is not None:
-                    (result[user].payments if isinstance(row, PaymentRow) else result[user].history).append(row)  # type: ignore[arg-type]
+                    if isinstance(row, PaymentRow):
+                        result[user].payments.append(row)
+                    else:
+                        result[user].history.append(row)
         return await self._with_admins(result)
 
     async def take_back(self, statements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -136,7 +141,11 @@ class LegacySide:
         """The epochs of these users, or of all who ever moved."""
         if users is None:
             return dict(await self._all("select user_id, epoch from heller_fence.fence where epoch > 0", []))
-        return dict(await self._all("select user_id, epoch from heller_fence.fence where user_id = any(%s)", [list(users)]))
+        return dict(
+            await self._all(
+                "select user_id, epoch from heller_fence.fence where user_id = any(%s)", [list(users)]
+            )
+        )
 
     async def find(self, name: str) -> str | None:
         """The user meant by an id or another name."""
@@ -146,16 +155,20 @@ class LegacySide:
         users = self.layout.users
         if not users.has("email"):
             return None
-        query = sql.SQL("select heller_fence.user_of({id}::text) from {t} where lower({e}) = lower(%s)").format(
-            id=users.quoted("id"), t=users.identifier, e=users.quoted("email")
-        )
+        query = sql.SQL(
+            "select heller_fence.user_of({id}::text) from {t} where lower({e}) = lower(%s)"
+        ).format(id=users.quoted("id"), t=users.identifier, e=users.quoted("email"))
         found = {row[0] for row in await (await self.connection.execute(query, [name])).fetchall()}
         return str(found.pop()) if len(found) == 1 else None
 
     async def users(self, *, away: bool) -> AsyncIterator[tuple[str, str]]:
         """Users with their e-mails (or ids): those at home here, or those away. Pages by id; memory stays constant."""
         users = self.layout.users
-        email = sql.SQL("u.{}::text").format(users.quoted("email")) if users.has("email") else sql.SQL("null::text")
+        email = (
+            sql.SQL("u.{}::text").format(users.quoted("email"))
+            if users.has("email")
+            else sql.SQL("null::text")
+        )
         query = sql.SQL(
             "select f.user_id, {email} from heller_fence.fence f left join {t} u on u.{id} = {me}"
             " where f.user_id > %s and f.epoch %% 2 = {parity} and not f.stray order by f.user_id limit {n}"
@@ -176,30 +189,45 @@ class LegacySide:
         for part in self.layout.rows:
             ids = [row for label, row in wanted if label == part.label]
             if ids:
-                query = sql.SQL("select {id}::text from {t} where {id}::text = any(%s)").format(id=part.quoted("id"), t=part.identifier)
-                there |= {(part.label, row[0]) for row in await (await self.connection.execute(query, [ids])).fetchall()}
+                query = sql.SQL("select {id}::text from {t} where {id}::text = any(%s)").format(
+                    id=part.quoted("id"), t=part.identifier
+                )
+                there |= {
+                    (part.label, row[0])
+                    for row in await (await self.connection.execute(query, [ids])).fetchall()
+                }
         return there
 
     async def _with_admins(self, read: dict[str, Read]) -> dict[str, Read]:
         """Who booked by hand, and what they said."""
         part = self.layout.admin
-        wanted = {row.admin_ref for found in read.values() for row in found.history if row.admin_ref is not None}
+        wanted = {
+            row.admin_ref for found in read.values() for row in found.history if row.admin_ref is not None
+        }
         if part is None or not wanted:
             return read
         select = _escaped(source_select(part.mapping, part.table, part.number).as_string(self.connection))
         where = sql.SQL(" where {}::text = any (%s)").format(part.quoted("id"))
         columns = staged_columns(part.mapping)
         rows = await (await self.connection.execute(select + where, [list(wanted)])).fetchall()
-        said = {row["id"]: (row["actor_ref"], row["comment"]) for row in (dict(zip(columns, row, strict=True)) for row in rows)}
+        said = {
+            row["id"]: (row["actor_ref"], row["comment"])
+            for row in (dict(zip(columns, row, strict=True)) for row in rows)
+        }
         return {
-            user: Read(found.payments, [_said(row, said) for row in found.history]) for user, found in read.items()
+            user: Read(found.payments, [_said(row, said) for row in found.history])
+            for user, found in read.items()
         }
 
     async def _names(self, users: Sequence[str]) -> dict[str, str]:
-        rows = await self._all("select name, user_id from heller_fence.aliases where user_id = any(%s)", [list(users)])
+        rows = await self._all(
+            "select name, user_id from heller_fence.aliases where user_id = any(%s)", [list(users)]
+        )
         return {user: user for user in users} | dict(rows)
 
-    async def _rows_of(self, part: Part, names: list[str], skipped: list[str]) -> list[tuple[str, PaymentRow | HistoryRow]]:
+    async def _rows_of(
+        self, part: Part, names: list[str], skipped: list[str]
+    ) -> list[tuple[str, PaymentRow | HistoryRow]]:
         where = sql.SQL(" where {ref} = any (array(select {name} from unnest(%s::text[]) n (name)))").format(
             ref=part.quoted("user_ref"), name=part.typed("user_ref", sql.SQL("n.name"))
         )
@@ -207,20 +235,26 @@ class LegacySide:
         if skipped and part.name != "payments":
             where += sql.SQL(" and {}::text <> all (%s)").format(part.quoted("id"))
             values.append(skipped)
-        query = _escaped(source_select(part.mapping, part.table, part.number).as_string(self.connection)) + where
+        query = (
+            _escaped(source_select(part.mapping, part.table, part.number).as_string(self.connection)) + where
+        )
         columns = staged_columns(part.mapping)
         rows = await (await self.connection.execute(query, values)).fetchall()
-        return [(ref, row) for ref, row in (_canonical(part, dict(zip(columns, row, strict=True))) for row in rows) if row is not None]
+        return [
+            (ref, row)
+            for ref, row in (_canonical(part, dict(zip(columns, row, strict=True))) for row in rows)
+            if row is not None
+        ]
 
     async def _statements(self, query: str, values: list[Any]) -> list[Sealed]:
         return [Sealed(*row) for row in await self._all(query, values)]
 
     async def _all(self, query: str, values: Any) -> list[tuple[Any, ...]]:
-        return await (await self.connection.execute(query, values)).fetchall()  # type: ignore[arg-type]  # our own texts
+        return await (await self.connection.execute(query, values)).fetchall()
 
 
 def _escaped(text: str) -> sql.SQL:
-    return sql.SQL(text.replace("%", "%%"))  # type: ignore[arg-type]  # composed by the copy; its literals may hold %
+    return sql.SQL(text.replace("%", "%%"))
 
 
 def _canonical(part: Part, row: dict[str, Any]) -> tuple[str, PaymentRow | HistoryRow | None]:

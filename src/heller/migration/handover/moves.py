@@ -41,7 +41,9 @@ class Coordinator:
         await self.ours.claim(users)
         prepared = await self.prepare(users)
         sound = [user for user in users if not prepared[user].problem]
-        outcomes = [Outcome(user, "skipped", prepared[user].problem) for user in users if prepared[user].problem]
+        outcomes = [
+            Outcome(user, "skipped", prepared[user].problem) for user in users if prepared[user].problem
+        ]
         started = time.perf_counter()
         self._reached("legacy.before_seal")
         sealed = await self.legacy.seal(sound) if sound else []
@@ -49,12 +51,22 @@ class Coordinator:
         done = {s.user for s in sealed}
         epochs = await self.legacy.epochs([user for user in sound if user not in done])
         for user, epoch in epochs.items():
-            outcomes.append(Outcome(user, "known" if epoch % 2 else "busy", "" if epoch % 2 else "in use at this instant"))
-        outcomes += [Outcome(user, "skipped", "no such user") for user in sound if user not in done and user not in epochs]
+            outcomes.append(
+                Outcome(user, "known" if epoch % 2 else "busy", "" if epoch % 2 else "in use at this instant")
+            )
+        outcomes += [
+            Outcome(user, "skipped", "no such user")
+            for user in sound
+            if user not in done and user not in epochs
+        ]
         return outcomes + await self.activate(sealed, prepared=prepared, started=started)
 
     async def activate(
-        self, sealed: Sequence[Sealed], *, prepared: dict[str, Prepared] | None = None, started: float | None = None
+        self,
+        sealed: Sequence[Sealed],
+        *,
+        prepared: dict[str, Prepared] | None = None,
+        started: float | None = None,
     ) -> list[Outcome]:
         """Bring sealed users to heller. Repeating it, by anybody, has the same result."""
         if not sealed:
@@ -76,14 +88,23 @@ class Coordinator:
                 continue
             statements.append(
                 work.statement
-                | {"account": s.user, "epoch": s.epoch, "balance": s.balance, "digest": s.digest, "sealed_at": s.sealed_at.isoformat()}
+                | {
+                    "account": s.user,
+                    "epoch": s.epoch,
+                    "balance": s.balance,
+                    "digest": s.digest,
+                    "sealed_at": s.sealed_at.isoformat(),
+                }
             )
         self._reached("heller.before_activate")
         results = await self.ours.activate(statements) if statements else []
         self._reached("heller.activated")
         frozen = time.perf_counter() - started if started is not None else 0.0
         return outcomes + [
-            Outcome(r["account"], r["outcome"], r.get("reason", ""), frozen if r["outcome"] == "moved" else 0.0) for r in results
+            Outcome(
+                r["account"], r["outcome"], r.get("reason", ""), frozen if r["outcome"] == "moved" else 0.0
+            )
+            for r in results
         ]
 
     async def send_back(self, accounts: Sequence[str]) -> list[Outcome]:
@@ -101,7 +122,11 @@ class Coordinator:
             "draining": "waits for open holds",
         }
         outcomes = [
-            Outcome(r["account"], words.get(r["outcome"], r["outcome"]), reasons.get(r["outcome"], r.get("reason", "")))
+            Outcome(
+                r["account"],
+                words.get(r["outcome"], r["outcome"]),
+                reasons.get(r["outcome"], r.get("reason", "")),
+            )
             for r in results
             if r["outcome"] != "sealed"
         ]
@@ -121,7 +146,10 @@ class Coordinator:
         if received:
             await self.ours.confirm(received)
         return [
-            Outcome(r["account"], r["outcome"], r.get("reason", ""), frozen if r["outcome"] == "returned" else 0.0) for r in results
+            Outcome(
+                r["account"], r["outcome"], r.get("reason", ""), frozen if r["outcome"] == "returned" else 0.0
+            )
+            for r in results
         ]
 
     async def refuse(self, users: Sequence[str]) -> list[Outcome]:
@@ -133,7 +161,9 @@ class Coordinator:
         )
         self._reached("heller.refused")
         refused = [r["account"] for r in results if r["outcome"] == "refused"]
-        stale = [Outcome(r["account"], "known", "has moved already") for r in results if r["outcome"] != "refused"]
+        stale = [
+            Outcome(r["account"], "known", "has moved already") for r in results if r["outcome"] != "refused"
+        ]
         return stale + await self.take_back(refused)
 
     async def recover(self, users: Sequence[str]) -> list[Outcome]:
@@ -147,7 +177,13 @@ class Coordinator:
             elif here == there + 1 and here % 2 == 0:
                 back.append(user)
             elif abs(here - there) > 1 or (here % 2 == 1 and there % 2 == 0):
-                outcomes.append(Outcome(user, "quarantined", f"two owners: the legacy database is at epoch {there}, heller at {here}"))
+                outcomes.append(
+                    Outcome(
+                        user,
+                        "quarantined",
+                        f"two owners: the legacy database is at epoch {there}, heller at {here}",
+                    )
+                )
             elif here == there and here % 2 == 0 and here > 0:
                 await self.ours.confirm([{"account": user, "epoch": here}])
         if forward:
@@ -165,20 +201,33 @@ class Coordinator:
         known = await self.ours.known(users)
         nothing = Carried(frozenset(), {})
         unknown = {
-            user: {place for place, delta in seen[user].rows.items() if delta} - known[user].rows.keys() - carried.get(user, nothing).rows
+            user: {place for place, delta in seen[user].rows.items() if delta}
+            - known[user].rows.keys()
+            - carried.get(user, nothing).rows
             for user in users
         }
         beside = await self.ours.beside(place for places in unknown.values() for place in places)
-        gone = {place for user in users for place in known[user].rows if place not in seen[user].rows and _is_row(place, self.legacy)}
+        gone = {
+            place
+            for user in users
+            for place in known[user].rows
+            if place not in seen[user].rows and _is_row(place, self.legacy)
+        }
         elsewhere = await self.legacy.exist(gone) if gone else set()
-        skipped = {row for user in users for (label, row) in known[user].rows.keys() | carried.get(user, nothing).rows}
+        skipped = {
+            row
+            for user in users
+            for (label, row) in known[user].rows.keys() | carried.get(user, nothing).rows
+        }
         rows = await self.legacy.read(users, without=_safe(skipped, unknown, beside))
-        whole = [user for user in users if _needs_all(rows[user], known[user], carried.get(user, nothing), beside)]
+        whole = [
+            user for user in users if _needs_all(rows[user], known[user], carried.get(user, nothing), beside)
+        ]
         if whole:
             rows |= await self.legacy.read(whole)
         return {
             user: self._work(
-                user, seen[user], known[user], carried=carried.get(user, nothing), read=rows[user], beside=beside,
+                seen[user], known[user], carried=carried.get(user, nothing), read=rows[user], beside=beside,
                 is_whole=user in whole, gone=gone - elsewhere, elsewhere=elsewhere,
             )
             for user in users
@@ -186,7 +235,6 @@ class Coordinator:
 
     def _work(
         self,
-        user: str,
         seen: Seen,
         known: Known,
         *,
@@ -199,8 +247,10 @@ class Coordinator:
     ) -> Prepared:
         labels = {part.label for part in self.legacy.layout.rows}
         mine = {place: delta for place, delta in known.rows.items() if place[0] in labels}
-        problem = _problem(user, seen, mine, gone=gone)
-        settled = {place for place, (_, _, version) in known.payments.items() if version > 0} | carried.payments.keys()
+        problem = _problem(seen, mine, gone=gone)
+        settled = {
+            place for place, (_, _, version) in known.payments.items() if version > 0
+        } | carried.payments.keys()
         found = canonical(
             Rows(
                 read.payments if is_whole else [], read.history, frozenset(mine.keys() | carried.rows | beside),
@@ -209,7 +259,13 @@ class Coordinator:
             ),
             system=self.legacy.layout.system, credits_of_price=self._prices,
         )  # fmt: skip
-        entries = [] if problem else [entry for entry in found.entries if (entry["source_table"], entry["source_id"]) in seen.rows]
+        entries = (
+            []
+            if problem
+            else [
+                entry for entry in found.entries if (entry["source_table"], entry["source_id"]) in seen.rows
+            ]
+        )
         return Prepared(
             seen,
             {
@@ -229,17 +285,21 @@ def _is_row(place: tuple[str, str], legacy: LegacySide) -> bool:
     return any(place[0] == part.label for part in legacy.layout.rows)
 
 
-def _safe(skipped: set[str], unknown: dict[str, set[tuple[str, str]]], beside: set[tuple[str, str]]) -> set[str]:
+def _safe(
+    skipped: set[str], unknown: dict[str, set[tuple[str, str]]], beside: set[tuple[str, str]]
+) -> set[str]:
     """Ids to leave out of the reading: never one that is unknown in another table."""
     wanted = {place[1] for places in unknown.values() for place in places if place not in beside}
     return (skipped | {row for _, row in beside}) - wanted
 
 
-def _problem(user: str, seen: Seen, mine: dict[tuple[str, str], int], *, gone: set[tuple[str, str]]) -> str:
+def _problem(seen: Seen, mine: dict[tuple[str, str], int], *, gone: set[tuple[str, str]]) -> str:
     lost = sorted(place for place in mine if place in gone)
     if lost:
         return f"{lost[0][0]} {lost[0][1]} was copied and is no longer in the legacy database"
-    changed = sorted(place for place, delta in mine.items() if place in seen.rows and seen.rows[place] != delta)
+    changed = sorted(
+        place for place, delta in mine.items() if place in seen.rows and seen.rows[place] != delta
+    )
     if changed:
         table, row = changed[0]
         return f"{table} {row} was copied as {mine[changed[0]]} credits and is {seen.rows[changed[0]]} now"
@@ -248,7 +308,11 @@ def _problem(user: str, seen: Seen, mine: dict[tuple[str, str], int], *, gone: s
 
 def _needs_all(read: Read, known: Known, carried: Carried, beside: set[tuple[str, str]]) -> bool:
     """True when more than plain usage is new: then payments and bookings are worked out from all rows."""
-    news = [row for row in read.history if row.place not in known.rows and row.place not in carried.rows and row.place not in beside]
+    news = [
+        row
+        for row in read.history
+        if row.place not in known.rows and row.place not in carried.rows and row.place not in beside
+    ]
     if any(row.delta > 0 or row.ledger or row.payment_ref or row.event for row in news):
         return True
     for payment in read.payments:
@@ -258,7 +322,10 @@ def _needs_all(read: Read, known: Known, carried: Carried, beside: set[tuple[str
             return True
         if there is not None and there[2] == 0 and _has_changed(payment.status, there[1]):
             return True
-    return any(row.delta < 0 and ("refund" in (row.reason or "").lower() or "charge" in (row.reason or "").lower()) for row in news)
+    return any(
+        row.delta < 0 and ("refund" in (row.reason or "").lower() or "charge" in (row.reason or "").lower())
+        for row in news
+    )
 
 
 def _has_changed(status: str | None, state: str) -> bool:

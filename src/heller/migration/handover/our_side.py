@@ -59,7 +59,7 @@ class OurSide:
         if not wanted:
             return set()
         tables, ids = (list(column) for column in zip(*wanted, strict=True))
-        return set(await self._all(_BESIDE, {"tables": tables, "ids": ids, "system": self.system}))  # type: ignore[arg-type]
+        return set(await self._all(_BESIDE, {"tables": tables, "ids": ids, "system": self.system}))
 
     async def prices(self) -> dict[tuple[int, str], int]:
         """How many credits each price brought, as the copied payments say: for payments whose credits nobody wrote down."""
@@ -77,15 +77,23 @@ class OurSide:
 
     async def activate(self, statements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Take sealed users over; one transaction, each user alone."""
-        return await self._write("heller.activating", "select heller.activate_homes(%s, %s)", [Jsonb(list(statements)), self.system])
+        return await self._write(
+            "heller.activating",
+            "select heller.activate_homes(%s, %s)",
+            [Jsonb(list(statements)), self.system],
+        )
 
     async def seal(self, accounts: Sequence[str]) -> list[dict[str, Any]]:
         """Seal accounts for their return."""
-        return await self._write("heller.sealing", "select heller.seal_homes(%s, %s)", [list(accounts), self.system])
+        return await self._write(
+            "heller.sealing", "select heller.seal_homes(%s, %s)", [list(accounts), self.system]
+        )
 
     async def refuse(self, statements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Give sealed users back unchanged."""
-        return await self._write("heller.refusing", "select heller.refuse_homes(%s, %s)", [Jsonb(list(statements)), self.system])
+        return await self._write(
+            "heller.refusing", "select heller.refuse_homes(%s, %s)", [Jsonb(list(statements)), self.system]
+        )
 
     async def statements(self, accounts: Sequence[str]) -> list[dict[str, Any]]:
         """The statements of accounts sealed here, as the legacy side takes them."""
@@ -96,7 +104,15 @@ class OurSide:
             [list(accounts)],
         )
         return [
-            {"account": account, "epoch": epoch, "balance": balance, "count": count, "sum": total, "digest": digest} | body
+            {
+                "account": account,
+                "epoch": epoch,
+                "balance": balance,
+                "count": count,
+                "sum": total,
+                "digest": digest,
+            }
+            | body
             for account, epoch, balance, count, total, digest, body in rows
         ]
 
@@ -106,15 +122,17 @@ class OurSide:
 
     async def quarantine(self, account: str, reason: str) -> None:
         """Note why a user stays between the homes."""
-        await self.connection.execute("select heller.quarantine_home(%s, %s, %s)", [account, reason, self.system])
+        await self.connection.execute(
+            "select heller.quarantine_home(%s, %s, %s)", [account, reason, self.system]
+        )
 
     async def epochs(self, accounts: Sequence[str] | None = None) -> dict[str, int]:
         """The epochs of these accounts, or of all that ever moved."""
         if accounts is None:
             query = "select account_id, epoch from heller.accounts where unit = 'credit' and epoch > 0"
-            return dict(await self._all(query, []))  # type: ignore[arg-type]
+            return dict(await self._all(query, []))
         return dict(
-            await self._all(  # type: ignore[arg-type]
+            await self._all(
                 "select account_id, coalesce(epoch, -1) from heller.accounts where unit = 'credit' and account_id = any(%s)",
                 [list(accounts)],
             )
@@ -134,4 +152,4 @@ class OurSide:
 
     async def _all(self, query: str, values: Any) -> list[tuple[Any, ...]]:
         with translating():
-            return await (await self.connection.execute(query, values)).fetchall()  # type: ignore[arg-type]  # our own texts
+            return await (await self.connection.execute(query, values)).fetchall()

@@ -43,15 +43,36 @@ class Moves:
     @property
     def ok(self) -> bool:
         """Nobody is quarantined or was skipped."""
-        return not (self.counts["quarantined"] or self.counts["skipped"] or self.counts["busy"] or self.counts["draining"])
+        return not (
+            self.counts["quarantined"]
+            or self.counts["skipped"]
+            or self.counts["busy"]
+            or self.counts["draining"]
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The ``--json`` contract of handover, return and recover."""
         frozen = sorted(self.frozen)
         return {
             "ok": self.ok,
-            **{name: self.counts[name] for name in ("moved", "returned", "known", "busy", "draining", "quarantined", "skipped", "refused")},
+            **{
+                name: self.counts[name]
+                for name in (
+                    "moved",
+                    "returned",
+                    "known",
+                    "busy",
+                    "draining",
+                    "quarantined",
+                    "skipped",
+                    "refused",
+                )
+            },
             "frozen_ms_median": round(frozen[len(frozen) // 2] * 1000, 1) if frozen else None,
-            "frozen_ms_p99": round(frozen[min(len(frozen) - 1, len(frozen) * 99 // 100)] * 1000, 1) if frozen else None,
-            "reasons": [{"account": o.account, "outcome": o.outcome, "reason": o.reason} for o in self.reasons],
+            "frozen_ms_p99": round(frozen[min(len(frozen) - 1, len(frozen) * 99 // 100)] * 1000, 1)
+            if frozen
+            else None,
+            "reasons": [
+                {"account": o.account, "outcome": o.outcome, "reason": o.reason} for o in self.reasons
+            ],
         }

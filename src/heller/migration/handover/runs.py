@@ -31,9 +31,7 @@ _SETTINGS = (
     "set client_encoding to 'UTF8'; set timezone to 'UTC'; set datestyle to 'ISO, YMD'; set extra_float_digits to 1;"
     " set bytea_output to 'hex'; set lock_timeout to '10s'; set statement_timeout to '10min'"
 )
-_WAITING = (
-    "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()"
-)
+_WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,9 @@ async def open_sides(
                     "The legacy database has no fence; without one both systems could spend the same credits.",
                     hint="Run 'heller migrate fence install' first.",
                 )
-            layout = await read_layout(legacy, mapping=mapping, truth=await _truth(legacy, ours, installed=installed))
+            layout = await read_layout(
+                legacy, mapping=mapping, truth=await _truth(legacy, ours, installed=installed)
+            )
             yield Sides(LegacySide(legacy, layout), OurSide(ours, layout.system), layout)
         finally:
             await ours.close()
@@ -76,7 +76,11 @@ async def open_sides(
 
 async def _truth(legacy: AsyncConnection, ours: AsyncConnection, *, installed: bool) -> str:
     """What the fence was built for, else what the last copy took as the truth."""
-    query = "select truth from heller_fence.settings" if installed else "select truth from heller.migration_runs order by run_id desc limit 1"
+    query = (
+        "select truth from heller_fence.settings"
+        if installed
+        else "select truth from heller.migration_runs order by run_id desc limit 1"
+    )
     row = await (await (legacy if installed else ours).execute(query)).fetchone()
     return str(row[0]) if row else "balance"
 
@@ -92,10 +96,14 @@ async def move_many(
     progress: Progress = silent,
     step: str = "handover",
 ) -> Moves:
-    """Move users in batches. Busy ones go to the end of the queue, so quiet users move first; after
-    ``patience_seconds`` without one of them moving they are left for another run.
+    """Move users in batches.
+
+    Busy ones go to the end of the queue, so quiet users move first; after ``patience_seconds`` without one of
+    them moving they are left for another run.
     """
-    moves, again, batch, done = Moves(), [], [], 0
+    moves, done = Moves(), 0
+    again: list[str] = []
+    batch: list[str] = []
 
     async def flush() -> None:
         nonlocal done
@@ -130,7 +138,9 @@ async def move_many(
     return moves
 
 
-def paced(move: Callable[[Sequence[str]], Awaitable[list[Outcome]]], sides: Sides) -> Callable[[Sequence[str]], Awaitable[list[Outcome]]]:
+def paced(
+    move: Callable[[Sequence[str]], Awaitable[list[Outcome]]], sides: Sides
+) -> Callable[[Sequence[str]], Awaitable[list[Outcome]]]:
     """The same move, but not while sessions of the legacy database queue for locks."""
 
     async def careful(users: Sequence[str]) -> list[Outcome]:
@@ -151,7 +161,8 @@ async def recover_all(sides: Sides, *, batch_users: int = BATCH_USERS) -> Moves:
     unconfirmed = await (
         await sides.ours.connection.execute(
             "select h.account_id from heller.homes h join heller.accounts a on a.account_id = h.account_id and a.unit = 'credit'"
-            " where a.epoch > 0 and a.epoch %% 2 = 0 and h.returned_at is null and h.source_system = %s", [sides.layout.system]
+            " where a.epoch > 0 and a.epoch %% 2 = 0 and h.returned_at is null and h.source_system = %s",
+            [sides.layout.system],
         )
     ).fetchall()
     moves = Moves()

@@ -40,7 +40,9 @@ async def _made_up_user(legacy: AsyncConnection, layout: Layout) -> str:
             given[part.column(field).name] = cut(sql.SQL("'heller-self-test@invalid'"), part.column(field))
     given = fill_rest(part, given)
     values = (
-        sql.SQL("({}) values ({})").format(names_of(given), values_of(given)) if given else sql.SQL("default values")
+        sql.SQL("({}) values ({})").format(names_of(given), values_of(given))
+        if given
+        else sql.SQL("default values")
     )
     row = await (
         await legacy.execute(
@@ -61,7 +63,9 @@ async def _made_up_row(legacy: AsyncConnection, part: Part, user: str) -> str | 
 
 
 def _insert(part: Part, user: str) -> sql.Composed:
-    given: dict[str, sql.Composable] = {part.column("user_ref").name: part.typed("user_ref", sql.Literal(user))}
+    given: dict[str, sql.Composable] = {
+        part.column("user_ref").name: part.typed("user_ref", sql.Literal(user))
+    }
     fill_id(part, given)
     if part.has("delta"):
         given[part.column("delta").name] = sql.SQL("-1")
@@ -88,14 +92,20 @@ async def _try_as(
         try:
             async with legacy.transaction():
                 if role != "origin":
-                    await legacy.execute(sql.SQL("set local session_replication_role = {}").format(sql.Literal(role)))
+                    await legacy.execute(
+                        sql.SQL("set local session_replication_role = {}").format(sql.Literal(role))
+                    )
                 await legacy.execute(statement)
                 raise _UndoError
         except _UndoError:
-            problems.append(f"{path} of a user who is away goes through{' as a replica' if role != 'origin' else ''}")
+            problems.append(
+                f"{path} of a user who is away goes through{' as a replica' if role != 'origin' else ''}"
+            )
         except psycopg.Error as error:
             if error.sqlstate != MOVED:
-                problems.append(f"{path} of a user who is away failed otherwise: {str(error).splitlines()[0]}")
+                problems.append(
+                    f"{path} of a user who is away failed otherwise: {str(error).splitlines()[0]}"
+                )
     return problems
 
 
@@ -108,7 +118,10 @@ def _paths(layout: Layout, user: str, rows: dict[int, str | None]) -> list[tuple
     if users.has("balance"):
         for change in ("+ 1", "- 1"):
             statement = sql.SQL("update {t} set {b} = coalesce({b}, 0) {c} {w}").format(
-                t=users.identifier, b=users.quoted("balance"), c=sql.SQL(change), w=where  # type: ignore[arg-type]  # two constants
+                t=users.identifier,
+                b=users.quoted("balance"),
+                c=sql.SQL(change),
+                w=where,
             )
             paths.append((f"update {users.label} ({change})", statement))
     for part in layout.rows:
@@ -117,9 +130,14 @@ def _paths(layout: Layout, user: str, rows: dict[int, str | None]) -> list[tuple
         if row is None:
             continue
         here = sql.SQL("where {} = {}").format(part.quoted("id"), part.typed("id", sql.Literal(row)))
-        paths.append((f"delete from {part.label}", sql.SQL("delete from {} {}").format(part.identifier, here)))
+        paths.append(
+            (f"delete from {part.label}", sql.SQL("delete from {} {}").format(part.identifier, here))
+        )
         column = part.quoted("delta" if part.has("delta") else "status")
         paths.append(
-            (f"update {part.label}", sql.SQL("update {t} set {c} = {c} {w}").format(t=part.identifier, c=column, w=here))
+            (
+                f"update {part.label}",
+                sql.SQL("update {t} set {c} = {c} {w}").format(t=part.identifier, c=column, w=here),
+            )
         )
     return paths

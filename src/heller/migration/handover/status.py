@@ -31,9 +31,12 @@ class HandoverStatus:
 async def handover_status(sides: Sides) -> HandoverStatus:
     """Count the homes of all users, by their pairs of epochs."""
     row = await (
-        await sides.legacy.connection.execute("select count(*) filter (where epoch %% 2 = 0), count(*) from heller_fence.fence where not stray", [])
+        await sides.legacy.connection.execute(
+            "select count(*) filter (where epoch %% 2 = 0), count(*) from heller_fence.fence where not stray",
+            [],
+        )
     ).fetchone()
-    at_legacy, users = row if row else (0, 0)
+    at_legacy, users = row or (0, 0)
     theirs, mine = await sides.legacy.epochs(), await sides.ours.epochs()
     to_heller = sum(1 for user, epoch in theirs.items() if epoch == mine.get(user, 0) + 1)
     to_legacy = sum(1 for user, epoch in mine.items() if epoch == theirs.get(user, 0) + 1)

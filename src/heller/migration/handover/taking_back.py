@@ -145,7 +145,9 @@ _REASONS = {
 async def take_back_statements(connection: AsyncConnection, layout: Layout) -> list[sql.Composed]:
     """The functions of a return, made for one layout."""
     known = {part.number: await _statuses(connection, part) for part in layout.payments}
-    payment = [_payment(part, known[part.number]) for part in layout.payments] + [_event(part) for part in layout.events]
+    payment = [_payment(part, known[part.number]) for part in layout.payments] + [
+        _event(part) for part in layout.events
+    ]
     main = layout.main_history
     users = layout.users
     return [
@@ -180,9 +182,10 @@ def _choice(words: tuple[str, ...], known: tuple[str, ...]) -> str:
 
 def _cases(value: str, choices: dict[str, str], column: Column, otherwise: sql.Composable) -> sql.Composed:
     whens = sql.SQL(" ").join(
-        sql.SQL("when {} then {}").format(sql.Literal(name), sql.Literal(word)) for name, word in choices.items()
+        sql.SQL("when {} then {}").format(sql.Literal(name), sql.Literal(word))
+        for name, word in choices.items()
     )
-    text = sql.SQL("(case {} {} else {} end)").format(sql.SQL(value), whens, otherwise)  # type: ignore[arg-type]  # our own text
+    text = sql.SQL("(case {} {} else {} end)").format(sql.SQL(value), whens, otherwise)
     return cut(text, column)
 
 
@@ -207,7 +210,10 @@ def _payment(part: Part, known: tuple[str, ...]) -> sql.Composed:
         given[part.column("created_at").name] = time_value("p ->> 'at'", part.column("created_at"))
     if part.has("raw") and part.column("raw").is_json:
         given[part.column("raw").name] = cut(
-            sql.SQL("(jsonb_build_object('heller', jsonb_build_object('payment', p ->> 'payment_key')))::text"), part.column("raw")
+            sql.SQL(
+                "(jsonb_build_object('heller', jsonb_build_object('payment', p ->> 'payment_key')))::text"
+            ),
+            part.column("raw"),
         )
     given = fill_rest(part, given)
     return sql.SQL(_PAYMENT).format(
@@ -217,7 +223,9 @@ def _payment(part: Part, known: tuple[str, ...]) -> sql.Composed:
 
 
 def _event(part: Part) -> sql.Composed:
-    given: dict[str, sql.Composable] = {part.column("event").name: cut(sql.SQL("v_event"), part.column("event"))}
+    given: dict[str, sql.Composable] = {
+        part.column("event").name: cut(sql.SQL("v_event"), part.column("event"))
+    }
     if part.has("status"):
         given[part.column("status").name] = cut(sql.SQL("'completed'"), part.column("status"))
     if part.has("type"):
@@ -234,14 +242,18 @@ def _transaction(part: Part) -> sql.Composed:
     given: dict[str, sql.Composable] = {part.column("user_ref").name: part.typed("user_ref", sql.SQL("v_id"))}
     fill_id(part, given)
     sign = "-" if part.mapping.negated else ""
-    given[part.column("delta").name] = sql.SQL(f"{sign}(t ->> 'delta')::bigint")  # type: ignore[arg-type]  # our own text
+    given[part.column("delta").name] = sql.SQL(f"{sign}(t ->> 'delta')::bigint")
     if part.has("before") and part.has("after"):
-        given[part.column("before").name] = sql.SQL("(t ->> 'balance_after')::bigint - (t ->> 'delta')::bigint")
+        given[part.column("before").name] = sql.SQL(
+            "(t ->> 'balance_after')::bigint - (t ->> 'delta')::bigint"
+        )
         given[part.column("after").name] = sql.SQL("(t ->> 'balance_after')::bigint")
     if part.has("reason"):
         given[part.column("reason").name] = _reason(part.column("reason"))
     if part.has("description"):
-        given[part.column("description").name] = cut(sql.SQL("coalesce(nullif(t ->> 'reason', ''), t ->> 'kind')"), part.column("description"))
+        given[part.column("description").name] = cut(
+            sql.SQL("coalesce(nullif(t ->> 'reason', ''), t ->> 'kind')"), part.column("description")
+        )
     if part.has("payment_ref"):
         given[part.column("payment_ref").name] = part.typed("payment_ref", sql.SQL("v_payment"))
     if part.has("metadata") and part.column("metadata").is_json:
@@ -254,21 +266,31 @@ def _transaction(part: Part) -> sql.Composed:
         given[part.column("created_at").name] = time_value("t ->> 'at'", part.column("created_at"))
     given = fill_rest(part, given)
     return sql.SQL(_TRANSACTION).format(
-        table=part.identifier, id=part.quoted("id"), label=sql.Literal(part.label), columns=names_of(given), values=values_of(given)
+        table=part.identifier,
+        id=part.quoted("id"),
+        label=sql.Literal(part.label),
+        columns=names_of(given),
+        values=values_of(given),
     )
 
 
 def _reason(column: Column) -> sql.Composed:
     if column.labels:
         fallback = next((label for label in ("manual", "ADMIN") if label in column.labels), column.labels[0])
-        chosen = {kind: next((w for w in words if w in column.labels), fallback) for kind, words in _REASONS.items()}
+        chosen = {
+            kind: next((w for w in words if w in column.labels), fallback) for kind, words in _REASONS.items()
+        }
         by_kind = _cases("t ->> 'kind'", chosen, column, sql.Literal(fallback))
         same = sql.SQL("(t ->> 'reason') = any ({})").format(sql.Literal(list(column.labels)))
         return sql.SQL("(case when {} then (t ->> 'reason')::{} else {} end)").format(
-            same, sql.SQL(column.type), by_kind  # type: ignore[arg-type]  # from the catalogue
+            same,
+            sql.SQL(column.type),
+            by_kind,
         )
     words = {"purchase": "PURCHASE", "clawback": "REFUND"}
-    return _cases("t ->> 'kind'", words, column, sql.SQL("coalesce(nullif(t ->> 'reason', ''), t ->> 'kind')"))
+    return _cases(
+        "t ->> 'kind'", words, column, sql.SQL("coalesce(nullif(t ->> 'reason', ''), t ->> 'kind')")
+    )
 
 
 def _balance(layout: Layout) -> sql.Composed:

@@ -9,15 +9,19 @@ def cut(text: sql.Composable, column: Column) -> sql.Composed:
     """A text that fits the column, as its type."""
     if column.length:
         text = sql.SQL("left({}, {})").format(text, sql.Literal(column.length))
-    return sql.SQL("({})::{}").format(text, sql.SQL(column.type))  # type: ignore[arg-type]  # from the catalogue
+    return sql.SQL("({})::{}").format(text, sql.SQL(column.type))
 
 
 def time_value(value: str, column: Column) -> sql.Composed:
     """An instant in the form the column keeps."""
-    stamp = sql.SQL("({})::timestamptz").format(sql.SQL(value))  # type: ignore[arg-type]  # our own text
+    stamp = sql.SQL("({})::timestamptz").format(sql.SQL(value))
     if column.base == "timestamp without time zone":
         return sql.SQL("({} at time zone 'UTC')").format(stamp)
-    return stamp if column.base == "timestamp with time zone" else cut(sql.SQL("({})::text").format(stamp), column)
+    return (
+        stamp
+        if column.base == "timestamp with time zone"
+        else cut(sql.SQL("({})::text").format(stamp), column)
+    )
 
 
 def fill_rest(part: Part, given: dict[str, sql.Composable]) -> dict[str, sql.Composable]:
@@ -32,13 +36,13 @@ def fill_rest(part: Part, given: dict[str, sql.Composable]) -> dict[str, sql.Com
 def filler(column: Column) -> sql.Composable:
     """A value that means nothing, of the column's type."""
     if column.labels:
-        return sql.SQL("{}::{}").format(sql.Literal(column.labels[0]), sql.SQL(column.type))  # type: ignore[arg-type]
+        return sql.SQL("{}::{}").format(sql.Literal(column.labels[0]), sql.SQL(column.type))
     if column.base in {"smallint", "integer", "bigint", "numeric", "real", "double precision"}:
         return sql.SQL("0")
     if column.base.startswith("timestamp") or column.base == "date":
         return sql.SQL("clock_timestamp()")
     fillers = {"boolean": "false", "uuid": "gen_random_uuid()", "json": "'{}'::json", "jsonb": "'{}'::jsonb"}
-    return sql.SQL(fillers.get(column.base, "''"))  # type: ignore[arg-type]  # our own texts
+    return sql.SQL(fillers.get(column.base, "''"))
 
 
 def fill_id(part: Part, given: dict[str, sql.Composable]) -> None:
