@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 import random
+import re
 import resource
 import statistics
 import subprocess
@@ -188,7 +189,9 @@ def pgbench(
         cpu = server_cpu_seconds(server) - cpu
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = after.ru_utime + after.ru_stime - client.ru_utime - client.ru_stime
-        rate = next(float(line.split()[2]) for line in answer.splitlines() if line.startswith("tps ="))
+        rate = re.search(r"^tps = ([0-9.]+)", answer, re.MULTILINE)
+        if rate is None:
+            raise RuntimeError(f"pgbench did nothing in {seconds} seconds: {answer}")
         latencies = sorted(
             int(line.split()[2])
             for log in Path(folder).glob("log.*")
@@ -196,7 +199,7 @@ def pgbench(
         )
     made = len(latencies)
     return Measured(
-        rate,
+        float(rate[1]),
         latencies[made // 2] / 1e3,
         latencies[made * 99 // 100] / 1e3,
         spent / made * 1e6,

@@ -22,6 +22,11 @@ BATCH_CALLERS = 4
 REASON = "job analysis"
 
 
+def picker(accounts: int, *, hot: bool) -> Callable[[], str]:
+    """Which account the next spend is for."""
+    return (lambda: account_name(1)) if hot else (lambda: account_name(random.randint(1, accounts)))
+
+
 def single(heller: Heller, pick: Callable[[], str]) -> Callable[[int], Awaitable[int]]:
     """One spend a call, each with a key of its own."""
     keys = Keys()
@@ -61,11 +66,7 @@ async def rounds(
     for number in range(1, options.rounds + 1):
         for load in ("uniform", "hot"):
             hot = load == "hot"
-            pick = (
-                (lambda: account_name(1))
-                if hot
-                else (lambda: account_name(random.randint(1, options.accounts)))
-            )
+            pick = picker(options.accounts, hot=hot)
             async with Heller.connect(server.url) as heller:
                 found = await ground.load(server, single(heller, pick), **common)
                 runs.setdefault(f"{load} heller", []).append(found)
