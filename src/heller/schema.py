@@ -12,6 +12,7 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 from psycopg import errors as pg
 
+from heller.citus import distribute
 from heller.database import connect, translating
 from heller.errors import PermissionMissing, SchemaMismatch, SchemaMissing
 
@@ -122,18 +123,24 @@ async def plan(url: str) -> Plan:
         return await _plan(connection)
 
 
-async def apply(url: str) -> Plan:
+async def apply(url: str, *, citus: bool = False) -> Plan:
     """Bring the schema to this program's version; one transaction, one run at a time.
+
+    ``citus``: then spread it over the servers of a Citus cluster, sharded by account.
 
     Raises:
         SchemaMismatch: the database is newer than this program.
         PermissionMissing: the role may not create the schema.
+        DatabaseError: ``citus``, and the server does not have it.
     """
     connection = await connect(url)
     async with connection:
         try:
             with translating():
-                return await _apply(connection)
+                done = await _apply(connection)
+                if citus:
+                    await distribute(connection)
+                return done
         except PermissionMissing as error:
             raise PermissionMissing(
                 error.message, hint="Use the owner's URL here; the application itself needs no such right."

@@ -1,5 +1,7 @@
 """``heller schema``: bring heller's tables and functions into a database, and check them."""
 
+from typing import Annotated
+
 import typer
 
 from heller import schema
@@ -33,11 +35,14 @@ def plan(
 def apply(
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
+    citus: Annotated[
+        bool, typer.Option("--citus", help="Spread the tables over a Citus cluster, sharded by account.")
+    ] = False,
     as_json: options.JsonOption = False,
 ) -> None:
     """Create or upgrade the schema; run it again at any time."""
     with options.database_url(database, embedded) as url:
-        done = options.run(schema.apply(url))
+        done = options.run(schema.apply(url, citus=citus))
     if as_json:
         output.print_json(done.as_json())
     else:

@@ -41,7 +41,8 @@ begin
     from (select x.*, x.ctid from heller.accounts x where x.account_id = any (p_accounts) order by x.account_id, x.unit for no key update) c;
     exit when v_pass = 2 or true = any (v_due) is not true;
     for i in 1 .. cardinality(v_due) loop
-      perform heller._run_due(c) from heller.accounts c where v_due[i] and c.ctid = v_ctids[i];
+      perform heller._run_due(c) from heller.accounts c
+      where v_due[i] and c.account_id = v_ids[i] and c.unit = v_units[i];
     end loop;
   end loop;
   recorded_at := heller._clock();
@@ -74,7 +75,7 @@ begin
     v_seq := v_last_seqs[r.i] + 1;
     if r.is_known or r.is_plain is not true or (r.amount <= v_available[r.i]) is not true then
       others := coalesce(others, array_fill(null::jsonb, array[cardinality(p_accounts)]));
-      select * into a from heller.accounts c where c.ctid = v_ctids[r.i];
+      select * into a from heller.accounts c where c.account_id = r.account and c.unit = r.unit;
       a.version := a.version + v_last_seqs[r.i] - a.last_seq;
       a.posted := v_posted[r.i];
       d := heller._spend_decide(a, r.account, r.unit, r.amount, r.key, r.reason, r.actor, r.metadata, r.options, r.is_known);
@@ -116,8 +117,8 @@ begin
        x (account, unit, amount, key, reason, actor, metadata, seq, balance, hash, n)
   where x.seq is not null;
   update heller.accounts u set posted = c.posted, version = u.version + c.last_seq - u.last_seq, last_seq = c.last_seq, head_hash = c.head
-  from unnest(v_ctids, v_posted, v_last_seqs, v_heads) c (row_id, posted, last_seq, head)
-  where u.ctid = c.row_id and u.last_seq <> c.last_seq;  -- the row is locked: it is where it was found
+  from unnest(v_ids, v_ctids, v_posted, v_last_seqs, v_heads) c (account_id, row_id, posted, last_seq, head)
+  where u.ctid = c.row_id and u.account_id = c.account_id and u.last_seq <> c.last_seq;  -- the row is locked: it is where it was found
   foreach i in array coalesce(v_again, '{}') loop  -- replays of what was written just now
     d := heller._spend_decide(null, p_accounts[i], coalesce(p_units[i], 'credit'), p_amounts[i], p_keys[i], coalesce(p_reasons[i], ''), p_actors[i],
                               nullif(p_metadata[i], '{}'), p_options[i], true);
