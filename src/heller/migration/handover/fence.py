@@ -21,6 +21,9 @@ from heller.migration.handover.guards import (
     trigger_names,
 )
 from heller.migration.handover.layout import Layout, Part
+from heller.migration.handover.legacy_side import LegacySide
+from heller.migration.handover.our_side import OurSide
+from heller.migration.handover.reseal import reseal as close_again
 from heller.migration.handover.selftest import try_every_path
 from heller.migration.handover.taking_back import take_back_statements
 
@@ -28,6 +31,10 @@ LOCK_TIMEOUT = "2s"
 TRIES = 30
 RETRY_SECONDS = 0.5
 ALIAS_ROWS = 5_000
+RESEAL_HINT = (
+    "Stop the legacy application, then 'heller migrate fence install --reseal' closes it for those users and"
+    " 'heller migrate recover' sets the others right."
+)
 FenceMode = Literal["refuse", "capture"]
 
 _OPENING = """
@@ -81,7 +88,7 @@ class FenceStatus:
 
 
 async def install(
-    legacy: AsyncConnection, ours: AsyncConnection, layout: Layout, *, fence_mode: FenceMode = "refuse"
+    legacy: AsyncConnection, ours: AsyncConnection, layout: Layout, *, fence_mode: FenceMode = "refuse", reseal: bool = False
 ) -> FenceStatus:
     """Build the fence, or what is missing of it; then every copied account is at home in the legacy database here, too.
 
@@ -89,7 +96,8 @@ async def install(
         Busy: a table stayed locked by the application for a quarter of a minute.
         MigrationError: heller already holds users of a fence that this database never had.
     """
-    await _check_pairs(legacy, ours, layout)
+    if not reseal:
+        await _check_pairs(legacy, ours, layout)
     text = files("heller.migration.handover").joinpath("sql", "fence.sql").read_text("utf-8")
     await _alone(legacy, sql.SQL(text))
     await legacy.execute(
@@ -108,6 +116,8 @@ async def install(
         sql.SQL("; ").join([*function_statements(layout), *await take_back_statements(legacy, layout)]),
     )
     await _build_rows(legacy, layout)
+    if reseal:
+        await close_again(LegacySide(legacy, layout), OurSide(ours, layout.system))
     await call(ours, "claim_homes", system=layout.system)
     return await status(legacy, layout, test=True)
 
@@ -183,7 +193,7 @@ async def _check_pairs(legacy: AsyncConnection, ours: AsyncConnection, layout: L
         raise MigrationError(
             f"heller has moved {row[0]} users of this system before, but its database has no fence: it was restored from an older"
             " backup, or the fence was removed.",
-            hint="Stop the legacy application, then 'heller migrate fence install --reseal' closes it for those users.",
+            hint=RESEAL_HINT,
         )
 
 

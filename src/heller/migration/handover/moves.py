@@ -181,7 +181,7 @@ class Coordinator:
                     Outcome(
                         user,
                         "quarantined",
-                        f"two owners: the legacy database is at epoch {there}, heller at {here}",
+                        f"two owners: the legacy database is at epoch {there}, heller at {here}: was it restored from an older backup?",
                     )
                 )
             elif here == there and here % 2 == 0 and here > 0:

@@ -25,11 +25,17 @@ def time_value(value: str, column: Column) -> sql.Composed:
 
 
 def fill_rest(part: Part, given: dict[str, sql.Composable]) -> dict[str, sql.Composable]:
-    """Values for required columns that nothing else fills, so that the row can be written at all."""
+    """Values for required columns that nothing else fills, or whose value may be missing, so that the row can be written."""
+    ours = {part.mapping.columns.get(field) for field in ("id", "user_ref")}
+    currency = part.mapping.columns.get("currency")
     for column in part.columns.values():
-        if column.name in given or column.has_default or column.is_generated or not column.not_null:
+        if not column.not_null or column.is_generated or column.name in ours:
             continue
-        given[column.name] = filler(column)
+        if column.name in given:
+            instead = cut(sql.SQL("'EUR'"), column) if column.name == currency else filler(column)
+            given[column.name] = sql.SQL("coalesce({}, {})").format(given[column.name], instead)
+        elif not column.has_default:
+            given[column.name] = filler(column)
     return given
 
 

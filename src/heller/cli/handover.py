@@ -1,0 +1,305 @@
+"""``heller migrate fence | handover | return | recover | status | invariants``: two systems alive, one owner per user."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from heller.cli import options, output
+from heller.errors import InvalidArgument
+from heller.migration.handover import fence as fences
+from heller.migration.handover.invariants import check_invariants
+from heller.migration.handover.outbox import drain
+from heller.migration.handover.outcomes import Moves
+from heller.migration.handover.runs import Sides, move_many, open_sides, paced, recover_all
+from heller.migration.handover.status import handover_status
+from heller.rollout.buckets import bucket, keyed_bucket
+
+EXIT_FINDINGS = 3
+
+MappingOption = Annotated[
+    Path | None, typer.Option("--mapping", metavar="FILE", help="The mapping of a schema that is not recognised.")
+]
+UserOption = Annotated[list[str] | None, typer.Option("--user", metavar="ID", help="This user (id or e-mail); may be repeated.")]
+BucketOption = Annotated[int | None, typer.Option("--bucket", min=0, max=99, help="The users of this bucket of the plan.")]
+PercentOption = Annotated[int | None, typer.Option("--percent", min=1, max=100, help="The users of the first N buckets of the plan.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Everybody.")]
+SaltOption = Annotated[str | None, typer.Option("--salt", help="Bucket by a keyed hash of the id under this salt, not by the plan's hash.")]
+BatchOption = Annotated[int, typer.Option("--batch", min=1, max=1000, help="Users a transaction.")]
+
+fence = typer.Typer(help="The guard in the legacy database.", no_args_is_help=True)
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands of the handover to ``heller migrate``."""
+    app.add_typer(fence, name="fence")
+    for name, command in (("handover", handover), ("return", return_), ("recover", recover), ("status", status),
+                          ("invariants", invariants), ("drain", drain_outbox)):  # fmt: skip
+        app.command(name)(command)
+
+
+@fence.command()
+def install(
+    source: options.SourceOption,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    mapping: MappingOption = None,
+    capture: Annotated[bool, typer.Option("--capture", help="Keep purchases for moved users in an outbox instead of refusing them.")] = False,
+    reseal: Annotated[bool, typer.Option("--reseal", help="The legacy database was restored: close it for users who have moved.")] = False,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Build the fence, or what is missing of it, and test every write path of a made-up user."""
+
+    async def work(url: str) -> fences.FenceStatus:
+        async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
+            return await fences.install(
+                sides.legacy.connection, sides.ours.connection, sides.layout, fence_mode="capture" if capture else "refuse", reseal=reseal
+            )
+
+    _fence_status(_run(work, options.database_url(database, embedded)), as_json=as_json)
+
+
+@fence.command("status")
+def fence_status(
+    source: options.SourceOption,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    mapping: MappingOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Say how the fence stands, with the same test. Exit 3 when there is a hole."""
+
+    async def work(url: str) -> fences.FenceStatus:
+        async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
+            return await fences.status(sides.legacy.connection, sides.layout, test=True)
+
+    _fence_status(_run(work, options.database_url(database, embedded)), as_json=as_json)
+
+
+@fence.command()
+def remove(
+    source: options.SourceOption,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    mapping: MappingOption = None,
+    even_moved: Annotated[bool, typer.Option("--even-moved", help="Although users are away: the legacy system is off for good.")] = False,
+) -> None:
+    """Take the fence down."""
+
+    async def work(url: str) -> None:
+        async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
+            await fences.remove(sides.legacy.connection, sides.ours.connection, sides.layout, even_moved=even_moved)
+
+    _run(work, options.database_url(database, embedded))
+    output.talk.print("The fence is gone.")
+
+
+def handover(
+    source: options.SourceOption,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    mapping: MappingOption = None,
+    user: UserOption = None,
+    bucket_number: BucketOption = None,
+    percent: PercentOption = None,
+    everybody: AllOption = False,
+    salt: SaltOption = None,
+    batch: BatchOption = 50,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Move users to heller, quiet ones first; run it again to go on after an interruption."""
+    selection = _Selection(user or [], bucket_number, percent, everybody, salt)
+
+    async def work(url: str) -> Moves:
+        async with open_sides(source, url, mapping=mapping) as sides:
+            with output.progress(quiet=as_json) as progress:
+                return await move_many(
+                    paced(sides.coordinator().hand_over, sides), selection.users(sides, away=False), batch_users=batch, progress=progress
+                )
+
+    _moves(_run(work, options.database_url(database, embedded)), as_json=as_json)
+
+
+def return_(
+    source: options.SourceOption,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    mapping: MappingOption = None,
+    user: UserOption = None,
+    bucket_number: BucketOption = None,
+    percent: PercentOption = None,
+    everybody: AllOption = False,
+    salt: SaltOption = None,
+    batch: BatchOption = 50,
+    refuse: Annotated[bool, typer.Option("--refuse", help="Give back users who are stuck on their way to heller, unchanged.")] = False,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Move users back to the legacy system with everything they did in heller; open holds are waited for."""
+    selection = _Selection(user or [], bucket_number, percent, everybody, salt)
+
+    async def work(url: str) -> Moves:
+        async with open_sides(source, url, mapping=mapping) as sides:
+            coordinator = sides.coordinator()
+            with output.progress(quiet=as_json) as progress:
+                return await move_many(
+                    paced(coordinator.refuse if refuse else coordinator.send_back, sides), selection.users(sides, away=True),
+                    batch_users=batch, progress=progress, step="return",
+                )  # fmt: skip
+
+    _moves(_run(work, options.database_url(database, embedded)), as_json=as_json)
+
+
+def recover(
+    source: options.SourceOption,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    mapping: MappingOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Finish every move that was begun and interrupted; harmless at any time."""
+
+    async def work(url: str) -> Moves:
+        async with open_sides(source, url, mapping=mapping) as sides:
+            return await recover_all(sides)
+
+    _moves(_run(work, options.database_url(database, embedded)), as_json=as_json)
+
+
+def status(
+    source: options.SourceOption,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    mapping: MappingOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Say how many users are at home where, and who is stuck and why."""
+
+    async def work(url: str) -> Any:
+        async with open_sides(source, url, mapping=mapping) as sides:
+            return await handover_status(sides)
+
+    result = _run(work, options.database_url(database, embedded))
+    if as_json:
+        output.print_json(result.as_json())
+        return
+    rows = [(name.replace("_", " "), value) for name, value in result.as_json().items() if name != "quarantined"]
+    output.out.print(output.table("Homes", ["where", "users>"], rows))
+    if result.quarantined:
+        output.out.print(output.table("Quarantined", ["account", "why"], result.quarantined))
+
+
+def invariants(
+    source: options.SourceOption,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    mapping: MappingOption = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="The legacy application writes a row for every change: unexplained ones are breaches.")
+    ] = False,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Check I1 to I6 for every user. Exit 3 on any breach."""
+
+    async def work(url: str) -> Any:
+        async with open_sides(source, url, mapping=mapping) as sides:
+            return await check_invariants(sides, strict=strict)
+
+    result = _run(work, options.database_url(database, embedded))
+    if as_json:
+        output.print_json(result.as_json())
+    else:
+        output.out.print(result.conservation.line())
+        rows = [(b.invariant, b.account, b.credits, b.sentence) for b in result.breaches]
+        if rows:
+            output.out.print(output.table("Breaches", ["invariant", "account", "credits>", "what"], rows))
+        output.talk.print(f"{result.users:,} users: " + ("every invariant holds." if result.ok else f"{len(rows):,} breaches."))
+    if not result.ok:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def drain_outbox(
+    source: options.SourceOption,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    mapping: MappingOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Credit the purchases that the fence captured for moved users, each once."""
+
+    async def work(url: str) -> dict[str, int]:
+        async with open_sides(source, url, mapping=mapping) as sides:
+            return await drain(sides)
+
+    result = _run(work, options.database_url(database, embedded))
+    if as_json:
+        output.print_json(result)
+    else:
+        output.out.print(", ".join(f"{count:,} {what}" for what, count in result.items()) or "The outbox is empty.")
+
+
+class _Selection:
+    """Whom a move is about; exactly one way of saying it."""
+
+    def __init__(self, users: list[str], number: int | None, percent: int | None, everybody: bool, salt: str | None) -> None:
+        given = [bool(users), number is not None, percent is not None, everybody]
+        if sum(given) != 1:
+            raise InvalidArgument(
+                "Say whom: one of --user, --bucket, --percent or --all.", hint="--percent 10 moves the first ten buckets.", argument="user"
+            )
+        self._names, self._number, self._percent, self._salt = users, number, percent, salt
+
+    def _wants(self, user: str, email: str) -> bool:
+        if self._number is None and self._percent is None:
+            return True
+        place = keyed_bucket(user, self._salt) if self._salt is not None else bucket(email)
+        return place == self._number if self._number is not None else place < (self._percent or 0)
+
+    async def users(self, sides: Sides, *, away: bool) -> AsyncIterator[str]:
+        """Their ids, as the fence knows them."""
+        if self._names:
+            for name in self._names:
+                found = await sides.legacy.find(name)
+                if found is None:
+                    raise InvalidArgument(f"The legacy system has no user {name}.", argument="user")
+                yield found
+            return
+        async for user, email in sides.legacy.users(away=away):
+            if self._wants(user, email):
+                yield user
+
+
+def _run(work: Callable[[str], Coroutine[Any, Any, Any]], database: AbstractContextManager[str]) -> Any:
+    with database as url:
+        return options.run(work(url))
+
+
+def _fence_status(result: fences.FenceStatus, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(result.as_json())
+    else:
+        rows = [("shape", result.shape), ("truth", result.truth), ("mode", result.fence_mode), ("users", result.users), ("away", result.away),
+                ("guarded tables", ", ".join(result.tables)), ("captured purchases", result.outbox)]  # fmt: skip
+        output.out.print(output.table("Fence", ["what", "value"], rows))
+        for problem in result.problems:
+            output.talk.print(f"[bold red]Hole:[/] {problem}")
+        if result.ok:
+            output.talk.print("Every write path of a user who is away is refused.")
+    if not result.ok:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def _moves(result: Moves, *, as_json: bool) -> None:
+    told = result.as_json()
+    if as_json:
+        output.print_json(told)
+    else:
+        counts = [f"{told[name]:,} {name}" for name in ("moved", "returned", "known", "draining", "busy", "quarantined", "skipped") if told[name]]
+        output.out.print(", ".join(counts) or "Nothing was to be done.")
+        if told["frozen_ms_median"] is not None:
+            output.talk.print(f"Not at home anywhere: {told['frozen_ms_median']} ms in the median, {told['frozen_ms_p99']} ms at p99.")
+        for reason in result.reasons:
+            output.talk.print(f"{reason.account}: {reason.outcome}, {reason.reason}")
+    if not result.ok:
+        raise typer.Exit(EXIT_FINDINGS)
