@@ -19,7 +19,7 @@ from heller.stripe.ingest import Ingest, opened
 
 
 class HangingIngest(Ingest):
-    async def _store(self, *arguments: Any) -> dict[str, Any]:
+    async def _store(self, *arguments: Any) -> Any:
         await super()._store(*arguments)
         sys.stdout.write("stored\n")
         sys.stdout.flush()

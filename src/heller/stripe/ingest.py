@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 import structlog
@@ -23,6 +22,7 @@ from heller.stripe import signature
 from heller.stripe.events import KNOWN_TYPES, Event, MalformedError, read
 from heller.stripe.inbox import CHANNEL
 from heller.stripe.settings import StripeSettings
+from heller.stripe.storing import Receipt, Stored, Storing
 
 BODY_BYTES_MAX = 1_048_576
 DEADLINE_SECONDS = 2.0
@@ -32,10 +32,6 @@ NOTIFY_SECONDS = 0.02
 COUNT_SECONDS = 5.0
 HEADER = "stripe-signature"
 
-_RECEIVE = """
-select heller.stripe_receive(%s, %s, %s, %b, p_stripe_account => %s, p_api_version => %s, p_event_created => %s, p_secret_slot => %s::integer,
-  p_object_kind => %s, p_object_id => %s, p_payment_key => %s, p_status => %s, p_reason => %s, p_detail => %s)
-"""
 log = structlog.get_logger("heller.stripe")
 
 
@@ -61,6 +57,7 @@ class Ingest:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection], settings: StripeSettings) -> None:
         self._pool = pool
         self._settings = settings
+        self._storing = Storing(pool)
         self._fresh = asyncio.Event()
         self._unsaved: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
@@ -101,38 +98,15 @@ class Ingest:
             log.warning("a delivery could not be stored", event_id=event.event_id, error=str(error))
             return IngestResult(503, "unavailable", "The event could not be stored; send it again.")
         self._fresh.set()
-        return IngestResult(200, f"secret_{slot}", stored["status"], stored["inbox_id"], stored["deliveries"])
+        return IngestResult(200, f"secret_{slot}", stored.status, stored.inbox_id, stored.deliveries)
 
-    async def _store(self, event: Event, body: bytes, slot: int) -> dict[str, Any]:
-        status, reason, detail = fate(event, self._settings)
-        values = (
-            event.event_id,
-            event.type,
-            event.livemode,
-            body,
-            event.account,
-            event.api_version,
-            event.created,
-            slot,
-            event.object_kind,
-            event.object_id,
-            event.payment_key,
-            status,
-            reason,
-            detail,
-        )
-        for _ in range(POOL_MAX + 1):  # after a restart of the database each pooled connection fails once
-            async with self._pool.connection() as connection:
-                try:
-                    row = await (await connection.execute(_RECEIVE, values, prepare=True)).fetchone()
-                except psycopg.OperationalError:
-                    if not connection.broken:
-                        raise
-                    continue
-                if row is not None:
-                    stored: dict[str, Any] = row[0]
-                    return stored
-        raise PoolTimeout
+    async def _store(self, event: Event, body: bytes, slot: int) -> Stored:
+        receipt = receipt_of(event, body, self._settings, via="webhook", secret_slot=slot)
+        return await self._storing.put(receipt)
+
+    async def close(self) -> None:
+        """Wait for what is being stored."""
+        await self._storing.close()
 
     async def notify_for_ever(self) -> None:
         """Wake the workers, at most 50 times a second: NOTIFY in each insert would serialise the commits."""
@@ -179,6 +153,30 @@ def fate(event: Event, settings: StripeSettings) -> tuple[str, str | None, str |
     return "pending", None, None
 
 
+def receipt_of(
+    event: Event, body: bytes, settings: StripeSettings, *, via: str, secret_slot: int | None = None
+) -> Receipt:
+    """What is written into the inbox about an event."""
+    status, reason, detail = fate(event, settings)
+    return Receipt(
+        stripe_account=event.account,
+        livemode=event.livemode,
+        event_id=event.event_id,
+        type=event.type,
+        api_version=event.api_version,
+        event_created=event.created,
+        via=via,
+        secret_slot=secret_slot,
+        object_kind=event.object_kind,
+        object_id=event.object_id,
+        payment_key=event.payment_key,
+        status=status,
+        reason=reason,
+        detail=detail,
+        body=body,
+    )
+
+
 @asynccontextmanager
 async def opened(url: str, settings: StripeSettings, *, pool_max: int = POOL_MAX) -> AsyncIterator[Ingest]:
     """The receiving end on a pool of its own. It starts, and answers 503, while the database is down."""
@@ -204,6 +202,7 @@ async def opened(url: str, settings: StripeSettings, *, pool_max: int = POOL_MAX
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await ingest.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DEADLINE_SECONDS):
                 await ingest.save_counts()

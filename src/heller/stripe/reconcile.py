@@ -18,7 +18,8 @@ from heller.stripe.api import Json, StripeApi
 from heller.stripe.checkout import orders
 from heller.stripe.converge import Converged, converge
 from heller.stripe.events import KNOWN_TYPES, bare, keyed, read, reference
-from heller.stripe.ingest import fate
+from heller.stripe.ingest import receipt_of
+from heller.stripe.storing import receive
 
 GRACE = timedelta(minutes=2)
 OVERLAP = timedelta(hours=1)
@@ -100,27 +101,14 @@ async def missed_events(
 
 async def _receive(database: Database, api: StripeApi, raw: Json, account: str) -> bool:
     body = json.dumps(raw).encode()
-    event = replace(read(body), account=account)
-    status, reason, detail = fate(event, api.settings)
-    stored = await _call(
-        database,
-        "stripe_receive",
-        event_id=event.event_id,
-        type=event.type,
-        livemode=event.livemode,
-        body=body,
-        stripe_account=account,
-        api_version=event.api_version,
-        event_created=event.created,
-        via="reconcile",
-        object_kind=event.object_kind,
-        object_id=event.object_id,
-        payment_key=None if event.payment_key is None else keyed(account, bare(event.payment_key)),
-        status=status,
-        reason=reason,
-        detail=detail,
+    event = read(body)
+    key = None if event.payment_key is None else keyed(account, bare(event.payment_key))
+    receipt = receipt_of(
+        replace(event, account=account, payment_key=key), body, api.settings, via="reconcile"
     )
-    return bool(stored["is_new"])
+    async with database.connection() as connection:
+        (stored,) = await receive(connection, [receipt])
+    return stored.is_new
 
 
 async def sweep(
