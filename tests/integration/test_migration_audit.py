@@ -24,7 +24,8 @@ def found(out: Path) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize(
-    ("shape", "seed"), [("production", 1), ("production", 2), ("documented", 3)] + [("drifted", n) for n in range(8)]
+    ("shape", "seed"),
+    [("production", 1), ("production", 2), ("documented", 3)] + [("drifted", n) for n in range(8)],
 )
 async def test_every_planted_finding_is_found_and_no_other(
     empty_database: str, second_database: str, tmp_path: Path, shape: str, seed: int
@@ -43,7 +44,9 @@ async def test_every_planted_finding_is_found_and_no_other(
     assert {finding.code for finding in result.findings if finding.level == "blocker"} <= BLOCKERS
 
 
-@pytest.mark.parametrize(("shape", "seed"), [("production", 1), ("documented", 2), ("drifted", 4), ("drifted", 5)])
+@pytest.mark.parametrize(
+    ("shape", "seed"), [("production", 1), ("documented", 2), ("drifted", 4), ("drifted", 5)]
+)
 async def test_a_clean_database_has_no_findings(
     empty_database: str, second_database: str, tmp_path: Path, shape: str, seed: int
 ) -> None:
@@ -55,7 +58,9 @@ async def test_a_clean_database_has_no_findings(
 
 
 @pytest.mark.parametrize("id_type", ["integer", "bigint", "text", "uuid"])
-async def test_ids_may_be_of_any_type(empty_database: str, second_database: str, tmp_path: Path, id_type: str) -> None:
+async def test_ids_may_be_of_any_type(
+    empty_database: str, second_database: str, tmp_path: Path, id_type: str
+) -> None:
     await build(empty_database, shape="documented", users=40, seed=3, clean=True, id_type=id_type)
     result = await audit(empty_database, second_database, tmp_path)
     assert (result.totals.users, result.ok) == (40, True)
@@ -121,7 +126,9 @@ async def test_values_that_cannot_be_read_are_set_aside_with_a_reason(
     await legacy.execute(
         "create table credit_transactions (id text, user_id text, delta text, reason text, meta text, created_at text)"
     )
-    await legacy.execute("insert into users values ('u1', 'a@b.c', ' 70.00 '), ('u2', null, 'seventy'), (' ', 'x@y.z', '1')")
+    await legacy.execute(
+        "insert into users values ('u1', 'a@b.c', ' 70.00 '), ('u2', null, 'seventy'), (' ', 'x@y.z', '1')"
+    )
     await legacy.execute(
         """insert into credit_transactions values
         ('1', 'u1', '100', 'PURCHASE', '{"a": 1', '2025-02-30 10:00:00'),

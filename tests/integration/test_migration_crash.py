@@ -58,7 +58,9 @@ def undisturbed(server_url: str, heller_template: str) -> Iterator[str]:
     """A second database with the schema heller."""
     name = sql.Identifier(f"undisturbed_{uuid4().hex[:12]}")
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template {}").format(name, sql.Identifier(heller_template)))
+        connection.execute(
+            sql.SQL("create database {} template {}").format(name, sql.Identifier(heller_template))
+        )
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name.as_string().strip(chr(34))}"))
         connection.execute(sql.SQL("drop database {} with (force)").format(name))
 

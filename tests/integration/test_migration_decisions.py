@@ -46,7 +46,9 @@ async def mess(empty_database: str, connect: Connect) -> str:
 
 async def posted(url: str) -> dict[str, int]:
     async with await psycopg.AsyncConnection.connect(url) as connection:
-        return dict(await (await connection.execute("select account_id, posted from heller.accounts")).fetchall())
+        return dict(
+            await (await connection.execute("select account_id, posted from heller.accounts")).fetchall()
+        )
 
 
 async def rows(url: str, query: str) -> list[tuple[Any, ...]]:
@@ -66,7 +68,9 @@ async def decided(mess: str, heller_database: str, out: Path, text: str) -> Run:
     return result
 
 
-async def test_undecided_blockers_stop_the_plan_and_touch_nothing(mess: str, heller_database: str, tmp_path: Path) -> None:
+async def test_undecided_blockers_stop_the_plan_and_touch_nothing(
+    mess: str, heller_database: str, tmp_path: Path
+) -> None:
     with pytest.raises(DecisionsNeeded) as caught:
         await run(mess, heller_database, tmp_path)
     assert caught.value.open_questions == 5
@@ -74,18 +78,28 @@ async def test_undecided_blockers_stop_the_plan_and_touch_nothing(mess: str, hel
     assert await posted(heller_database) == {}
     assert not (tmp_path / "plan.json").exists()
     written = tomllib.loads((tmp_path / "decisions.toml").read_text("utf-8"))
-    assert set(written) >= {"unknown_user", "ambiguous_user", "null_balance", "negative_balance", "ghost_user"}
+    assert set(written) >= {
+        "unknown_user",
+        "ambiguous_user",
+        "null_balance",
+        "negative_balance",
+        "ghost_user",
+    }
     assert all(section["default"] == "undecided" for section in written.values())
 
 
-async def test_recommended_choices_lose_nobody_a_credit(mess: str, heller_database: str, tmp_path: Path) -> None:
+async def test_recommended_choices_lose_nobody_a_credit(
+    mess: str, heller_database: str, tmp_path: Path
+) -> None:
     result = await decided(mess, heller_database, tmp_path, "")
     assert await posted(heller_database) == {
         "ann": 100, "bob": -30, "cy": 44, "dot1": 5, "dot2": 6, "eve": 0, "ghost": 40,
         "unclaimed:stranger": 20, "unclaimed:dot@example.com": 9, "unclaimed:nobody": 0,
     }  # fmt: skip
     assert {entry["decided_by"] for entry in result.copied.plan.decisions} == {"recommended"}
-    assert await rows(heller_database, "select account_id, uncovered from heller.accounts where uncovered > 0") == [("bob", 30)]
+    assert await rows(
+        heller_database, "select account_id, uncovered from heller.accounts where uncovered > 0"
+    ) == [("bob", 30)]
 
 
 async def test_rows_can_be_decided_one_by_one(mess: str, heller_database: str, tmp_path: Path) -> None:
@@ -106,14 +120,21 @@ async def test_rows_can_be_decided_one_by_one(mess: str, heller_database: str, t
     result = await decided(mess, heller_database, tmp_path, text)
     assert await posted(heller_database) == {"ann": 120, "bob": 0, "cy": 0, "dot1": 5, "dot2": 15, "eve": 40}
     assert result.copied.quarantined == 1
-    assert await rows(heller_database, "select source_id, reason from heller.migration_outcomes where outcome = 'quarantined'") == [
-        ("10", "left out by decision: the user is unknown")
+    assert await rows(
+        heller_database,
+        "select source_id, reason from heller.migration_outcomes where outcome = 'quarantined'",
+    ) == [("10", "left out by decision: the user is unknown")]
+    assert await rows(heller_database, "select user_id from heller.identities where name = 'ghost'") == [
+        ("eve",)
     ]
-    assert await rows(heller_database, "select user_id from heller.identities where name = 'ghost'") == [("eve",)]
-    assert await rows(heller_database, "select account_id from heller.payments where payment_key = 'pi_4'") == [("eve",)]
+    assert await rows(
+        heller_database, "select account_id from heller.payments where payment_key = 'pi_4'"
+    ) == [("eve",)]
 
 
-async def test_money_questions_change_the_balance_only_when_decided(mess: str, heller_database: str, tmp_path: Path) -> None:
+async def test_money_questions_change_the_balance_only_when_decided(
+    mess: str, heller_database: str, tmp_path: Path
+) -> None:
     text = """
     [payment_without_transaction]
     default = "credit"
@@ -150,7 +171,10 @@ async def test_decisions_taken_are_kept_when_the_file_is_written_again(
     decide(tmp_path, text)
     result = await plan(mess, heller_database, tmp_path, decide="recommended")
     written = tomllib.loads((tmp_path / "decisions.toml").read_text("utf-8"))
-    assert written["unknown_user"] == {"default": "hold", "rows": {"stranger": "skip", "typing error": "skip"}}
+    assert written["unknown_user"] == {
+        "default": "hold",
+        "rows": {"stranger": "skip", "typing error": "skip"},
+    }
     assert result.unused_decisions == ("unknown_user.typing error",)
     assert {(entry["choice"], entry["decided_by"]) for entry in result.decisions if entry["code"] == "unknown_user"} == {
         ("hold", "default"), ("skip", "row")
@@ -163,7 +187,10 @@ async def test_decisions_taken_are_kept_when_the_file_is_written_again(
         ('[unknown_user]\ndefault = "guess"\n', r"line 2, unknown_user\.default: 'guess' is no choice"),
         ('[null_balance.rows]\n"a" = "zero"\n"cy" = "user:ann"\n', r"line 3, null_balance\.rows\.cy"),
         ('[unknown]\ndefault = "hold"\n', r"line 1: \[unknown\] is no question"),
-        ('[unknown_user.rows]\n"stranger" = "user:who"\n', r"row 'stranger': user:who, but there is no such user"),
+        (
+            '[unknown_user.rows]\n"stranger" = "user:who"\n',
+            r"row 'stranger': user:who, but there is no such user",
+        ),
         ("[unknown_user", "not TOML"),
     ],
 )
@@ -175,7 +202,9 @@ async def test_a_wrong_choice_is_refused_with_its_place(
         await plan(mess, heller_database, tmp_path, decide="recommended")
 
 
-async def test_transactions_or_the_ledger_can_be_the_truth(mess: str, heller_database: str, tmp_path: Path, connect: Connect) -> None:
+async def test_transactions_or_the_ledger_can_be_the_truth(
+    mess: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
     legacy = await connect(mess)
     await legacy.execute("insert into credit_ledger values (1, 'ann', 7, 'seed'), (2, 'eve', 3, 'seed')")
     decide(tmp_path, "")
@@ -218,7 +247,8 @@ async def test_a_ledger_row_of_the_same_event_is_part_of_the_transaction(
     result = await run(empty_database, heller_database, tmp_path)
     assert result.ok
     assert await rows(
-        heller_database, "select delta, kind, source_table, metadata -> 'merged' from heller.transactions order by seq"
+        heller_database,
+        "select delta, kind, source_table, metadata -> 'merged' from heller.transactions order by seq",
     ) == [
         (5, "migrate", "opening", None),
         (100, "purchase", "credit_transactions", ["credit_ledger:1"]),
@@ -244,5 +274,6 @@ async def test_debts_spends_and_purchases_leave_the_grants_that_are_left(
     )
     await run(empty_database, heller_database, tmp_path)
     assert await rows(
-        heller_database, "select payment_key, amount, remaining, source, cost, currency from heller.grants order by grant_id"
+        heller_database,
+        "select payment_key, amount, remaining, source, cost, currency from heller.grants order by grant_id",
     ) == [("pi_1", 50, 10, "purchase", 500, "EUR"), ("pi_2", 50, 50, "purchase", 500, "EUR")]

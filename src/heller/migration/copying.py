@@ -12,8 +12,9 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-from heller.migration.audit import find
+from heller.migration.audit import fill_findings
 from heller.migration.decisions import Decisions
+from heller.migration.findings import FINDINGS
 from heller.migration.plan import Decide, Plan, Truth, check_plan, prepare, write_plan
 from heller.migration.progress import Progress, silent
 from heller.migration.source import open_source
@@ -105,7 +106,8 @@ async def copy(
     ):
         await require(workspace)
         snapshot_at = await stage(workspace, opened, progress=progress)
-        await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=progress)
+        await execute_script(workspace, "sums.sql")
+        await fill_findings(workspace, [kind for kind in FINDINGS if kind.choices], progress=progress)
         planned = await prepare(
             workspace, opened, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=progress
         )

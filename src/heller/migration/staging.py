@@ -31,6 +31,7 @@ SETTINGS = {
     "datestyle": "ISO, YMD",
     "work_mem": "128MB",
     "maintenance_work_mem": "256MB",
+    "default_statistics_target": "30",
     "client_connection_check_interval": "500ms",
     "client_min_messages": "warning",
     "application_name": "heller migrate",
@@ -213,9 +214,7 @@ async def fingerprint(workspace: AsyncConnection) -> str:
     parts: list[str] = []
     for table in ("users", "customers", "payments", "transactions", "events", "admin_actions", "quarantine"):
         query = sql.SQL(
-            "select count(*) || ':' || coalesce(sum(hashtextextended(row, 0)::numeric), 0)"
-            " || ':' || coalesce(sum(hashtextextended(row, 7)::numeric), 0)"
-            " from (select t::text as row from heller_staging.{} t offset 0) x"
+            "select count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0) from heller_staging.{} t"
         ).format(sql.Identifier(table))
         row = await (await workspace.execute(query)).fetchone()
         parts.append(f"{table}={row[0] if row else ''}")

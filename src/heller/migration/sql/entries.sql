@@ -1,9 +1,3 @@
--- One row for each transaction to be, but the opening ones: those follow from what is missing.
-create unlogged table heller_staging.entries (
-  no bigint, account text, ord smallint, at timestamptz, source_table text, source_id text, delta bigint, kind text, reason text,
-  actor text, payment_key text, idempotency_key text, cost bigint, currency text, metadata jsonb
-);
-
 -- The key by which a payment will be known: the provider's id of it, for the first payment that carries it.
 create unlogged table heller_staging.payment_keys as
 select f.id, f.source, a.no, a.account, coalesce(b.taken, 0)::bigint as taken, f.provider, f.state,
@@ -30,8 +24,9 @@ create unique index on heller_staging.payment_keys (id);
 create index on heller_staging.payment_keys (no);
 analyze heller_staging.payment_keys;
 
-insert into heller_staging.entries
-select a.no, a.account, 1, coalesce(t.created_at, {snapshot_at}), s.label, t.id, t.delta,
+-- One row for each transaction to be, but the opening ones: those follow from what is missing.
+create unlogged table heller_staging.entries as
+select a.no, a.account, 1::smallint as ord, coalesce(t.created_at, {snapshot_at}) as at, s.label as source_table, t.id as source_id, t.delta,
        coalesce(c.mapped, case
          when c.class = 'chargeback' then case when t.delta < 0 then 'clawback' else 'reinstate' end
          when c.class = 'refund' then case when t.delta < 0 then 'clawback' else 'refund' end
@@ -39,17 +34,17 @@ select a.no, a.account, 1, coalesce(t.created_at, {snapshot_at}), s.label, t.id,
          when t.delta > 0 and c.class in ('given', 'admin') then 'grant'
          when c.class = 'transfer' then 'transfer'
          when c.class = 'usage' then case when t.delta < 0 then 'spend' else 'refund' end
-         else 'adjust' end),
-       concat_ws(': ', nullif(btrim(t.reason), ''), nullif(btrim(t.description), '')),
-       ad.actor_ref,
+         else 'adjust' end) as kind,
+       concat_ws(': ', nullif(btrim(t.reason), ''), nullif(btrim(t.description), '')) as reason,
+       ad.actor_ref as actor,
        k.payment_key,
-       case when w.payment_id is not null then k.payment_key else nullif(btrim(t.event), '') end,
-       case when w.payment_id is not null and f.amount > 0 and f.currency is not null then f.amount else 0 end,
-       case when w.payment_id is not null and f.amount > 0 then f.currency end,
-       case when b.payment_id is null and t.event is null and t.admin_ref is null and mg.rows is null then j.legacy
+       case when w.payment_id is not null then k.payment_key else nullif(btrim(t.event), '') end as idempotency_key,
+       case when w.payment_id is not null and f.amount > 0 and f.currency is not null then f.amount else 0 end as cost,
+       case when w.payment_id is not null and f.amount > 0 then f.currency end as currency,
+       case when b.payment_id is null and t.event is null and t.admin_ref is null and mg.rows is null then heller_staging.extra(t.metadata, s.json_checked)
             else nullif(jsonb_strip_nulls(jsonb_build_object(
               'payment_id', b.payment_id, 'event', nullif(btrim(t.event), ''), 'admin_action', t.admin_ref, 'comment', ad.comment,
-              'merged', mg.rows)) || coalesce(j.legacy, '{{}}'), '{{}}') end
+              'merged', mg.rows)) || coalesce(heller_staging.extra(t.metadata, s.json_checked), '{{}}'), '{{}}') end as metadata
 from heller_staging.transactions t
 join heller_staging.sources s on s.source = t.source
 join heller_staging.owners o on o.strict = s.strict
@@ -65,15 +60,6 @@ left join (
   select m.into_source, m.into_id, jsonb_agg(ms.label || ':' || m.id order by m.id) as rows
   from heller_staging.merges m join heller_staging.sources ms on ms.source = m.source group by 1, 2
 ) mg on mg.into_source = t.source and mg.into_id = t.id
-cross join lateral (
-  select case
-    when t.metadata is null or t.metadata = '{{}}' then null
-    -- What the source's own type has checked can only hold what jsonb cannot: a NUL, half a pair, a number beyond bounds.
-    when s.json_checked and strpos(t.metadata, '\u') = 0 and t.metadata !~ '[0-9][eE][-+]?[0-9]{{3}}' then jsonb_build_object('legacy', t.metadata::jsonb)
-    else (select case when v.value is null then jsonb_build_object('legacy_text', t.metadata) else jsonb_build_object('legacy', v.value) end
-          from (select heller_staging.json(t.metadata) as value offset 0) v) end as legacy
-  offset 0
-) j
 where not exists (select from heller_staging.merges m where m.source = t.source and m.id = t.id)
 order by a.no;
 

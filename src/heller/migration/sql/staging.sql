@@ -47,11 +47,36 @@ create function heller_staging.key(p_name text) returns text language sql immuta
 $$;
 
 -- JSON that may not be JSON: null when it cannot be read (a NUL character, a lone surrogate, a number beyond all bounds).
-create function heller_staging.json(p_text text) returns jsonb language plpgsql immutable parallel safe as $$
+-- plpgsql, because a function of SQL would have its cast folded, and fail, before its condition is looked at.
+-- Where the server can be asked first, no subtransaction is needed, and several processes may read at once.
+do $$
+declare
+  v_can_ask boolean := current_setting('server_version_num')::integer >= 160000;
 begin
-  return p_text::jsonb;
-exception when others then
-  return null;
+  execute format('create function heller_staging.json(p_text text) returns jsonb immutable parallel %s language plpgsql as %L',
+    case when v_can_ask then 'safe' else 'unsafe' end,
+    case when v_can_ask then 'begin if pg_input_is_valid(p_text, ''jsonb'') then return p_text::jsonb; end if; return null; end'
+         else 'begin return p_text::jsonb; exception when others then return null; end' end);
+end $$;
+
+-- A row's extra data as it is kept: under the key legacy, or word for word under legacy_text.
+-- What the source's own type has checked can only hold what jsonb cannot: a NUL, half a pair, a number beyond bounds.
+create function heller_staging.extra(p_text text, p_is_checked boolean) returns jsonb language plpgsql stable parallel safe as $$
+declare
+  v_value jsonb;
+begin
+  if p_text is null or p_text = '{}' then return null; end if;
+  if p_is_checked and strpos(p_text, '\u') = 0 and p_text !~ '[0-9][eE][-+]?[0-9]{3}' then
+    return jsonb_build_object('legacy', p_text::jsonb);
+  end if;
+  v_value := heller_staging.json(p_text);
+  return case when v_value is null then jsonb_build_object('legacy_text', p_text) else jsonb_build_object('legacy', v_value) end;
+end $$;
+do $$
+begin
+  if current_setting('server_version_num')::integer < 160000 then
+    alter function heller_staging.extra(text, boolean) parallel unsafe;
+  end if;
 end $$;
 
 -- What a payment's status means: was it paid, and is it still?
