@@ -2,8 +2,8 @@
 
 import psycopg
 import pytest
-from handover_world import build_legacy, fenced, legacy_balance, legacy_purchase, legacy_spend, pair
 
+from handover_world import build_legacy, fenced, legacy_balance, legacy_purchase, legacy_spend, pair
 from heller.errors import MigrationError
 from heller.ledger import Heller
 from heller.migration.handover import fence
@@ -19,7 +19,9 @@ async def test_refused_purchase_is_the_senders_to_retry(empty_database, heller_d
         with pytest.raises(psycopg.Error) as refused:
             await legacy_purchase(sides.legacy.connection, "1", 50, "pi_late")
         assert refused.value.sqlstate == "MG001"
-        seen = await (await sides.legacy.connection.execute("select count(*) from processed_events")).fetchone()
+        seen = await (
+            await sides.legacy.connection.execute("select count(*) from processed_events")
+        ).fetchone()
         assert seen == (0,)  # nothing of it stays, so the retry is not taken for a repetition
 
 
@@ -32,12 +34,17 @@ update users set credits_balance = credits_balance + 50 where id = 1;
 
 async def test_captured_purchase_is_credited_once_by_heller(empty_database, heller_database):
     await build_legacy(empty_database, users=1)
-    async with fenced(empty_database, heller_database, fence_mode="capture") as sides, Heller.connect(heller_database) as heller:
+    async with (
+        fenced(empty_database, heller_database, fence_mode="capture") as sides,
+        Heller.connect(heller_database) as heller,
+    ):
         await sides.coordinator().hand_over(["1"])
         for intent in ("pi_captured", "pi_captured", "pi_by_stripe"):  # the sender repeats itself
             async with sides.legacy.connection.transaction():
                 await sides.legacy.connection.execute(RAW_PURCHASE.format(i=intent))
-        await sides.ours.connection.execute("select heller.credit_purchase('1', 'pi_by_stripe', 50, p_intent => 'pi_by_stripe')")
+        await sides.ours.connection.execute(
+            "select heller.credit_purchase('1', 'pi_by_stripe', 50, p_intent => 'pi_by_stripe')"
+        )
         assert await legacy_balance(sides, "1") == 100
         assert await drain(sides) == {"credited": 1, "known": 2}
         assert await drain(sides) == {}
@@ -64,7 +71,9 @@ async def test_captured_purchase_of_a_user_who_went_home_waits(empty_database, h
         assert await drain(sides) == {"credited": 1}
 
 
-async def test_legacy_database_from_an_older_backup_is_detected_and_closed_again(empty_database, heller_database):
+async def test_legacy_database_from_an_older_backup_is_detected_and_closed_again(
+    empty_database, heller_database
+):
     await build_legacy(empty_database, users=3)
     async with fenced(empty_database, heller_database) as sides:
         await sides.coordinator().hand_over(["1", "2"])
@@ -72,10 +81,17 @@ async def test_legacy_database_from_an_older_backup_is_detected_and_closed_again
     async with await psycopg.AsyncConnection.connect(empty_database, autocommit=True) as restored:
         # as a backup from before the moves has it: same rows, older counters, nothing carried
         await restored.execute("update heller_fence.fence set epoch = 0")
-        await restored.execute("truncate heller_fence.statements, heller_fence.receipts, heller_fence.carried")
+        await restored.execute(
+            "truncate heller_fence.statements, heller_fence.receipts, heller_fence.carried"
+        )
         await restored.execute("update users set credits_balance = credits_balance - 5 where id = 1")
-        await restored.execute("insert into credit_transactions (user_id, delta_credits, reason) values ('1', -5, 'usage')")
-    async with open_sides(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
+        await restored.execute(
+            "insert into credit_transactions (user_id, delta_credits, reason) values ('1', -5, 'usage')"
+        )
+    async with (
+        open_sides(empty_database, heller_database) as sides,
+        Heller.connect(heller_database) as heller,
+    ):
         found = await check_invariants(sides)
         assert {(b.invariant, b.account) for b in found.breaches} >= {("I1", "1"), ("I1", "2")}
         moves = await recover_all(sides)
@@ -90,7 +106,11 @@ async def test_legacy_database_from_an_older_backup_is_detected_and_closed_again
         assert refused.value.sqlstate == "MG001"
         assert await legacy_spend(sides.legacy.connection, "2", 1, "x")
         assert (await heller.balance("1")).posted == 100
-        reason = await (await sides.ours.connection.execute("select quarantine_reason from heller.homes where account_id = '1'")).fetchone()
+        reason = await (
+            await sides.ours.connection.execute(
+                "select quarantine_reason from heller.homes where account_id = '1'"
+            )
+        ).fetchone()
         assert "other rows than were received" in reason[0]
 
 
@@ -101,6 +121,8 @@ async def test_fence_that_is_gone_with_its_database_is_not_built_from_zero(empty
         await sides.legacy.connection.execute("drop schema heller_fence cascade")
         with pytest.raises(MigrationError, match="restored from an older"):
             await fence.install(sides.legacy.connection, sides.ours.connection, sides.layout)
-        status = await fence.install(sides.legacy.connection, sides.ours.connection, sides.layout, reseal=True)
+        status = await fence.install(
+            sides.legacy.connection, sides.ours.connection, sides.layout, reseal=True
+        )
         assert status.ok
         assert await pair(sides, "1") == (1, 1)

@@ -81,7 +81,8 @@ async def _judge(crew, sides, database, capsys):
     for entry in entries:
         if entry["op"] == "pending":
             await sides.ours.connection.execute(
-                "select heller.credit_purchase(%s, %s, %s, p_intent => %s)", [entry["user"], entry["key"], entry["delta"], entry["key"]]
+                "select heller.credit_purchase(%s, %s, %s, p_intent => %s)",
+                [entry["user"], entry["key"], entry["delta"], entry["key"]],
             )
     expected = {str(n): OPENING for n in range(1, USERS + 1)}
     operations = [entry for entry in entries if entry["op"] in {"spend", "bought"}]

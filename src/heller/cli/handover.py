@@ -20,13 +20,24 @@ from heller.rollout.buckets import bucket, keyed_bucket
 EXIT_FINDINGS = 3
 
 MappingOption = Annotated[
-    Path | None, typer.Option("--mapping", metavar="FILE", help="The mapping of a schema that is not recognised.")
+    Path | None,
+    typer.Option("--mapping", metavar="FILE", help="The mapping of a schema that is not recognised."),
 ]
-UserOption = Annotated[list[str] | None, typer.Option("--user", metavar="ID", help="This user (id or e-mail); may be repeated.")]
-BucketOption = Annotated[int | None, typer.Option("--bucket", min=0, max=99, help="The users of this bucket of the plan.")]
-PercentOption = Annotated[int | None, typer.Option("--percent", min=1, max=100, help="The users of the first N buckets of the plan.")]
+UserOption = Annotated[
+    list[str] | None, typer.Option("--user", metavar="ID", help="This user (id or e-mail); may be repeated.")
+]
+BucketOption = Annotated[
+    int | None, typer.Option("--bucket", min=0, max=99, help="The users of this bucket of the plan.")
+]
+PercentOption = Annotated[
+    int | None,
+    typer.Option("--percent", min=1, max=100, help="The users of the first N buckets of the plan."),
+]
 AllOption = Annotated[bool, typer.Option("--all", help="Everybody.")]
-SaltOption = Annotated[str | None, typer.Option("--salt", help="Bucket by a keyed hash of the id under this salt, not by the plan's hash.")]
+SaltOption = Annotated[
+    str | None,
+    typer.Option("--salt", help="Bucket by a keyed hash of the id under this salt, not by the plan's hash."),
+]
 BatchOption = Annotated[int, typer.Option("--batch", min=1, max=1000, help="Users a transaction.")]
 
 fence = typer.Typer(help="The guard in the legacy database.", no_args_is_help=True)
@@ -46,8 +57,16 @@ def install(
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     mapping: MappingOption = None,
-    capture: Annotated[bool, typer.Option("--capture", help="Keep purchases for moved users in an outbox instead of refusing them.")] = False,
-    reseal: Annotated[bool, typer.Option("--reseal", help="The legacy database was restored: close it for users who have moved.")] = False,
+    capture: Annotated[
+        bool,
+        typer.Option(
+            "--capture", help="Keep purchases for moved users in an outbox instead of refusing them."
+        ),
+    ] = False,
+    reseal: Annotated[
+        bool,
+        typer.Option("--reseal", help="The legacy database was restored: close it for users who have moved."),
+    ] = False,
     as_json: options.JsonOption = False,
 ) -> None:
     """Build the fence, or what is missing of it, and test every write path of a made-up user."""
@@ -55,7 +74,11 @@ def install(
     async def work(url: str) -> fences.FenceStatus:
         async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
             return await fences.install(
-                sides.legacy.connection, sides.ours.connection, sides.layout, fence_mode="capture" if capture else "refuse", reseal=reseal
+                sides.legacy.connection,
+                sides.ours.connection,
+                sides.layout,
+                fence_mode="capture" if capture else "refuse",
+                reseal=reseal,
             )
 
     _fence_status(_run(work, options.database_url(database, embedded)), as_json=as_json)
@@ -84,13 +107,17 @@ def remove(
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     mapping: MappingOption = None,
-    even_moved: Annotated[bool, typer.Option("--even-moved", help="Although users are away: the legacy system is off for good.")] = False,
+    even_moved: Annotated[
+        bool, typer.Option("--even-moved", help="Although users are away: the legacy system is off for good.")
+    ] = False,
 ) -> None:
     """Take the fence down."""
 
     async def work(url: str) -> None:
         async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
-            await fences.remove(sides.legacy.connection, sides.ours.connection, sides.layout, even_moved=even_moved)
+            await fences.remove(
+                sides.legacy.connection, sides.ours.connection, sides.layout, even_moved=even_moved
+            )
 
     _run(work, options.database_url(database, embedded))
     output.talk.print("The fence is gone.")
@@ -116,7 +143,10 @@ def handover(
         async with open_sides(source, url, mapping=mapping) as sides:
             with output.progress(quiet=as_json) as progress:
                 return await move_many(
-                    paced(sides.coordinator().hand_over, sides), selection.users(sides, away=False), batch_users=batch, progress=progress
+                    paced(sides.coordinator().hand_over, sides),
+                    selection.users(sides, away=False),
+                    batch_users=batch,
+                    progress=progress,
                 )
 
     _moves(_run(work, options.database_url(database, embedded)), as_json=as_json)
@@ -133,7 +163,10 @@ def return_(
     everybody: AllOption = False,
     salt: SaltOption = None,
     batch: BatchOption = 50,
-    refuse: Annotated[bool, typer.Option("--refuse", help="Give back users who are stuck on their way to heller, unchanged.")] = False,
+    refuse: Annotated[
+        bool,
+        typer.Option("--refuse", help="Give back users who are stuck on their way to heller, unchanged."),
+    ] = False,
     as_json: options.JsonOption = False,
 ) -> None:
     """Move users back to the legacy system with everything they did in heller; open holds are waited for."""
@@ -184,7 +217,9 @@ def status(
     if as_json:
         output.print_json(result.as_json())
         return
-    rows = [(name.replace("_", " "), value) for name, value in result.as_json().items() if name != "quarantined"]
+    rows = [
+        (name.replace("_", " "), value) for name, value in result.as_json().items() if name != "quarantined"
+    ]
     output.out.print(output.table("Homes", ["where", "users>"], rows))
     if result.quarantined:
         output.out.print(output.table("Quarantined", ["account", "why"], result.quarantined))
@@ -196,7 +231,11 @@ def invariants(
     embedded: options.EmbeddedOption = None,
     mapping: MappingOption = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="The legacy application writes a row for every change: unexplained ones are breaches.")
+        bool,
+        typer.Option(
+            "--strict",
+            help="The legacy application writes a row for every change: unexplained ones are breaches.",
+        ),
     ] = False,
     as_json: options.JsonOption = False,
 ) -> None:
@@ -214,7 +253,10 @@ def invariants(
         rows = [(b.invariant, b.account, b.credits, b.sentence) for b in result.breaches]
         if rows:
             output.out.print(output.table("Breaches", ["invariant", "account", "credits>", "what"], rows))
-        output.talk.print(f"{result.users:,} users: " + ("every invariant holds." if result.ok else f"{len(rows):,} breaches."))
+        output.talk.print(
+            f"{result.users:,} users: "
+            + ("every invariant holds." if result.ok else f"{len(rows):,} breaches.")
+        )
     if not result.ok:
         raise typer.Exit(EXIT_FINDINGS)
 
@@ -236,17 +278,23 @@ def drain_outbox(
     if as_json:
         output.print_json(result)
     else:
-        output.out.print(", ".join(f"{count:,} {what}" for what, count in result.items()) or "The outbox is empty.")
+        output.out.print(
+            ", ".join(f"{count:,} {what}" for what, count in result.items()) or "The outbox is empty."
+        )
 
 
 class _Selection:
     """Whom a move is about; exactly one way of saying it."""
 
-    def __init__(self, users: list[str], number: int | None, percent: int | None, everybody: bool, salt: str | None) -> None:
+    def __init__(
+        self, users: list[str], number: int | None, percent: int | None, everybody: bool, salt: str | None
+    ) -> None:
         given = [bool(users), number is not None, percent is not None, everybody]
         if sum(given) != 1:
             raise InvalidArgument(
-                "Say whom: one of --user, --bucket, --percent or --all.", hint="--percent 10 moves the first ten buckets.", argument="user"
+                "Say whom: one of --user, --bucket, --percent or --all.",
+                hint="--percent 10 moves the first ten buckets.",
+                argument="user",
             )
         self._names, self._number, self._percent, self._salt = users, number, percent, salt
 
@@ -295,10 +343,16 @@ def _moves(result: Moves, *, as_json: bool) -> None:
     if as_json:
         output.print_json(told)
     else:
-        counts = [f"{told[name]:,} {name}" for name in ("moved", "returned", "known", "draining", "busy", "quarantined", "skipped") if told[name]]
+        counts = [
+            f"{told[name]:,} {name}"
+            for name in ("moved", "returned", "known", "draining", "busy", "quarantined", "skipped")
+            if told[name]
+        ]
         output.out.print(", ".join(counts) or "Nothing was to be done.")
         if told["frozen_ms_median"] is not None:
-            output.talk.print(f"Not at home anywhere: {told['frozen_ms_median']} ms in the median, {told['frozen_ms_p99']} ms at p99.")
+            output.talk.print(
+                f"Not at home anywhere: {told['frozen_ms_median']} ms in the median, {told['frozen_ms_p99']} ms at p99."
+            )
         for reason in result.reasons:
             output.talk.print(f"{reason.account}: {reason.outcome}, {reason.reason}")
     if not result.ok:

@@ -22,6 +22,7 @@ EXIT_INTERRUPTED = 130
 COMMANDS = {
     "account": "account:app",
     "migrate": "migrate:app",
+    "rollout": "rollout:app",
     "stripe": "stripe:app",
     "verify": "verify:app",
     "worker": "worker:app",

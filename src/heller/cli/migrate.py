@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from heller import migration
-from heller.cli import options, output
+from heller.cli import handover, options, output
 
 EXIT_FINDINGS = 3
 
@@ -323,3 +323,6 @@ def print_outcome(result: dict[str, Any]) -> None:
     output.out.print(
         "[green]Every credit is accounted for.[/]" if result["ok"] else "[red]It does not add up.[/]"
     )
+
+
+handover.mount(app)

@@ -23,11 +23,16 @@ app = typer.Typer(help="The gradual change of homes, by stages and under guardra
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log for ever.")]
 Actor = Annotated[str, typer.Option("--actor", envvar="USER", help="Who signs for it.")]
 AlertOption = Annotated[
-    str | None, typer.Option("--alert", envvar="HELLER_ALERT_URLS", metavar="URLS", help="Apprise URLs, separated by blanks.")
+    str | None,
+    typer.Option(
+        "--alert", envvar="HELLER_ALERT_URLS", metavar="URLS", help="Apprise URLs, separated by blanks."
+    ),
 ]
 
 
-def _do(database: str | None, embedded: Path | None, verb: Callable[[AsyncConnection], Awaitable[Any]]) -> Any:
+def _do(
+    database: str | None, embedded: Path | None, verb: Callable[[AsyncConnection], Awaitable[Any]]
+) -> Any:
     async def work(url: str) -> Any:
         connection = await connect(url)
         async with connection:
@@ -54,7 +59,11 @@ def _print(rollout: Rollout | None, *, as_json: bool) -> None:
     for item in rollout.verdict.get("waiting_for", []):
         output.talk.print(f"waits for {item}")
     if rollout.breach:
-        output.talk.print(f"[bold red]Breach:[/] {json.dumps(rollout.breach, ensure_ascii=False)[:2000]}".replace("[{", "\\[{"))
+        output.talk.print(
+            f"[bold red]Breach:[/] {json.dumps(rollout.breach, ensure_ascii=False)[:2000]}".replace(
+                "[{", "\\[{"
+            )
+        )
 
 
 @app.command()
@@ -62,9 +71,18 @@ def start(
     reason: Reason,
     actor: Actor,
     stages: Annotated[str, typer.Option("--stages", help="Shares in percent, ascending.")] = "10,50,100",
-    plan_buckets: Annotated[bool, typer.Option("--plan-buckets", help="Bucket by the plan's hash of the e-mail, not by a keyed hash of the id.")] = False,
-    soak_seconds: Annotated[int, typer.Option("--soak", min=0, help="Least time a stage lasts, in seconds.")] = 86_400,
-    settings: Annotated[str, typer.Option("--limits", metavar="JSON", help='Other limits, such as {"users_min": 10}.')] = "{}",
+    plan_buckets: Annotated[
+        bool,
+        typer.Option(
+            "--plan-buckets", help="Bucket by the plan's hash of the e-mail, not by a keyed hash of the id."
+        ),
+    ] = False,
+    soak_seconds: Annotated[
+        int, typer.Option("--soak", min=0, help="Least time a stage lasts, in seconds.")
+    ] = 86_400,
+    settings: Annotated[
+        str, typer.Option("--limits", metavar="JSON", help='Other limits, such as {"users_min": 10}.')
+    ] = "{}",
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
@@ -73,7 +91,9 @@ def start(
     try:
         shares, limits = [int(share) for share in stages.split(",")], json.loads(settings)
     except ValueError as error:
-        raise InvalidArgument(f"--stages are numbers and --limits is JSON: {error}", argument="stages") from error
+        raise InvalidArgument(
+            f"--stages are numbers and --limits is JSON: {error}", argument="stages"
+        ) from error
     _print(
         _do(
             database, embedded,
@@ -84,15 +104,21 @@ def start(
     )  # fmt: skip
 
 
-def _change(event: str, actor: str, reason: str, database: str | None, embedded: Path | None, *, as_json: bool) -> None:
-    _print(_do(database, embedded, lambda c: state.change(c, event, actor=actor, reason=reason)), as_json=as_json)
+def _change(
+    event: str, actor: str, reason: str, database: str | None, embedded: Path | None, *, as_json: bool
+) -> None:
+    _print(
+        _do(database, embedded, lambda c: state.change(c, event, actor=actor, reason=reason)), as_json=as_json
+    )
 
 
 @app.command()
 def promote(
     reason: Reason,
     actor: Actor,
-    even_unproven: Annotated[bool, typer.Option("--even-unproven", help="Although the gate of this stage is not passed.")] = False,
+    even_unproven: Annotated[
+        bool, typer.Option("--even-unproven", help="Although the gate of this stage is not passed.")
+    ] = False,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
@@ -103,15 +129,24 @@ def promote(
         current = await state.rollout_of(connection)
         if current is not None and current.gate_passed_at is None and not even_unproven:
             waiting = "; ".join(current.verdict.get("waiting_for", [])) or "a first evaluation by the worker"
-            raise HellerError(f"The gate of this stage is not passed; it waits for {waiting}.", hint="--even-unproven goes on all the same.")
-        return await state.change(connection, "promote", actor=actor, reason=reason, version=current.version if current else None)
+            raise HellerError(
+                f"The gate of this stage is not passed; it waits for {waiting}.",
+                hint="--even-unproven goes on all the same.",
+            )
+        return await state.change(
+            connection, "promote", actor=actor, reason=reason, version=current.version if current else None
+        )
 
     _print(_do(database, embedded, work), as_json=as_json)
 
 
 @app.command()
 def halt(
-    reason: Reason, actor: Actor, database: options.DatabaseOption = None, embedded: options.EmbeddedOption = None, as_json: options.JsonOption = False
+    reason: Reason,
+    actor: Actor,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Stop moving; everybody stays where they are."""
     _change("halt", actor, reason, database, embedded, as_json=as_json)
@@ -119,7 +154,11 @@ def halt(
 
 @app.command()
 def resume(
-    reason: Reason, actor: Actor, database: options.DatabaseOption = None, embedded: options.EmbeddedOption = None, as_json: options.JsonOption = False
+    reason: Reason,
+    actor: Actor,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Clear a halt, by name; the stage begins its evidence anew."""
     _change("resume", actor, reason, database, embedded, as_json=as_json)
@@ -127,7 +166,11 @@ def resume(
 
 @app.command()
 def rollback(
-    reason: Reason, actor: Actor, database: options.DatabaseOption = None, embedded: options.EmbeddedOption = None, as_json: options.JsonOption = False
+    reason: Reason,
+    actor: Actor,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Return everyone; the worker moves the homes back."""
     _change("rollback", actor, reason, database, embedded, as_json=as_json)
@@ -147,7 +190,11 @@ def fallback(
 
 
 @app.command()
-def status(database: options.DatabaseOption = None, embedded: options.EmbeddedOption = None, as_json: options.JsonOption = False) -> None:
+def status(
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
     """Show the state, the stage, and what the guardrails say."""
     _print(_do(database, embedded, state.rollout_of), as_json=as_json)
 
@@ -200,7 +247,14 @@ def alert_test(
     """Check where alerts go; with --test, send one."""
     alerts = Alerts.of(urls)
     if not alerts.urls:
-        raise InvalidArgument("No receiver is named.", hint="Give --alert or set HELLER_ALERT_URLS.", argument="alert")
-    if test and not options.run(alerts.send("heller: a test", f"Alerts of the rollout arrive here (sent by {os.environ.get('USER', 'someone')}).")):
+        raise InvalidArgument(
+            "No receiver is named.", hint="Give --alert or set HELLER_ALERT_URLS.", argument="alert"
+        )
+    if test and not options.run(
+        alerts.send(
+            "heller: a test",
+            f"Alerts of the rollout arrive here (sent by {os.environ.get('USER', 'someone')}).",
+        )
+    ):
         raise HellerError("Not every receiver took the alert.", hint="Look at the URL and at the receiver.")
     output.out.print(f"{len(alerts.urls)} receivers" + (", the test was sent." if test else "."))

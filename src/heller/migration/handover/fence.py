@@ -88,7 +88,12 @@ class FenceStatus:
 
 
 async def install(
-    legacy: AsyncConnection, ours: AsyncConnection, layout: Layout, *, fence_mode: FenceMode = "refuse", reseal: bool = False
+    legacy: AsyncConnection,
+    ours: AsyncConnection,
+    layout: Layout,
+    *,
+    fence_mode: FenceMode = "refuse",
+    reseal: bool = False,
 ) -> FenceStatus:
     """Build the fence, or what is missing of it; then every copied account is at home in the legacy database here, too.
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from psycopg import sql
 
-from heller.errors import AccountAway
 from heller.database import translating
+from heller.errors import AccountAway
 from heller.migration.handover.layout import Part
 from heller.migration.handover.runs import Sides
 
@@ -38,8 +38,9 @@ class Captured:
 
 
 async def drain(sides: Sides) -> dict[str, int]:
-    """Credit what waits, each once; what became of the purchases, counted. A user who went home meanwhile is left waiting
-    for the legacy handler's own retry, which is welcome there.
+    """Credit what waits, each once; what became of the purchases, counted.
+
+    A user who went home meanwhile is left waiting for the legacy handler's own retry, which is welcome there.
     """
     counts: Counter[str] = Counter()
     rows = await (await sides.legacy.connection.execute(_WAITING, [GROUPS_MAX])).fetchall()
@@ -53,7 +54,8 @@ async def drain(sides: Sides) -> dict[str, int]:
                 counts["waiting"] += 1
                 continue
         await sides.legacy.connection.execute(
-            "update heller_fence.outbox set drained_at = clock_timestamp(), outcome = %s where id = any(%s)", [outcome, ids]
+            "update heller_fence.outbox set drained_at = clock_timestamp(), outcome = %s where id = any(%s)",
+            [outcome, ids],
         )
         counts[outcome] += 1
     return dict(counts)
@@ -64,11 +66,16 @@ def captured(sides: Sides, user: str, txid: str, entries: list[dict[str, Any]]) 
     parts = {part.name: part for part in reversed(sides.layout.guarded)}
     credits, payment = 0, {}
     for name in ("transactions", "ledger"):  # the second history repeats the first
-        booked = [_value(parts[name], e["entry"], "delta") for e in entries if e["part"] == name and name in parts]
+        booked = [
+            _value(parts[name], e["entry"], "delta") for e in entries if e["part"] == name and name in parts
+        ]
         credits = credits or sum(int(delta) for delta in booked if delta is not None)
     for e in entries:
         if e["part"] == "payments" and "payments" in parts:
-            payment = {field: _value(parts["payments"], e["entry"], field) for field in ("intent", "session", "amount", "currency", "credits")}
+            payment = {
+                field: _value(parts["payments"], e["entry"], field)
+                for field in ("intent", "session", "amount", "currency", "credits")
+            }
     tokens = _TOKEN.findall(" ".join(str(e["entry"]) for e in entries))
     intent = payment.get("intent") or next((token for token in tokens if token.startswith("pi_")), None)
     session = payment.get("session") or next((token for token in tokens if token.startswith("cs_")), None)
@@ -84,8 +91,18 @@ async def _credit(sides: Sides, found: Captured) -> str:
     with translating():
         row = await (
             await sides.ours.connection.execute(
-                sql.SQL("select heller.credit_purchase(%s, %s, %s, %s, %s, %s, %s, 'purchase') ->> 'outcome'"),
-                [found.user, found.key, found.credits, found.intent, found.session, found.amount, found.currency],
+                sql.SQL(
+                    "select heller.credit_purchase(%s, %s, %s, %s, %s, %s, %s, 'purchase') ->> 'outcome'"
+                ),
+                [
+                    found.user,
+                    found.key,
+                    found.credits,
+                    found.intent,
+                    found.session,
+                    found.amount,
+                    found.currency,
+                ],
             )
         ).fetchone()
     return str(row[0]) if row else "unknown"

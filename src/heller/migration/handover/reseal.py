@@ -5,6 +5,7 @@ the remedy is run by a person while the legacy application is stopped.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -23,11 +24,16 @@ class Resealed:
 
 
 async def reseal(legacy: LegacySide, ours: OurSide) -> Resealed:
-    """Raise the legacy counter of each user to where heller says it was. Users at home in legacy then get their last
-    statement again (``recover``); users at home in heller stay there, and the difference in their old rows is noted.
+    """Raise the legacy counter of each user to where heller says it was.
+
+    Users at home in legacy then get their last statement again (``recover``); users at home in heller stay there, and the difference in their old rows is noted.
     """
     theirs, mine = await legacy.epochs(), await ours.epochs()
-    behind = sorted(user for user, epoch in mine.items() if theirs.get(user, 0) < epoch and not (epoch % 2 == 0 and theirs.get(user, 0) == epoch - 1))
+    behind = sorted(
+        user
+        for user, epoch in mine.items()
+        if theirs.get(user, 0) < epoch and not (epoch % 2 == 0 and theirs.get(user, 0) == epoch - 1)
+    )
     differing: list[str] = []
     for first in range(0, len(behind), PAGE_USERS):
         users = behind[first : first + PAGE_USERS]
@@ -38,10 +44,12 @@ async def reseal(legacy: LegacySide, ours: OurSide) -> Resealed:
                 " on conflict (user_id) do update set epoch = excluded.epoch, changed_at = clock_timestamp()",
                 [Jsonb(target)],
             )
-            await legacy.connection.execute("delete from heller_fence.statements where user_id = any(%s) and epoch >= 1", [users])
+            await legacy.connection.execute(
+                "delete from heller_fence.statements where user_id = any(%s) and epoch >= 1", [users]
+            )
             await legacy.connection.execute("select heller_fence.make_statements(%s)", [users])
         seen = await legacy.look(users)
-        received = dict(
+        received: dict[str, Any] = dict(
             await (
                 await ours.connection.execute(
                     "select distinct on (account_id) account_id, digest from heller.receipts where account_id = any(%s)"
@@ -51,5 +59,8 @@ async def reseal(legacy: LegacySide, ours: OurSide) -> Resealed:
         )  # fmt: skip
         differing += [user for user in users if received.get(user) not in {None, str(seen[user].digest)}]
     for user in differing:
-        await ours.quarantine(user, "the restored legacy database has other rows than were received from it: compare them by hand")
+        await ours.quarantine(
+            user,
+            "the restored legacy database has other rows than were received from it: compare them by hand",
+        )
     return Resealed(len(behind), tuple(differing))

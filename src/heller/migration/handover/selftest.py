@@ -21,7 +21,9 @@ async def try_every_path(legacy: AsyncConnection, layout: Layout) -> list[str]:
             user = await _made_up_user(legacy, layout)
             rows = {part.number: await _made_up_row(legacy, part, user) for part in layout.rows}
             await legacy.execute("update heller_fence.fence set epoch = 1 where user_id = %s", [user])
-            await legacy.execute("update heller_fence.settings set fence_mode = 'refuse'")  # captured is refused, too
+            await legacy.execute(
+                "update heller_fence.settings set fence_mode = 'refuse'"
+            )  # captured is refused, too
             for role in ("origin", "replica"):
                 if await _may_become(legacy, role):
                     problems += await _try_as(legacy, layout, user, rows=rows, role=role)
