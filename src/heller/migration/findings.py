@@ -135,8 +135,8 @@ FINDINGS: tuple[FindingKind, ...] = (
     ),
     FindingKind(
         "duplicate_stripe_customer", "warning",
-        "One Stripe customer belongs to several users.",
-        "{n} Stripe customers belong to several users each.",
+        "One user has several Stripe customers, or shares one with another user.",
+        "{n} users have several Stripe customers each, or share one with another user.",
     ),
     FindingKind(
         "duplicate_event", "warning",
