@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from heller import embedded, schema
 
@@ -104,6 +105,12 @@ async def prepare(url: str, *, accounts: int, history: int) -> None:
         for table in ("heller.accounts", "heller.transactions", "pgbench_account"):
             await connection.execute(f"vacuum analyze {table}")
         await connection.execute("checkpoint")
+
+
+async def drop(url: str, name: str) -> None:
+    """Remove a database that was measured."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def server_cpu_seconds(server: embedded.EmbeddedServer) -> float:

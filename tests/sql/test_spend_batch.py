@@ -106,3 +106,26 @@ async def test_a_key_twice_in_one_batch_is_one_spend(heller_database: str, conne
     assert row is not None
     assert row[0] == [3, None]
     assert [other and (other["seq"], other["replayed"]) for other in row[1]] == [None, (3, True)]
+
+
+async def test_a_batch_reads_only_its_own_accounts(heller_database: str, connect: Connect) -> None:
+    connection = await connect(heller_database, autocommit=False)
+    await connection.execute(
+        "insert into heller.accounts (account_id, posted, settled_posted) select 'user-' || n, 100, 100 from generate_series(1, 20000) n"
+    )
+    await connection.execute("analyze heller.accounts")
+    await connection.commit()
+    accounts = [f"user-{n}" for n in range(1, 11)]
+    for number in range(7):  # more calls than it takes to settle on a generic plan
+        await connection.execute(
+            "select heller.spend_many(%s, %s::bigint[], %s)",
+            [accounts, [1] * 10, [f"{number}-{name}" for name in accounts]],
+        )
+        row = await (
+            await connection.execute(
+                "select sum(seq_tup_read + idx_tup_fetch) from pg_stat_xact_user_tables where schemaname = 'heller'"
+            )
+        ).fetchone()
+        await connection.commit()
+        assert row is not None
+        assert row[0] < 1_000, number

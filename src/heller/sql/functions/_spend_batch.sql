@@ -118,7 +118,9 @@ begin
   where x.seq is not null;
   update heller.accounts u set posted = c.posted, version = u.version + c.last_seq - u.last_seq, last_seq = c.last_seq, head_hash = c.head
   from unnest(v_ids, v_ctids, v_posted, v_last_seqs, v_heads) c (account_id, row_id, posted, last_seq, head)
-  where u.ctid = c.row_id and u.account_id = c.account_id and u.last_seq <> c.last_seq;  -- the row is locked: it is where it was found
+  where u.ctid = c.row_id  -- the row is locked: it is where it was found
+    and (u.account_id = c.account_id) is true  -- as a plain equality it would be hashed, over all accounts
+    and u.last_seq <> c.last_seq;
   foreach i in array coalesce(v_again, '{}') loop  -- replays of what was written just now
     d := heller._spend_decide(null, p_accounts[i], coalesce(p_units[i], 'credit'), p_amounts[i], p_keys[i], coalesce(p_reasons[i], ''), p_actors[i],
                               nullif(p_metadata[i], '{}'), p_options[i], true);
