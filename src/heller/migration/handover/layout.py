@@ -19,11 +19,13 @@ BESIDE = ("events", "admin_actions")
 GUARDED = ("users", "transactions", "ledger", "payments")
 
 _COLUMNS = """
-select a.attname, format_type(a.atttypid, null), coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text, a.attnotnull,
+select a.attname,
+       case when n.nspname = 'pg_catalog' then format_type(a.atttypid, null) else quote_ident(n.nspname) || '.' || quote_ident(t.typname) end,
+       coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text, a.attnotnull,
        a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a',
        array(select e.enumlabel::text from pg_enum e where e.enumtypid = a.atttypid order by e.enumsortorder),
        case when a.atttypmod > 4 and t.typname = 'varchar' then a.atttypmod - 4 end
-from pg_attribute a join pg_type t on t.oid = a.atttypid
+from pg_attribute a join pg_type t on t.oid = a.atttypid join pg_namespace n on n.oid = t.typnamespace
 where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum
 """
 

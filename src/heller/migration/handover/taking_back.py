@@ -35,7 +35,7 @@ end $back$
 
 _ONE = """
 create or replace function heller_fence.take_back_one(s jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog as $back$
+language plpgsql security definer set search_path = pg_catalog, {schema}, pg_temp as $back$  -- the legacy triggers look for their tables
 declare
   v_id text := s ->> 'account';
   v_epoch bigint := (s ->> 'epoch')::bigint;
@@ -152,7 +152,7 @@ async def take_back_statements(connection: AsyncConnection, layout: Layout) -> l
     users = layout.users
     return [
         sql.SQL(_ONE).format(
-            users=users.identifier, users_id=users.quoted("id"), user=users.typed("id", sql.SQL("v_id")),
+            schema=sql.Identifier(users.table.schema), users=users.identifier, users_id=users.quoted("id"), user=users.typed("id", sql.SQL("v_id")),
             payment=sql.SQL("").join(payment) if payment else sql.SQL("    null;"),
             transaction=_transaction(main) if main else sql.SQL("      null;"),
             balance=_balance(layout), checks_balance=sql.Literal(layout.truth == "balance"),
