@@ -15,7 +15,9 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("shape", "id_type", "seed"), SHAPES)
-async def test_everything_made_in_heller_comes_back_into_the_legacy_history(empty_database, heller_database, shape, id_type, seed):
+async def test_everything_made_in_heller_comes_back_into_the_legacy_history(
+    empty_database, heller_database, shape, id_type, seed
+):
     await legacy_sample.build(empty_database, shape=shape, users=40, seed=seed, id_type=id_type)
     async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
         users = [user async for user, _ in sides.legacy.users(away=False)][:12]
@@ -25,7 +27,8 @@ async def test_everything_made_in_heller_comes_back_into_the_legacy_history(empt
         for number, user in enumerate(users):
             intent = f"pi_{seed}in{number}"
             await sides.ours.connection.execute(
-                "select heller.credit_purchase(%s, %s, 70, p_intent => %s, p_amount => 350, p_currency => 'EUR')", [user, intent, intent]
+                "select heller.credit_purchase(%s, %s, 70, p_intent => %s, p_amount => 350, p_currency => 'EUR')",
+                [user, intent, intent],
             )
             available = (await heller.balance(user)).available
             if available >= 9:
@@ -38,7 +41,11 @@ async def test_everything_made_in_heller_comes_back_into_the_legacy_history(empt
         back = await move_many(sides.coordinator().send_back, each(users))
         assert back.counts["returned"] == len(users), back.reasons[:2]
         balances = dict(
-            await (await sides.legacy.connection.execute("select user_id, balance from heller_fence.balances(%s)", [users])).fetchall()
+            await (
+                await sides.legacy.connection.execute(
+                    "select user_id, balance from heller_fence.balances(%s)", [users]
+                )
+            ).fetchall()
         )
         assert balances == after
         result = await check_invariants(sides)
@@ -48,6 +55,9 @@ async def test_everything_made_in_heller_comes_back_into_the_legacy_history(empt
         assert again.counts["moved"] == len(users), again.reasons[:2]
         for user in users:
             account = await heller.balance(user)
-            assert (account.posted, account.transactions) == (after[user], counts[user])  # nothing carried twice
+            assert (account.posted, account.transactions) == (
+                after[user],
+                counts[user],
+            )  # nothing carried twice
         assert (await check_invariants(sides)).ok
         assert (await verify(heller_database)).is_ok
