@@ -1,9 +1,9 @@
 """Handover and return on every shape, with purchases, spends, refunds and expiries made in heller in between."""
 
-import legacy_sample
 import pytest
-from handover_world import each, fenced
 
+import legacy_sample
+from handover_world import each, fenced
 from heller.ledger import Heller, verify
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.runs import move_many
