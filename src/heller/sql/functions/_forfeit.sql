@@ -7,11 +7,11 @@ begin
   a := heller._settle(a);
   a.held := v_held;
   for g in
-    select f.grant_id, f.forfeit from heller._grants_at(a, p_at) f join heller.grants s
+    select f.grant_id, f.forfeit, case when s.ended_at is null then s.expires_at else p_at end as at from heller._grants_at(a, p_at) f join heller.grants s
       on s.account_id = a.account_id and s.unit = a.unit and s.grant_id = f.grant_id
     where s.seq is not null and f.forfeit > 0 order by s.expires_at, f.grant_id
   loop
-    a := heller._forfeit_grant(a, g.grant_id, g.forfeit, p_at);
+    a := heller._forfeit_grant(a, g.grant_id, g.forfeit, g.at);
   end loop;
   update heller.grants set ended_at = expires_at
   where account_id = a.account_id and unit = a.unit and seq is not null and ended_at is null and expires_at <= p_at;

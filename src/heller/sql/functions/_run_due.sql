@@ -6,9 +6,11 @@ declare
   v_rest bigint;
   v_held bigint := a.held;
   v_closed bigint := 0;
+  v_expired_at timestamptz;
   v_has_outlived boolean := exists (select from heller.grants where account_id = a.account_id and unit = a.unit and remaining > 0
                                                                   and ended_at is not null and expires_at is not null);
 begin
+  -- what expires between two other events is forfeited together: the outcome is the same, one look suffices
   for v_due in
     select 1 as rank, 'arrival' as what, grant_id as id, available_at as at from heller.grants
     where account_id = a.account_id and unit = a.unit and seq is null and ended_at is null and available_at <= v_now
@@ -21,32 +23,40 @@ begin
       and (remaining > 0 or seq is null and available_at <= v_now)
     order by at, rank, id
   loop
+    if v_due.what = 'expiry' then
+      v_expired_at := v_due.at;
+      continue;
+    end if;
+    if v_expired_at is not null then  -- with what was held until now
+      select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
+      a.held := v_held;
+      perform heller._forfeit(a, v_expired_at);
+      v_expired_at := null;
+      v_has_outlived := v_held > 0;
+    end if;
     if v_due.what = 'hold' then
       update heller.holds set state = 'expired', closed_at = v_due.at
       where account_id = a.account_id and unit = a.unit and hold_id = v_due.id
       returning greatest(amount - captured, 0) into v_rest;
       v_held := v_held - v_rest;
       v_closed := v_closed + 1;
-      continue when not v_has_outlived;
-    end if;
-    select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
-    if v_due.what = 'arrival' then
-      perform heller._arrive(a, v_due.id);
-      continue when not v_has_outlived;
-      select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
-    end if;
-    a.held := v_held;
-    if v_held = 0 and v_due.what = 'expiry' then
-      a := heller._settle(a);
-      update heller.grants set ended_at = v_due.at
-      where account_id = a.account_id and unit = a.unit and grant_id = v_due.id returning remaining into v_rest;
-      if v_rest > 0 then perform heller._forfeit_grant(a, v_due.id, v_rest, v_due.at); end if;
     else
+      select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
+      perform heller._arrive(a, v_due.id);
+    end if;
+    if v_has_outlived then
+      select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
+      a.held := v_held;
       perform heller._forfeit(a, v_due.at);
       v_has_outlived := exists (select from heller.grants where account_id = a.account_id and unit = a.unit and remaining > 0
                                                             and ended_at is not null and expires_at is not null);
     end if;
   end loop;
+  if v_expired_at is not null then
+    select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
+    a.held := v_held;
+    perform heller._forfeit(a, v_expired_at);
+  end if;
   if v_closed > 0 then
     update heller.accounts set held = v_held, version = version + v_closed where account_id = a.account_id and unit = a.unit;
   end if;
