@@ -107,6 +107,38 @@ async def test_a_hot_account_does_not_starve_the_others(heller: Heller) -> None:
     assert max(i for i, name in enumerate(answered) if name == "cold") < 40
 
 
+async def test_more_accounts_than_a_batch_holds_take_turns(heller: Heller) -> None:
+    names = [f"user-{n}" for n in range(7)]
+    await _accounts(heller, *names)
+    heller._batcher = Batcher(lambda: _Channel(heller._database), lanes=1, batch_max=2)
+    answered: list[str] = []
+
+    async def spend(name: str) -> None:
+        await heller.spend(name, 1)
+        answered.append(name)
+
+    await asyncio.gather(*(spend(name) for name in names for _ in range(20)))
+    assert set(answered[:8]) == set(names)
+    assert set(answered[-8:]) == set(names)
+
+
+async def test_a_call_made_while_the_lanes_go_to_rest_is_answered(heller: Heller) -> None:
+    await _accounts(heller, "a", "b")
+
+    class Slow(_Channel):
+        """Takes its time to give back the connection."""
+
+        async def rest(self) -> None:
+            await asyncio.sleep(0.05)
+            await super().rest()
+
+    heller._batcher = Batcher(lambda: Slow(heller._database))
+    await asyncio.gather(heller.spend("a", 1), heller.spend("b", 1))
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        assert (await heller.spend("a", 1)).seq == 3
+
+
 async def test_a_refusal_is_its_callers_own(heller: Heller) -> None:
     await _accounts(heller, "rich", "poor", credits_each=10)
     results = await asyncio.gather(

@@ -1,7 +1,7 @@
 """Natural batching: while one batch is in the database the next one fills. Nobody waits when idle.
 
-Operations of one account always travel in the same lane, so they keep their order; a lane takes accounts in
-turn when more is waiting than fits in a batch, so that a hot account cannot starve the others.
+An account is in one batch at a time, so its operations keep their order and two batches never wait for each
+other's rows. Accounts are taken in turn when more is waiting than fits, so that a hot one cannot starve the others.
 """
 
 import asyncio
@@ -39,56 +39,87 @@ class _Waiting(Generic[T]):
     answer: "asyncio.Future[Any]"
 
 
-class _Lane(Generic[T]):
-    def __init__(self, channel: Channel[T], batch_max: int) -> None:
-        self._channel = channel
-        self._batch_max = batch_max
-        self._waiting: OrderedDict[str, deque[_Waiting[T]]] = OrderedDict()
-        self._runner: asyncio.Task[None] | None = None
+class Batcher(Generic[T]):
+    """Gathers concurrent single operations of one process into shared round trips."""
 
-    def add(self, item: _Waiting[T]) -> None:
-        queue = self._waiting.get(item.account)
+    def __init__(
+        self, channel: Callable[[], Channel[T]], *, lanes: int = LANES, batch_max: int = BATCH_MAX
+    ) -> None:
+        self._batch_max = batch_max
+        self._idle = [channel() for _ in range(lanes)]
+        self._waiting: OrderedDict[str, deque[_Waiting[T]]] = OrderedDict()
+        self._away: set[str] = set()  # the accounts of the batches that are in the database
+        self._runners: set[asyncio.Task[None]] = set()
+
+    def submit(self, account: str, operation: T, *, has_key: bool) -> "asyncio.Future[Any]":
+        """The operation's own result, to be awaited. Cancelling it does not call back what was sent."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        item = _Waiting(account, operation, has_key, answer)
+        queue = self._waiting.get(account)
         if queue is None:
-            self._waiting[item.account] = deque((item,))
+            self._waiting[account] = deque((item,))
         else:
             queue.append(item)
-        if self._runner is None:
-            self._runner = asyncio.create_task(self._run())
+        if self._idle and account not in self._away:
+            self._start()
+        return answer
 
     async def close(self) -> None:
-        while self._runner is not None:
-            await asyncio.wait([self._runner])
+        """Wait until everything submitted has its answer."""
+        while self._runners:
+            await asyncio.wait(self._runners)
 
-    async def _run(self) -> None:
+    def _start(self) -> None:
+        runner = asyncio.create_task(self._run(self._idle.pop()))
+        self._runners.add(runner)
+        runner.add_done_callback(self._runners.discard)
+
+    async def _run(self, channel: Channel[T]) -> None:
         batch: list[_Waiting[T]] = []
         try:
-            while self._waiting:
-                while batch := self._take():
-                    await self._deliver(batch)
-                    await asyncio.sleep(0)  # those who have their answer may have the next call ready
-                await self._channel.rest()
+            while batch := self._take():
+                accounts = {item.account for item in batch}
+                self._away |= accounts
+                try:
+                    await self._deliver(channel, batch)
+                finally:
+                    self._away -= accounts
+                await asyncio.sleep(0)  # those who have their answer may have the next call ready
+            await channel.rest()
         except BaseException as error:
             _fail(batch + [item for queue in self._waiting.values() for item in queue], error)
             self._waiting.clear()
             raise
         finally:
-            self._runner = None
+            self._idle.append(channel)
+            if self._waiting.keys() - self._away:  # submitted while the channel went to rest
+                self._start()
 
     def _take(self) -> list[_Waiting[T]]:
+        """The next batch: the accounts in turn, none that is away; a fair share if another lane is idle."""
+        accounts = [account for account in self._waiting if account not in self._away]
+        share = -(-len(accounts) // (1 + len(self._idle)))
+        if share < len(accounts):
+            self._start()
+        accounts = accounts[:share]
         batch: list[_Waiting[T]] = []
-        while self._waiting and len(batch) < self._batch_max:
-            account, queue = self._waiting.popitem(last=False)
-            item = queue.popleft()
-            if queue:
-                self._waiting[account] = queue  # to the end of the line
-            if not item.answer.done():  # the caller may have given up
-                batch.append(item)
+        while accounts and len(batch) < self._batch_max:
+            for account in accounts[: self._batch_max - len(batch)]:
+                queue = self._waiting[account]
+                item = queue.popleft()
+                if queue:
+                    self._waiting.move_to_end(account)  # to the end of the line
+                else:
+                    del self._waiting[account]
+                if not item.answer.done():  # the caller may have given up
+                    batch.append(item)
+            accounts = [account for account in accounts if account in self._waiting]
         return batch
 
-    async def _deliver(self, batch: list[_Waiting[T]]) -> None:
+    async def _deliver(self, channel: Channel[T], batch: list[_Waiting[T]]) -> None:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                results = await self._channel.send([item.operation for item in batch])
+                results = await channel.send([item.operation for item in batch])
             except DatabaseUnavailable as error:
                 # whether it was committed is unknown: only a key makes it safe to say it again
                 again = [item for item in batch if item.has_key and not item.answer.done()]
@@ -103,7 +134,7 @@ class _Lane(Generic[T]):
                 if code in ROLLED_BACK and attempt < ATTEMPTS_MAX:
                     continue
                 if code or isinstance(error, HellerError):  # PostgreSQL said so: nothing was written
-                    await self._apart(batch, error)
+                    await self._apart(channel, batch, error)
                 else:
                     _fail(batch, error)
                 return
@@ -113,7 +144,7 @@ class _Lane(Generic[T]):
                         _answer(item, result)
                 return
 
-    async def _apart(self, batch: list[_Waiting[T]], error: Exception) -> None:
+    async def _apart(self, channel: Channel[T], batch: list[_Waiting[T]], error: Exception) -> None:
         """A batch that failed as a whole has one bad member or one locked account: the others must not suffer."""
         accounts: dict[str, list[_Waiting[T]]] = {}
         for item in batch:
@@ -125,7 +156,7 @@ class _Lane(Generic[T]):
                 return
             parts = [[item] for item in batch]
         for part in parts:
-            await self._deliver(part)
+            await self._deliver(channel, part)
 
 
 def _answer(item: _Waiting[Any], result: Any) -> None:
@@ -139,23 +170,3 @@ def _fail(items: list[_Waiting[Any]], error: BaseException) -> None:
     for item in items:
         if not item.answer.done():
             item.answer.set_exception(error)
-
-
-class Batcher(Generic[T]):
-    """Gathers concurrent single operations of one process into shared round trips."""
-
-    def __init__(
-        self, channel: Callable[[], Channel[T]], *, lanes: int = LANES, batch_max: int = BATCH_MAX
-    ) -> None:
-        self._lanes = [_Lane(channel(), batch_max) for _ in range(lanes)]
-
-    def submit(self, account: str, operation: T, *, has_key: bool) -> "asyncio.Future[Any]":
-        """The operation's own result, to be awaited. Cancelling it does not call back what was sent."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._lanes[hash(account) % len(self._lanes)].add(_Waiting(account, operation, has_key, answer))
-        return answer
-
-    async def close(self) -> None:
-        """Wait until everything submitted has its answer."""
-        for lane in self._lanes:
-            await lane.close()
