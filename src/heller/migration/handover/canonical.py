@@ -96,6 +96,7 @@ class Rows:
     settled: frozenset[tuple[str, str]] = frozenset()
     kinds: Mapping[str, str] = field(default_factory=dict)
     statuses: Mapping[str, str] = field(default_factory=dict)
+    named: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,15 @@ def _entry(
     }
     metadata = {name: value for name, value in metadata.items() if value is not None} | _legacy(row.metadata)
     paid = is_booking and payment is not None and (payment.amount or 0) > 0 and payment.currency
+    if (
+        row.place in rows.named
+    ):  # made through the facade: exactly the request it was, so that a retry is a replay
+        named = rows.named[row.place]
+        return {
+            "source_table": row.label, "source_id": row.id, "delta": row.delta, "kind": named["kind"], "reason": named["reason"],
+            "payment_key": payment_key, "idempotency_key": named["key"], "metadata": named["metadata"],
+            "at": row.created_at.isoformat() if row.created_at else None,
+        }  # fmt: skip
     return {
         "source_table": row.label,
         "source_id": row.id,

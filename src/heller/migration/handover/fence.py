@@ -23,6 +23,7 @@ from heller.migration.handover.guards import (
 from heller.migration.handover.layout import Layout, Part
 from heller.migration.handover.legacy_side import LegacySide
 from heller.migration.handover.our_side import OurSide
+from heller.migration.handover.posting import post_statements
 from heller.migration.handover.reseal import reseal as close_again
 from heller.migration.handover.selftest import try_every_path
 from heller.migration.handover.taking_back import take_back_statements
@@ -118,7 +119,13 @@ async def install(
             await _alone(legacy, statement)
     await _alone(
         legacy,
-        sql.SQL("; ").join([*function_statements(layout), *await take_back_statements(legacy, layout)]),
+        sql.SQL("; ").join(
+            [
+                *function_statements(layout),
+                *await take_back_statements(legacy, layout),
+                *post_statements(layout),
+            ]
+        ),
     )
     await _build_rows(legacy, layout)
     if reseal:

@@ -48,6 +48,7 @@ class Carried:
 
     rows: frozenset[tuple[str, str]]
     payments: Mapping[tuple[str, str], str]
+    named: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,23 @@ class LegacySide:
                 places.add((table, row))
             else:
                 payments[table, row] = key
-        return {user: Carried(frozenset(places), payments) for user, (places, payments) in found.items()}
+        named: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {}
+        for user, table, row, key, kind, reason, metadata in await self._all(
+            "select user_id, source_table, source_id, key, kind, reason, metadata from heller_fence.keys"
+            " where user_id = any(%s) and source_id is not null",
+            [list(users)],
+        ):
+            found.setdefault(user, (set(), {}))
+            named.setdefault(user, {})[table, row] = {
+                "key": key,
+                "kind": kind,
+                "reason": reason,
+                "metadata": metadata,
+            }
+        return {
+            user: Carried(frozenset(places), payments, named.get(user, {}))
+            for user, (places, payments) in found.items()
+        }
 
     async def seal(self, users: Sequence[str]) -> list[Sealed]:
         """Seal those that are at home here and not in use this instant; one transaction."""

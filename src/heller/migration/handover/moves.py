@@ -255,7 +255,7 @@ class Coordinator:
             Rows(
                 read.payments if is_whole else [], read.history, frozenset(mine.keys() | carried.rows | beside),
                 {place: key for place, (key, _, _) in known.payments.items()} | dict(carried.payments), frozenset(settled),
-                self.legacy.layout.mapping.kinds, self.legacy.layout.mapping.statuses,
+                self.legacy.layout.mapping.kinds, self.legacy.layout.mapping.statuses, named=carried.named,
             ),
             system=self.legacy.layout.system, credits_of_price=self._prices,
         )  # fmt: skip

@@ -118,6 +118,9 @@ _EVENT = """
 _TRANSACTION = """
       insert into {table} ({columns}) values ({values}) returning {id}::text into v_row;
       update heller_fence.carried set source_table = {label}, source_id = v_row where user_id = v_id and seq = (t ->> 'seq')::bigint;
+      insert into heller_fence.keys (user_id, key, kind, delta, reason, metadata)
+      select v_id, t ->> 'key', t ->> 'kind', (t ->> 'delta')::bigint, t ->> 'reason', nullif(t -> 'metadata', 'null') where t ->> 'key' is not null
+      on conflict do nothing;
 """
 
 _STATES = {
@@ -239,6 +242,18 @@ def _event(part: Part) -> sql.Composed:
 
 
 def _transaction(part: Part) -> sql.Composed:
+    given = transaction_values(part)
+    return sql.SQL(_TRANSACTION).format(
+        table=part.identifier,
+        id=part.quoted("id"),
+        label=sql.Literal(part.label),
+        columns=names_of(given),
+        values=values_of(given),
+    )
+
+
+def transaction_values(part: Part) -> dict[str, sql.Composable]:
+    """The columns of a history row for the transaction in the variable ``t`` of the user in ``v_id``."""
     given: dict[str, sql.Composable] = {part.column("user_ref").name: part.typed("user_ref", sql.SQL("v_id"))}
     fill_id(part, given)
     sign = "-" if part.mapping.negated else ""
@@ -264,14 +279,7 @@ def _transaction(part: Part) -> sql.Composed:
         given[part.column("metadata").name] = cut(mark, part.column("metadata"))
     if part.has("created_at"):
         given[part.column("created_at").name] = time_value("t ->> 'at'", part.column("created_at"))
-    given = fill_rest(part, given)
-    return sql.SQL(_TRANSACTION).format(
-        table=part.identifier,
-        id=part.quoted("id"),
-        label=sql.Literal(part.label),
-        columns=names_of(given),
-        values=values_of(given),
-    )
+    return fill_rest(part, given)
 
 
 def _reason(column: Column) -> sql.Composed:

@@ -16,7 +16,7 @@ begin
   end if;
   select coalesce(jsonb_agg(jsonb_build_object(
            'seq', t.seq, 'delta', t.delta, 'kind', t.kind, 'reason', t.reason, 'balance_after', t.balance_after, 'payment_key', t.payment_key,
-           'at', t.effective_at) order by t.seq), '[]'), count(*), coalesce(sum(t.delta), 0)
+           'key', t.idempotency_key, 'metadata', t.metadata, 'at', t.effective_at) order by t.seq), '[]'), count(*), coalesce(sum(t.delta), 0)
   into v_body, v_count, v_sum
   from heller.transactions t where t.account_id = a.account_id and t.unit = a.unit and t.seq > v_seen and t.source_system is distinct from p_system;
   v_body := jsonb_build_object('transactions', v_body, 'payments', (

@@ -33,6 +33,11 @@ create table if not exists heller_fence.carried_payments (
   payment_key text collate "C" primary key, user_id text collate "C" not null, source_table text, source_id text
 );
 create index if not exists carried_payments_user on heller_fence.carried_payments (user_id);
+create table if not exists heller_fence.keys (
+  user_id text collate "C", key text collate "C", kind text not null, delta bigint not null, reason text not null, metadata jsonb,
+  source_table text, source_id text, primary key (user_id, key)
+);
+comment on table heller_fence.keys is 'Idempotency keys of changes made through heller''s facade in either home, so that a retry after a move is still a replay.';
 create table if not exists heller_fence.credited (key text collate "C" primary key, user_id text collate "C" not null);
 comment on table heller_fence.credited is 'Names of payments that heller credited: the guard refuses to credit them here again.';
 create table if not exists heller_fence.opening (user_id text collate "C" primary key, balance bigint not null, history bigint not null, brought bigint not null

@@ -1,0 +1,237 @@
+"""``Credits``: the same verbs whichever system a user is at home in. An application needs one call and no flag.
+
+The first try goes where the user was last seen; a refusal by the fence or by heller's epoch sends it to the other
+home. So a stale route costs a second try and never a credit, and a key is one intent across both homes.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from heller.database import Database, refusal
+from heller.errors import AccountAway, InvalidArgument, UnknownAccount, UnknownTransaction
+from heller.ledger import Heller
+
+Home = Literal["heller", "legacy"]
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 5.0
+PAUSE_SECONDS = 0.02
+SEEN_MAX = 100_000
+MOVED = "MG001"
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One change of credits in either home."""
+
+    account: str
+    delta: int
+    balance_after: int
+    home: Home
+    replayed: bool = False
+
+
+class LegacyCredits:
+    """The legacy system's credits by the functions of the fence; any shape, since those are made for it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def balance(self, user: str) -> int:
+        """What the user has there. Raises AccountAway when that is not the home, UnknownAccount for nobody."""
+        async with self._database.connection() as connection:
+            row = await (
+                await connection.execute(
+                    "select heller_fence.home(%(u)s), b.balance from heller_fence.balances("
+                    "array[coalesce(heller_fence.user_of(%(u)s), %(u)s)]) b", {"u": user}
+                )
+            ).fetchone()  # fmt: skip
+        if row is None or row[0] is None:
+            raise UnknownAccount(f"The legacy system has no user {user}.", account=user)
+        if row[0] != "legacy":
+            raise _away(user)
+        return int(row[1])
+
+    async def post(
+        self,
+        user: str,
+        delta: int,
+        *,
+        kind: str,
+        key: str | None,
+        reason: str,
+        metadata: Mapping[str, Any] | None,
+    ) -> Movement:
+        """One change with its history row. Raises AccountAway, InsufficientCredits, IdempotencyConflict, UnknownAccount."""
+        entry = {
+            "delta": delta,
+            "kind": kind,
+            "key": key,
+            "reason": reason,
+            "metadata": dict(metadata) if metadata else None,
+        }
+        try:
+            async with self._database.transaction() as connection:
+                row = await (
+                    await connection.execute("select heller_fence.post(%s, %s)", [user, Jsonb(entry)])
+                ).fetchone()
+        except psycopg.Error as error:
+            if error.sqlstate == MOVED:
+                raise _away(user) from error
+            raise
+        answer: dict[str, Any] = row[0] if row else {}
+        if "error" in answer:
+            raise refusal(answer["error"], answer["message"], answer["detail"])
+        return Movement(
+            answer["account"], answer["delta"], answer["balance_after"], "legacy", replayed=answer["replayed"]
+        )
+
+    async def delta_of(self, user: str, key: str) -> int | None:
+        """The change that a key made, if it was made in the legacy system."""
+        async with self._database.connection() as connection:
+            row = await (
+                await connection.execute(
+                    "select delta from heller_fence.keys where user_id = coalesce(heller_fence.user_of(%s), %s) and key = %s",
+                    [user, user, key],
+                )
+            ).fetchone()
+        return None if row is None else int(row[0])
+
+
+class Credits:
+    """Both homes behind one set of verbs."""
+
+    def __init__(
+        self, heller: Heller, legacy: LegacyCredits, *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self._heller, self._legacy, self._patience = heller, legacy, patience_seconds
+        self._seen: dict[str, Home] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, database: str, legacy_url: str, *, pool_max: int | None = None
+    ) -> "AsyncIterator[Credits]":
+        """Pools on both databases. The legacy role needs EXECUTE on ``heller_fence.post`` and ``balances``."""
+        async with Heller.connect(database, pool_max=pool_max) as heller:
+            legacy = await Database.open(legacy_url, pool_max=pool_max)
+            try:
+                yield cls(heller, LegacyCredits(legacy))
+            finally:
+                await legacy.close()
+
+    async def home(self, user: str) -> str:
+        """Where the user is served now: heller, legacy or moving."""
+        route = await self._heller.route(user)
+        return str(route["home"]) if route["home"] != "unknown" else "legacy"
+
+    async def balance(self, user: str) -> int:
+        """The credits the user has, wherever they are."""
+
+        async def ours() -> int:
+            account = await self._heller.balance(user)
+            if (await self._heller.route(user))["home"] != "heller":
+                raise _away(user, "legacy")
+            return account.available
+
+        return await self._either(user, heller=ours, legacy=lambda: self._legacy.balance(user))
+
+    async def spend(
+        self, user: str, amount: int, *, key: str, reason: str = "", metadata: Mapping[str, Any] | None = None
+    ) -> Movement:
+        """Take credits. The key is one intent in both homes, so a retry after a move is a replay.
+
+        Raises:
+            InsufficientCredits: there are not enough, in the home that has the user.
+            AccountAway: the user was moving for longer than the patience.
+        """
+        if amount < 1:
+            raise InvalidArgument("amount must be at least 1", argument="amount")
+
+        async def ours() -> Movement:
+            t = await self._heller.spend(user, amount, key=key, reason=reason or None, metadata=metadata)
+            return Movement(user, t.delta, t.balance_after, "heller", replayed=t.replayed)
+
+        return await self._either(
+            user, heller=ours,
+            legacy=lambda: self._legacy.post(user, -amount, kind="spend", key=key, reason=reason, metadata=metadata),
+        )  # fmt: skip
+
+    async def grant(
+        self, user: str, amount: int, *, key: str, reason: str = "", metadata: Mapping[str, Any] | None = None
+    ) -> Movement:
+        """Give credits as a promotion. Purchases come by the webhooks, not by this."""
+        if amount < 1:
+            raise InvalidArgument("amount must be at least 1", argument="amount")
+
+        async def ours() -> Movement:
+            t = await self._heller.grant(user, amount, key=key, reason=reason or None, metadata=metadata)
+            return Movement(
+                user, amount, int(getattr(t, "balance_after", 0) or 0), "heller", replayed=t.replayed
+            )
+
+        return await self._either(
+            user, heller=ours,
+            legacy=lambda: self._legacy.post(user, amount, kind="grant", key=key, reason=reason, metadata=metadata),
+        )  # fmt: skip
+
+    async def refund(self, user: str, of: str, *, key: str, reason: str = "") -> Movement:
+        """Give back wholly what the spend with key ``of`` took, wherever it was made.
+
+        Raises:
+            UnknownTransaction: no spend has that key.
+        """
+
+        async def ours() -> Movement:
+            for t in await self._heller.history(user, limit=1_000):
+                if t.key == of and t.delta < 0 and t.seq is not None:
+                    back = await self._heller.refund(user, t.seq, -t.delta, key=key, reason=reason or None)
+                    return Movement(user, back.delta, back.balance_after, "heller", replayed=back.replayed)
+            raise UnknownTransaction(f"No spend of {user} has the key {of}.", account=user)
+
+        async def theirs() -> Movement:
+            delta = await self._legacy.delta_of(user, of)
+            if delta is None or delta >= 0:
+                raise UnknownTransaction(f"No spend of {user} has the key {of}.", account=user)
+            return await self._legacy.post(user, -delta, kind="refund", key=key, reason=reason, metadata=None)
+
+        return await self._either(user, heller=ours, legacy=theirs)
+
+    async def _either(
+        self, user: str, *, heller: Callable[[], Awaitable[T]], legacy: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Try the home the user was last seen in, then the other, until one of them takes it."""
+        deadline = time.monotonic() + self._patience
+        home: Home = self._seen.get(user) or ("heller" if await self.home(user) == "heller" else "legacy")
+        refused, unknown = 0, set[Home]()
+        while True:
+            try:
+                result = await (heller() if home == "heller" else legacy())
+            except (AccountAway, UnknownAccount) as error:
+                refused += 1
+                unknown = unknown | {home} if isinstance(error, UnknownAccount) else set()
+                if len(unknown) == 2 or time.monotonic() > deadline:  # noqa: PLR2004  # neither home has ever seen them
+                    raise
+                home = "legacy" if home == "heller" else "heller"
+                if (
+                    refused % 2 == 0
+                ):  # both say no: the user is between the homes, for some tens of milliseconds
+                    await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                if len(self._seen) >= SEEN_MAX:
+                    self._seen.clear()
+                self._seen[user] = home
+                return result
+
+
+def _away(user: str, home: str = "heller") -> AccountAway:
+    return AccountAway(
+        f"User {user} is not at home in the legacy system.", account=user, reason=f"home: {home}", home=home
+    )

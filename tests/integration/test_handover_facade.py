@@ -1,0 +1,241 @@
+"""One set of verbs over both homes, and what the legacy application and its senders see of a move."""
+
+import asyncio
+import json
+import time
+
+import httpx
+import pytest
+import stripe
+from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
+
+from handover_world import build_legacy, fenced, legacy_balance, legacy_spend
+from heller.errors import (
+    AccountAway,
+    IdempotencyConflict,
+    InsufficientCredits,
+    UnknownAccount,
+    UnknownTransaction,
+)
+from heller.ledger import Heller
+from heller.migration.handover.facade import Credits
+from heller.migration.handover.invariants import check_invariants
+from heller.migration.handover.routing import HomeMiddleware, HomeMiddlewareWsgi, is_moved
+from heller.rollout import state
+from heller.rollout.flags import RolloutProvider
+from heller.rollout.gateway import relay, signed
+
+SECRET = "whsec_legacy"  # noqa: S105 - of a handler that only this test has
+
+
+async def test_same_verbs_serve_both_homes(empty_database, heller_database):
+    await build_legacy(empty_database, users=1)
+    async with (
+        fenced(empty_database, heller_database) as sides,
+        Credits.connect(heller_database, empty_database) as credits,
+    ):
+        spent = await credits.spend("1", 10, key="a", reason="job analysis")
+        assert (spent.home, spent.balance_after) == ("legacy", 90)
+        assert await legacy_balance(sides, "1") == 90
+        await credits.grant("1", 5, key="gift", reason="bonus")
+        await sides.coordinator().hand_over(["1"])
+        assert await credits.balance("1") == 95
+        assert (await credits.spend("1", 20, key="b")).home == "heller"
+        assert (await credits.refund("1", "a", key="undo a")).balance_after == 85
+        await sides.coordinator().send_back(["1"])
+        assert await credits.balance("1") == 85
+        assert (await credits.refund("1", "b", key="undo b")).balance_after == 105
+        with pytest.raises(InsufficientCredits) as refused:
+            await credits.spend("1", 1_000, key="c")
+        assert (refused.value.required, refused.value.available) == (1_000, 105)
+        with pytest.raises(UnknownTransaction):
+            await credits.refund("1", "never", key="x")
+        with pytest.raises(UnknownAccount):
+            await credits.spend("nobody", 1, key="x")
+        assert (await check_invariants(sides, strict=True)).ok
+
+
+async def test_a_key_is_one_intent_across_moves(empty_database, heller_database):
+    await build_legacy(empty_database, users=1)
+    async with (
+        fenced(empty_database, heller_database) as sides,
+        Credits.connect(heller_database, empty_database) as credits,
+    ):
+        await credits.spend("1", 10, key="before", reason="job analysis", metadata={"job": 7})
+        await sides.coordinator().hand_over(["1"])
+        assert (
+            await credits.spend("1", 10, key="before", reason="job analysis", metadata={"job": 7})
+        ).replayed
+        with pytest.raises(IdempotencyConflict):
+            await credits.spend("1", 11, key="before", reason="job analysis", metadata={"job": 7})
+        await credits.spend("1", 3, key="there", reason="match", metadata={"job": 8})
+        await sides.coordinator().send_back(["1"])
+        assert (await credits.spend("1", 3, key="there", reason="match", metadata={"job": 8})).replayed
+        assert (
+            await credits.spend("1", 10, key="before", reason="job analysis", metadata={"job": 7})
+        ).replayed
+        with pytest.raises(IdempotencyConflict):
+            await credits.spend("1", 4, key="there", reason="match", metadata={"job": 8})
+        assert await credits.balance("1") == 87
+
+
+async def test_spends_go_on_while_the_user_moves_to_and_fro(empty_database, heller_database):
+    await build_legacy(empty_database, users=1, balance=10_000)
+    async with (
+        fenced(empty_database, heller_database) as sides,
+        Credits.connect(heller_database, empty_database) as credits,
+    ):
+        done = False
+
+        async def mover():
+            moves = 0
+            while not done:
+                for move in (sides.coordinator().hand_over, sides.coordinator().send_back):
+                    (outcome,) = await move(["1"])
+                    moves += outcome.outcome in {"moved", "returned"}
+                    await asyncio.sleep(0.01)
+            return moves
+
+        moving = asyncio.create_task(mover())
+        homes = [(await credits.spend("1", 1, key=f"k{n}")).home for n in range(150)]
+        done = True
+        assert await moving > 3
+        assert set(homes) == {"heller", "legacy"}
+        assert await credits.balance("1") == 10_000 - 150
+        await sides.coordinator().recover(["1"])
+        assert (await check_invariants(sides, strict=True)).ok
+
+
+async def test_user_who_stays_between_the_homes_is_away_after_the_patience(empty_database, heller_database):
+    await build_legacy(empty_database, users=1)
+    async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
+        await sides.legacy.seal(["1"])
+        async with Credits.connect(heller_database, empty_database) as credits:
+            impatient = Credits(heller, credits._legacy, patience_seconds=0.2)
+            started = time.monotonic()
+            with pytest.raises((AccountAway, UnknownAccount)):
+                await impatient.spend("1", 1, key="x")
+            assert time.monotonic() - started < 5
+
+
+async def _get(app, path):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://legacy") as client:
+        return await client.get(path)
+
+
+async def test_asgi_middleware_redirects_who_moved_and_explains_the_fence(empty_database, heller_database):
+    await build_legacy(empty_database, users=2)
+    async with fenced(empty_database, heller_database) as sides:
+        legacy = sides.legacy.connection
+
+        async def app(scope, _receive, send):
+            await legacy_spend(legacy, scope["path"].rsplit("/", 1)[1], 1, "x")
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"spent"})
+
+        async def home(user):
+            row = await (await legacy.execute("select heller_fence.home(%s)", [user])).fetchone()
+            return row[0]
+
+        async def stale(_user):
+            return "legacy"
+
+        def user_of(scope):
+            return scope["path"].rsplit("/", 1)[1]
+
+        await sides.coordinator().hand_over(["1"])
+        routed = HomeMiddleware(app, user_of=user_of, home=home, elsewhere="https://new.example.com/")
+        assert (await _get(routed, "/spend/2")).text == "spent"
+        answer = await _get(routed, "/spend/1?n=1")
+        assert (answer.status_code, answer.headers["location"]) == (
+            307,
+            "https://new.example.com/spend/1?n=1",
+        )
+        late = await _get(HomeMiddleware(app, user_of=user_of, home=stale), "/spend/1")
+        assert (late.status_code, late.headers["retry-after"]) == (503, "1")
+        assert late.json()["title"] == "The credits of this user have moved"
+
+
+def test_wsgi_middleware_does_the_same():
+    seen = []
+
+    class MovedError(Exception):
+        sqlstate = "MG001"
+
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/late":
+            raise MovedError
+        start_response("200 OK", [])
+        return [b"here"]
+
+    def answer(path, home):
+        routed = HomeMiddlewareWsgi(
+            app, user_of=lambda _: "1", home=lambda _: home, elsewhere="https://new.example.com"
+        )
+        body = b"".join(
+            routed({"PATH_INFO": path}, lambda status, headers: seen.append((status, dict(headers))))
+        )
+        return seen[-1], body
+
+    assert answer("/x", "legacy") == (("200 OK", {}), b"here")
+    (status, headers), body = answer("/x", "away")
+    assert (status, headers["location"]) == ("307 Temporary Redirect", "https://new.example.com/x")
+    assert json.loads(body)["status"] == 307
+    assert answer("/late", "legacy")[0][0] == "307 Temporary Redirect"
+    assert is_moved(MovedError())
+    assert not is_moved(ValueError())
+
+
+async def test_gateway_signs_anew_for_the_legacy_handler_and_keeps_the_rest():
+    body, received = b'{"id": "evt_1", "object": "event"}', []
+
+    def legacy(request):
+        stripe.WebhookSignature.verify_header(
+            request.content.decode(), request.headers["stripe-signature"], SECRET, 300
+        )
+        received.append(request.content)
+        return httpx.Response(500 if len(received) > 1 else 200)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(legacy)) as client:
+
+        async def hand_on(home):
+            async def where(_body):
+                return home
+
+            old = {
+                "Stripe-Signature": signed(body, "whsec_gateway", at=1),
+                "Content-Type": "application/json",
+            }
+            return await relay(
+                body, old, home=where, legacy_url="http://127.0.0.1/hook", legacy_secret=SECRET, client=client
+            )
+
+        assert (await hand_on("legacy")).ok
+        assert (await hand_on("heller")).ok
+        assert received == [body]
+        assert not (await hand_on("unknown")).ok  # the handler's refusal goes back to the sender
+
+
+async def test_openfeature_reads_the_home_and_the_plan(empty_database, heller_database):
+    await build_legacy(empty_database, users=2)
+    async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
+        await sides.coordinator().hand_over(["1"])
+        rollout = await state.start(sides.ours.connection, actor="ann", reason="go", stages=[100])
+        api.set_provider(RolloutProvider(heller, rollout=rollout))
+        client = api.get_client()
+        for user, at_heller in (("1", True), ("2", False)):
+            context = EvaluationContext(targeting_key=user)
+            assert await client.get_boolean_value_async("heller-home", not at_heller, context) is at_heller
+            assert await client.get_string_value_async("heller-home", "", context) == (
+                "heller" if at_heller else "legacy"
+            )
+            assert await client.get_boolean_value_async("heller-planned", False, context)
+        assert (
+            await client.get_boolean_value_async("heller-home", True) is True
+        )  # no key: the caller's default
+        assert (
+            await client.get_boolean_value_async("unknown-flag", False, EvaluationContext(targeting_key="1"))
+            is False
+        )
+        api.shutdown()
