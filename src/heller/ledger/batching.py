@@ -47,6 +47,7 @@ class Batcher(Generic[T]):
     ) -> None:
         self._batch_max = batch_max
         self._idle = [channel() for _ in range(lanes)]
+        self._free = lanes  # idle, or about to take a batch
         self._waiting: OrderedDict[str, deque[_Waiting[T]]] = OrderedDict()
         self._away: set[str] = set()  # the accounts of the batches that are in the database
         self._runners: set[asyncio.Task[None]] = set()
@@ -80,9 +81,11 @@ class Batcher(Generic[T]):
             while batch := self._take():
                 accounts = {item.account for item in batch}
                 self._away |= accounts
+                self._free -= 1
                 try:
                     await self._deliver(channel, batch)
                 finally:
+                    self._free += 1
                     self._away -= accounts
                 await asyncio.sleep(0)  # those who have their answer may have the next call ready
             await channel.rest()
@@ -96,10 +99,10 @@ class Batcher(Generic[T]):
                 self._start()
 
     def _take(self) -> list[_Waiting[T]]:
-        """The next batch: the accounts in turn, none that is away; a fair share if another lane is idle."""
+        """The next batch: the accounts in turn, none that is away, and not those a free lane can take."""
         accounts = [account for account in self._waiting if account not in self._away]
-        share = -(-len(accounts) // (1 + len(self._idle)))
-        if share < len(accounts):
+        share = -(-len(accounts) // self._free)
+        if share < len(accounts) and self._idle:
             self._start()
         accounts = accounts[:share]
         batch: list[_Waiting[T]] = []
