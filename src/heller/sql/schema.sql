@@ -581,6 +581,82 @@ end $$;
 
 COMMENT ON FUNCTION heller._close_hold(p_account_id text, p_unit text, p_hold_id bigint, p_state text, p_at timestamp with time zone) IS 'Ends a hold and frees what it still reserved.';
 
+CREATE TABLE heller.transactions (
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    unit text NOT NULL COLLATE pg_catalog."C",
+    seq bigint NOT NULL,
+    delta bigint NOT NULL,
+    balance_after bigint NOT NULL,
+    kind text NOT NULL COLLATE pg_catalog."C",
+    reason text NOT NULL,
+    actor text,
+    metadata jsonb,
+    idempotency_key text COLLATE pg_catalog."C",
+    request jsonb,
+    related_seq bigint,
+    hold_id bigint,
+    payment_key text COLLATE pg_catalog."C",
+    counterparty text COLLATE pg_catalog."C",
+    effective_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    source_system text COLLATE pg_catalog."C",
+    source_table text COLLATE pg_catalog."C",
+    source_id text COLLATE pg_catalog."C",
+    hash bytea NOT NULL,
+    CONSTRAINT transactions_delta_nonzero CHECK ((delta <> 0)),
+    CONSTRAINT transactions_effective_at_finite CHECK (((effective_at >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (effective_at <= '9999-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT transactions_kind_known CHECK ((kind = ANY (ARRAY['purchase'::text, 'grant'::text, 'spend'::text, 'refund'::text, 'clawback'::text, 'reinstate'::text, 'expire'::text, 'adjust'::text, 'transfer'::text, 'migrate'::text]))),
+    CONSTRAINT transactions_source_whole CHECK ((((source_id IS NULL) = (source_table IS NULL)) AND ((source_id IS NULL) = (source_system IS NULL))))
+);
+
+COMMENT ON TABLE heller.transactions IS 'Every change of every account, immutable; each row''s hash covers the row and the hash before it.';
+
+COMMENT ON COLUMN heller.transactions.delta IS 'Signed change in credits.';
+
+COMMENT ON COLUMN heller.transactions.kind IS 'The other side of the entry: all accounts plus all kinds sum to zero.';
+
+COMMENT ON COLUMN heller.transactions.request IS 'What was asked for where it is more than the row shows (partial spends, limits); compared when the key comes again.';
+
+COMMENT ON COLUMN heller.transactions.related_seq IS 'The transaction this one undoes (refund, reinstate).';
+
+COMMENT ON COLUMN heller.transactions.effective_at IS 'When it counts.';
+
+COMMENT ON COLUMN heller.transactions.recorded_at IS 'When it was written.';
+
+CREATE FUNCTION heller._compose(a heller.accounts, p_delta bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_related_seq bigint, p_hold_id bigint, p_payment_key text, p_counterparty text, p_effective_at timestamp with time zone) RETURNS heller.transactions
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  t heller.transactions;
+begin
+  if a.posted::numeric + p_delta + a.overdraft_limit > 9223372036854775807 or a.posted::numeric + p_delta - a.held < -9223372036854775807 then
+    perform heller._fail('HL012', format('account %s would hold more credits than can be counted', a.account_id),
+                         jsonb_build_object('limit', 'bigint'));
+  end if;
+  t.account_id := a.account_id;
+  t.unit := a.unit;
+  t.seq := a.last_seq + 1;
+  t.delta := p_delta;
+  t.balance_after := a.posted + p_delta;
+  t.kind := p_kind;
+  t.reason := coalesce(p_reason, '');
+  t.actor := p_actor;
+  t.metadata := nullif(p_metadata, '{}');
+  t.idempotency_key := p_key;
+  t.request := p_request;
+  t.related_seq := p_related_seq;
+  t.hold_id := p_hold_id;
+  t.payment_key := p_payment_key;
+  t.counterparty := p_counterparty;
+  t.recorded_at := heller._clock();
+  t.effective_at := coalesce(p_effective_at, t.recorded_at);
+  t.hash := heller._transaction_hash(a.head_hash, t);
+  return t;
+end $$;
+
+COMMENT ON FUNCTION heller._compose(a heller.accounts, p_delta bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_related_seq bigint, p_hold_id bigint, p_payment_key text, p_counterparty text, p_effective_at timestamp with time zone) IS 'The next transaction of an account, hash included; writes nothing.';
+
 CREATE FUNCTION heller._differing(p_then jsonb, p_now jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog'
@@ -624,48 +700,6 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller._draw(a heller.accounts, p_amount bigint, p_first_seq bigint, p_last_seq bigint, p_upper_balance bigint, p_payment_key text, p_live_first boolean) IS 'Takes credits from the grants: a named payment''s first, then by priority, soonest expiry, promotion before paid, oldest. What no grant covers is uncovered (debt). p_live_first: grants that outlived their expiry for a hold last.';
-
-CREATE TABLE heller.transactions (
-    account_id text NOT NULL COLLATE pg_catalog."C",
-    unit text NOT NULL COLLATE pg_catalog."C",
-    seq bigint NOT NULL,
-    delta bigint NOT NULL,
-    balance_after bigint NOT NULL,
-    kind text NOT NULL COLLATE pg_catalog."C",
-    reason text NOT NULL,
-    actor text,
-    metadata jsonb,
-    idempotency_key text COLLATE pg_catalog."C",
-    request jsonb,
-    related_seq bigint,
-    hold_id bigint,
-    payment_key text COLLATE pg_catalog."C",
-    counterparty text COLLATE pg_catalog."C",
-    effective_at timestamp with time zone NOT NULL,
-    recorded_at timestamp with time zone NOT NULL,
-    source_system text COLLATE pg_catalog."C",
-    source_table text COLLATE pg_catalog."C",
-    source_id text COLLATE pg_catalog."C",
-    hash bytea NOT NULL,
-    CONSTRAINT transactions_delta_nonzero CHECK ((delta <> 0)),
-    CONSTRAINT transactions_effective_at_finite CHECK (((effective_at >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (effective_at <= '9999-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT transactions_kind_known CHECK ((kind = ANY (ARRAY['purchase'::text, 'grant'::text, 'spend'::text, 'refund'::text, 'clawback'::text, 'reinstate'::text, 'expire'::text, 'adjust'::text, 'transfer'::text, 'migrate'::text]))),
-    CONSTRAINT transactions_source_whole CHECK ((((source_id IS NULL) = (source_table IS NULL)) AND ((source_id IS NULL) = (source_system IS NULL))))
-);
-
-COMMENT ON TABLE heller.transactions IS 'Every change of every account, immutable; each row''s hash covers the row and the hash before it.';
-
-COMMENT ON COLUMN heller.transactions.delta IS 'Signed change in credits.';
-
-COMMENT ON COLUMN heller.transactions.kind IS 'The other side of the entry: all accounts plus all kinds sum to zero.';
-
-COMMENT ON COLUMN heller.transactions.request IS 'What was asked for where it is more than the row shows (partial spends, limits); compared when the key comes again.';
-
-COMMENT ON COLUMN heller.transactions.related_seq IS 'The transaction this one undoes (refund, reinstate).';
-
-COMMENT ON COLUMN heller.transactions.effective_at IS 'When it counts.';
-
-COMMENT ON COLUMN heller.transactions.recorded_at IS 'When it was written.';
 
 CREATE FUNCTION heller._drawn(a heller.accounts, o heller.transactions) RETURNS TABLE(place integer, grant_id bigint, amount bigint)
     LANGUAGE sql STABLE
@@ -755,40 +789,39 @@ CREATE FUNCTION heller._forfeit(a heller.accounts, p_at timestamp with time zone
     AS $$
 declare
   g record;
+  t heller.transactions;
   v_held bigint := a.held;
+  v_from bigint;
 begin
   a := heller._settle(a);
   a.held := v_held;
+  v_from := a.last_seq;
   for g in
     select f.grant_id, f.forfeit, case when s.ended_at is null then s.expires_at else p_at end as at from heller._grants_at(a, p_at) f join heller.grants s
       on s.account_id = a.account_id and s.unit = a.unit and s.grant_id = f.grant_id
     where s.seq is not null and f.forfeit > 0 order by s.expires_at, f.grant_id
   loop
-    a := heller._forfeit_grant(a, g.grant_id, g.forfeit, g.at);
+    t := heller._compose(a, -g.forfeit, 'expire', 'expired', 'heller', jsonb_build_object('grant', g.grant_id), null, null, null, null, null, null, g.at);
+    insert into heller.transactions select t.*;
+    perform heller._take(a.account_id, a.unit, g.grant_id, t.seq, a.posted, g.forfeit);
+    a.posted := t.balance_after;
+    a.last_seq := t.seq;
+    a.head_hash := t.hash;
   end loop;
   update heller.grants set ended_at = expires_at
   where account_id = a.account_id and unit = a.unit and seq is not null and ended_at is null and expires_at <= p_at;
+  if a.last_seq > v_from then  -- once for all of them: thousands of versions of one row would be slow
+    a.version := a.version + a.last_seq - v_from;
+    a.settled_seq := a.last_seq;
+    a.settled_posted := a.posted;
+    update heller.accounts set posted = a.posted, version = a.version, last_seq = a.last_seq, head_hash = a.head_hash,
+      settled_seq = a.settled_seq, settled_posted = a.settled_posted
+    where account_id = a.account_id and unit = a.unit;
+  end if;
   return a;
 end $$;
 
 COMMENT ON FUNCTION heller._forfeit(a heller.accounts, p_at timestamp with time zone) IS 'Forfeits what is left of the grants that have expired, but for what open holds promise. a.held may be ahead of the stored row.';
-
-CREATE FUNCTION heller._forfeit_grant(a heller.accounts, p_grant_id bigint, p_amount bigint, p_at timestamp with time zone) RETURNS heller.accounts
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
-    AS $$
-declare
-  t heller.transactions;
-  v_held bigint := a.held;
-begin
-  t := heller._post(a, -p_amount, 'expire', 'expired', 'heller', jsonb_build_object('grant', p_grant_id), p_effective_at => p_at, p_settled => true);
-  perform heller._take(a.account_id, a.unit, p_grant_id, t.seq, a.posted, p_amount);
-  select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
-  a.held := v_held;
-  return a;
-end $$;
-
-COMMENT ON FUNCTION heller._forfeit_grant(a heller.accounts, p_grant_id bigint, p_amount bigint, p_at timestamp with time zone) IS 'Forfeits credits of one grant of a settled account. a.held may be ahead of the stored row.';
 
 CREATE FUNCTION heller._give(a heller.accounts, p_seq bigint, p_amount bigint, p_source text, p_reason text, p_priority integer DEFAULT 100, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_cost bigint DEFAULT 0, p_currency text DEFAULT NULL::text, p_payment_key text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_granted_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
@@ -1127,30 +1160,9 @@ CREATE FUNCTION heller._post(a heller.accounts, p_delta bigint, p_kind text, p_r
     SET search_path TO 'pg_catalog'
     AS $$
 declare
-  t heller.transactions;
+  t heller.transactions := heller._compose(a, p_delta, p_kind, p_reason, p_actor, p_metadata, p_key, p_request, p_related_seq, p_hold_id,
+                                           p_payment_key, p_counterparty, p_effective_at);
 begin
-  if a.posted::numeric + p_delta + a.overdraft_limit > 9223372036854775807 or a.posted::numeric + p_delta - a.held < -9223372036854775807 then
-    perform heller._fail('HL012', format('account %s would hold more credits than can be counted', a.account_id),
-                         jsonb_build_object('limit', 'bigint'));
-  end if;
-  t.account_id := a.account_id;
-  t.unit := a.unit;
-  t.seq := a.last_seq + 1;
-  t.delta := p_delta;
-  t.balance_after := a.posted + p_delta;
-  t.kind := p_kind;
-  t.reason := coalesce(p_reason, '');
-  t.actor := p_actor;
-  t.metadata := nullif(p_metadata, '{}');
-  t.idempotency_key := p_key;
-  t.request := p_request;
-  t.related_seq := p_related_seq;
-  t.hold_id := p_hold_id;
-  t.payment_key := p_payment_key;
-  t.counterparty := p_counterparty;
-  t.recorded_at := heller._clock();
-  t.effective_at := coalesce(p_effective_at, t.recorded_at);
-  t.hash := heller._transaction_hash(a.head_hash, t);
   insert into heller.transactions select t.*;
   update heller.accounts set
     posted = t.balance_after, version = version + 1, last_seq = t.seq, head_hash = t.hash,

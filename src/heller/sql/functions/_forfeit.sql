@@ -2,19 +2,35 @@ create or replace function heller._forfeit(a heller.accounts, p_at timestamptz) 
 language plpgsql set search_path = pg_catalog as $$
 declare
   g record;
+  t heller.transactions;
   v_held bigint := a.held;
+  v_from bigint;
 begin
   a := heller._settle(a);
   a.held := v_held;
+  v_from := a.last_seq;
   for g in
     select f.grant_id, f.forfeit, case when s.ended_at is null then s.expires_at else p_at end as at from heller._grants_at(a, p_at) f join heller.grants s
       on s.account_id = a.account_id and s.unit = a.unit and s.grant_id = f.grant_id
     where s.seq is not null and f.forfeit > 0 order by s.expires_at, f.grant_id
   loop
-    a := heller._forfeit_grant(a, g.grant_id, g.forfeit, g.at);
+    t := heller._compose(a, -g.forfeit, 'expire', 'expired', 'heller', jsonb_build_object('grant', g.grant_id), null, null, null, null, null, null, g.at);
+    insert into heller.transactions select t.*;
+    perform heller._take(a.account_id, a.unit, g.grant_id, t.seq, a.posted, g.forfeit);
+    a.posted := t.balance_after;
+    a.last_seq := t.seq;
+    a.head_hash := t.hash;
   end loop;
   update heller.grants set ended_at = expires_at
   where account_id = a.account_id and unit = a.unit and seq is not null and ended_at is null and expires_at <= p_at;
+  if a.last_seq > v_from then  -- once for all of them: thousands of versions of one row would be slow
+    a.version := a.version + a.last_seq - v_from;
+    a.settled_seq := a.last_seq;
+    a.settled_posted := a.posted;
+    update heller.accounts set posted = a.posted, version = a.version, last_seq = a.last_seq, head_hash = a.head_hash,
+      settled_seq = a.settled_seq, settled_posted = a.settled_posted
+    where account_id = a.account_id and unit = a.unit;
+  end if;
   return a;
 end $$;
 comment on function heller._forfeit(heller.accounts, timestamptz) is

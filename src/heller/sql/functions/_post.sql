@@ -6,30 +6,9 @@ create or replace function heller._post(
 ) returns heller.transactions
 language plpgsql set search_path = pg_catalog as $$
 declare
-  t heller.transactions;
+  t heller.transactions := heller._compose(a, p_delta, p_kind, p_reason, p_actor, p_metadata, p_key, p_request, p_related_seq, p_hold_id,
+                                           p_payment_key, p_counterparty, p_effective_at);
 begin
-  if a.posted::numeric + p_delta + a.overdraft_limit > 9223372036854775807 or a.posted::numeric + p_delta - a.held < -9223372036854775807 then
-    perform heller._fail('HL012', format('account %s would hold more credits than can be counted', a.account_id),
-                         jsonb_build_object('limit', 'bigint'));
-  end if;
-  t.account_id := a.account_id;
-  t.unit := a.unit;
-  t.seq := a.last_seq + 1;
-  t.delta := p_delta;
-  t.balance_after := a.posted + p_delta;
-  t.kind := p_kind;
-  t.reason := coalesce(p_reason, '');
-  t.actor := p_actor;
-  t.metadata := nullif(p_metadata, '{}');
-  t.idempotency_key := p_key;
-  t.request := p_request;
-  t.related_seq := p_related_seq;
-  t.hold_id := p_hold_id;
-  t.payment_key := p_payment_key;
-  t.counterparty := p_counterparty;
-  t.recorded_at := heller._clock();
-  t.effective_at := coalesce(p_effective_at, t.recorded_at);
-  t.hash := heller._transaction_hash(a.head_hash, t);
   insert into heller.transactions select t.*;
   update heller.accounts set
     posted = t.balance_after, version = version + 1, last_seq = t.seq, head_hash = t.hash,
