@@ -1,5 +1,6 @@
 """The ledger: accounts, transactions, grants, holds; the verbs that change them and the proof that they add up."""
 
+from heller.ledger.anchors import Anchor, VerificationSince, verify_since
 from heller.ledger.heller import Heller, Within, WithinSession, within
 from heller.ledger.hold import Hold
 from heller.ledger.results import Account, Draw, Grant, HoldState, Transaction
@@ -7,6 +8,7 @@ from heller.ledger.verify import Verification, verify
 
 __all__ = [
     "Account",
+    "Anchor",
     "Draw",
     "Grant",
     "Heller",
@@ -14,8 +16,10 @@ __all__ = [
     "HoldState",
     "Transaction",
     "Verification",
+    "VerificationSince",
     "Within",
     "WithinSession",
     "verify",
+    "verify_since",
     "within",
 ]
