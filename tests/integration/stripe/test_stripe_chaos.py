@@ -17,7 +17,7 @@ import stripe
 from heller.ledger import verify
 from heller.stripe.checkout import find_order
 
-SEEDS = [int(seed) for seed in os.environ.get("HELLER_CHAOS_SEEDS", "1,2").split(",")]
+SEEDS = [int(seed) for seed in os.environ.get("HELLER_CHAOS_SEEDS", "1,2,3").split(",")]
 PURCHASES = int(os.environ.get("HELLER_CHAOS_PURCHASES", "24"))
 USERS = [f"user-{n}" for n in range(8)]
 AT_ONCE = 6
