@@ -1,4 +1,3 @@
-
 """Every verb and every move of the clock, against the model; the ledger is lazy, the model is not."""
 
 import json

@@ -35,8 +35,8 @@ class RolloutProvider(AbstractProvider):
     async def resolve_boolean_details_async(
         self,
         flag_key: str,
-        default_value: bool,
-        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002  # OpenFeature's signature
+        default_value: bool,  # noqa: ARG002  # OpenFeature's signature
+        evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[bool]:
         """True when the user is at home in heller (or planned to be)."""
         user = _user(evaluation_context)
@@ -52,8 +52,8 @@ class RolloutProvider(AbstractProvider):
     async def resolve_string_details_async(
         self,
         flag_key: str,
-        default_value: str,
-        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002  # OpenFeature's signature
+        default_value: str,  # noqa: ARG002  # OpenFeature's signature
+        evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[str]:
         """heller, legacy or moving."""
         home = await self._home(flag_key, _user(evaluation_context))
@@ -62,8 +62,8 @@ class RolloutProvider(AbstractProvider):
     def resolve_boolean_details(
         self,
         flag_key: str,
-        default_value: bool,
-        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002  # OpenFeature's signature
+        default_value: bool,  # OpenFeature's signature
+        evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[bool]:
         """As the asynchronous one, for callers outside a loop."""
         return _outside_a_loop(
@@ -73,8 +73,8 @@ class RolloutProvider(AbstractProvider):
     def resolve_string_details(
         self,
         flag_key: str,
-        default_value: str,
-        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002  # OpenFeature's signature
+        default_value: str,  # OpenFeature's signature
+        evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[str]:
         """As the asynchronous one, for callers outside a loop."""
         return _outside_a_loop(self.resolve_string_details_async(flag_key, default_value, evaluation_context))
@@ -82,8 +82,8 @@ class RolloutProvider(AbstractProvider):
     def resolve_integer_details(
         self,
         flag_key: str,
-        default_value: int,
-        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002  # OpenFeature's signature
+        default_value: int,  # noqa: ARG002  # OpenFeature's signature
+        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002  # as above
     ) -> FlagResolutionDetails[int]:
         """A home is no number."""
         raise TypeMismatchError(f"{flag_key} is a boolean or a string")
@@ -91,8 +91,8 @@ class RolloutProvider(AbstractProvider):
     def resolve_float_details(
         self,
         flag_key: str,
-        default_value: float,
-        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002  # OpenFeature's signature
+        default_value: float,  # noqa: ARG002  # OpenFeature's signature
+        evaluation_context: EvaluationContext | None = None,  # noqa: ARG002  # as above
     ) -> FlagResolutionDetails[float]:
         """A home is no number."""
         raise TypeMismatchError(f"{flag_key} is a boolean or a string")
