@@ -23,13 +23,13 @@ async def test_one_round_expires_idle_grants(heller_database: str, connect: Conn
         await heller.grant("idle-1", 10, expires_at=expires_at)
         await heller.grant("idle-2", 10, expires_at=expires_at)
         await heller.grant("lasting", 10)
-    assert (await worker.once(heller_database)).pages == 0
+    assert (await worker.once(heller_database))["due"] == 0
     connection = await connect(heller_database)
     await connection.execute(
         "create or replace function heller._clock() returns timestamptz language sql volatile"
         " as $$ select clock_timestamp() + interval '1 minute' $$"
     )
-    assert (await worker.once(heller_database)).pages == 1
+    assert (await worker.once(heller_database))["due"] == 1
     rows = await (
         await connection.execute("select account_id, posted from heller.accounts order by account_id")
     ).fetchall()

@@ -19,7 +19,9 @@ def worker(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Expire what is due, let scheduled grants arrive, and credit Stripe's payments (where STRIPE_SECRET_KEY is set).
+    """Do what has to happen by itself: expiries, alerts, events out, anchors; Stripe's payments; a rollout.
+
+    Stripe where STRIPE_SECRET_KEY is set, a rollout where LEGACY_DATABASE_URL is.
 
     Any number of copies may run. SIGTERM finishes what is under way, then ends.
     """
@@ -29,11 +31,9 @@ def worker(
             return
         done = options.run(work.once(url))
     if as_json:
-        output.print_json({"pages": done.pages, "payments": done.payments})
+        output.print_json(done)
     else:
-        output.out.print(
-            f"{done.pages:,} pages of accounts had something due; {done.payments:,} payments converged."
-        )
+        output.out.print(output.table(None, ("job", "done"), done.items()))
 
 
 async def _until_told(url: str) -> None:
