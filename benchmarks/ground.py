@@ -104,7 +104,6 @@ async def prepare(url: str, *, accounts: int, history: int) -> None:
         await connection.execute(PGBENCH_TABLES.format(accounts=accounts))
         for table in ("heller.accounts", "heller.transactions", "pgbench_account"):
             await connection.execute(f"vacuum analyze {table}")
-        await connection.execute("checkpoint")
 
 
 async def drop(url: str, name: str) -> None:
