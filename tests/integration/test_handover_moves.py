@@ -380,3 +380,20 @@ async def _open_transactions(sides):
         ).fetchone()
         count += row[0]
     return count
+
+
+async def test_copy_run_again_leaves_accounts_that_have_moved_alone(empty_database, heller_database):
+    await build_legacy(empty_database, users=2)
+    with tempfile.TemporaryDirectory() as folder:
+        await copy(empty_database, heller_database, Path(folder), decide="recommended", replan=True)
+        async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
+            await sides.coordinator().hand_over(["1"])
+            await heller.spend("1", 10)
+            await sides.coordinator().send_back(["1"])
+            assert await legacy_spend(sides.legacy.connection, "1", 1, "there")
+            assert await legacy_spend(sides.legacy.connection, "2", 1, "there")
+            await copy(empty_database, heller_database, Path(folder), decide="recommended", replan=True)
+            await sides.coordinator().hand_over(["1", "2"])
+            assert [(await heller.balance(user)).posted for user in ("1", "2")] == [89, 99]
+            assert [(await heller.balance(user)).transactions for user in ("1", "2")] == [3, 2]
+            await _strictly_ok(sides, heller_database)

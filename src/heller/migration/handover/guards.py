@@ -61,7 +61,9 @@ end $guard$
 _LOOK = """
 create or replace function heller_fence.look(p_users text[])
 returns table (user_id text, source smallint, id text, delta bigint, hash bigint) language plpgsql stable security definer
-set search_path = pg_catalog set timezone = 'UTC' set datestyle = 'ISO, YMD' set extra_float_digits = 1 set bytea_output = 'hex' as $look$
+set search_path = pg_catalog set timezone = 'UTC' set datestyle = 'ISO, YMD' set extra_float_digits = 1 set bytea_output = 'hex'
+set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off  -- some users' rows by index, never the whole table
+as $look$
 begin
   return query
   with names as materialized (
@@ -113,7 +115,7 @@ end $seal$
 
 _BALANCES = """
 create or replace function heller_fence.balances(p_users text[]) returns table (user_id text, balance bigint)
-language plpgsql stable security definer set search_path = pg_catalog as $look$
+language plpgsql stable security definer set search_path = pg_catalog set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $look$
 begin
   return query
   with names as materialized (

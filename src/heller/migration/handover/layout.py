@@ -24,7 +24,9 @@ select a.attname,
        coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text, a.attnotnull,
        a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a',
        array(select e.enumlabel::text from pg_enum e where e.enumtypid = a.atttypid order by e.enumsortorder),
-       case when a.atttypmod > 4 and t.typname = 'varchar' then a.atttypmod - 4 end
+       case when a.atttypmod > 4 and t.typname = 'varchar' then a.atttypmod - 4 end,
+       (select quote_ident(cn.nspname) || '.' || quote_ident(c.collname)
+        from pg_collation c join pg_namespace cn on cn.oid = c.collnamespace where c.oid = a.attcollation)
 from pg_attribute a join pg_type t on t.oid = a.atttypid join pg_namespace n on n.oid = t.typnamespace
 where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum
 """
@@ -42,6 +44,7 @@ class Column:
     is_generated: bool
     labels: tuple[str, ...]
     length: int | None
+    collation: str | None
 
     @property
     def is_json(self) -> bool:
@@ -99,7 +102,10 @@ class Part:
         elif column.base == "uuid":
             shape = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
         elif column.is_text:
-            return sql.SQL("({})").format(text)
+            if column.collation is None:
+                return sql.SQL("({})").format(text)
+            # without the column's own collation no index of the column can serve
+            return sql.SQL("({} collate {})").format(text, sql.SQL(column.collation))
         else:
             raise SourceError(
                 f"{self.label}.{column.name} is of type {column.type}; ids are integers, text or uuid."
@@ -186,20 +192,10 @@ async def read_layout(
     )  # fmt: skip
 
 
-def _column(  # noqa: PLR0917  # one row of the catalogue, in its order
-    name: str,
-    type_name: str,
-    base: str,
-    not_null: bool,
-    has_default: bool,
-    is_generated: bool,
-    labels: list[str],
-    length: int | None,
-) -> Column:
-    return Column(name, type_name, base, not_null, has_default, is_generated, tuple(labels), length)
-
-
 async def _columns(connection: AsyncConnection, table: Table) -> dict[str, Column]:
     name = sql.Identifier(table.schema, table.name).as_string(connection)
     rows = await (await connection.execute(_COLUMNS, [name])).fetchall()
-    return {row[0]: _column(*row) for row in rows}
+    return {
+        name: Column(name, kind, base, not_null, has_default, is_generated, tuple(labels), length, collation)
+        for name, kind, base, not_null, has_default, is_generated, labels, length, collation in rows
+    }

@@ -126,6 +126,7 @@ begin
            coalesce(n.missing, 0) as missing, coalesce(n.credits, 0) as missing_credits
     from heller_staging.accounts a
     join heller.accounts there on there.account_id = a.account and there.unit = 'credit'
+      and coalesce(there.epoch, 0) = 0  -- once an account has moved, the handover alone knows what is missing
     left join (
       select t.account_id, sum(t.delta)::bigint as credits, count(*) filter (where t.source_table = 'opening') as openings
       from heller.transactions t
