@@ -386,7 +386,10 @@ async def test_copy_run_again_leaves_accounts_that_have_moved_alone(empty_databa
     await build_legacy(empty_database, users=2)
     with tempfile.TemporaryDirectory() as folder:
         await copy(empty_database, heller_database, Path(folder), decide="recommended", replan=True)
-        async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
+        async with (
+            fenced(empty_database, heller_database) as sides,
+            Heller.connect(heller_database) as heller,
+        ):
             await sides.coordinator().hand_over(["1"])
             await heller.spend("1", 10)
             await sides.coordinator().send_back(["1"])
