@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heller.errors import SettingsError
@@ -13,8 +13,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
 
-    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
-    legacy_database_url: SecretStr | None = Field(default=None, validation_alias="LEGACY_DATABASE_URL")
     pool_max: int = Field(default=8, ge=1, le=64, validation_alias="HELLER_POOL_MAX")
     statement_timeout_seconds: float = Field(
         default=30, gt=0, le=3600, validation_alias="HELLER_STATEMENT_TIMEOUT_SECONDS"

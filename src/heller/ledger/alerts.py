@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from heller.ledger.operations import DEFAULT_UNIT
 from heller.ledger.reads import Reads
 from heller.ledger.results import decoded
-from heller.ledger.verbs import DEFAULT_UNIT
 
 PAGE_MAX = 1_000
 

@@ -17,18 +17,18 @@ from heller.ledger.anchors import Anchors
 from heller.ledger.batching import Batcher
 from heller.ledger.events import Events
 from heller.ledger.hold import Hold
-from heller.ledger.spends import is_plain, spend_many
-from heller.ledger.statements import Statements
-from heller.ledger.teams import Teams
-from heller.ledger.verbs import (
+from heller.ledger.operations import (
     DEFAULT_HOLD_SECONDS,
     OPERATIONS_MAX,
     Operation,
     Result,
-    Verbs,
     encoded,
     result_of,
 )
+from heller.ledger.spends import is_plain, spend_many
+from heller.ledger.statements import Statements
+from heller.ledger.teams import Teams
+from heller.ledger.verbs import Verbs
 
 _APPLY = "select heller.apply(%s::jsonb, %s)::text"
 _decoder = msgspec.json.Decoder(list[dict[str, Any]])

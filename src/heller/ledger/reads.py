@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from heller.ledger.operations import DEFAULT_UNIT
 from heller.ledger.results import Account, Draw, Grant, HoldState, Transaction, decoded
-from heller.ledger.verbs import DEFAULT_UNIT
 
 PAGE_MAX = 1_000
 

@@ -12,8 +12,8 @@ import msgspec
 from psycopg import AsyncConnection
 
 from heller.errors import HellerError
+from heller.ledger.operations import DEFAULT_UNIT, Operation, Result, result_of
 from heller.ledger.results import Transaction
-from heller.ledger.verbs import DEFAULT_UNIT, Operation, Result, result_of
 
 FIELDS = ("account", "amount", "key", "reason", "unit", "actor", "metadata")
 BIGINT_MAX = 2**63 - 1

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from heller.ledger.operations import DEFAULT_UNIT
 from heller.ledger.reads import Reads
 from heller.ledger.results import Grant, Transaction, decoded
-from heller.ledger.verbs import DEFAULT_UNIT
 
 PAGE_LINES = 1_000
 CSV_COLUMNS = (

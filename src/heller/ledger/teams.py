@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from heller.ledger.operations import DEFAULT_UNIT
 from heller.ledger.reads import Reads
 from heller.ledger.results import Transaction, decoded
-from heller.ledger.verbs import DEFAULT_UNIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

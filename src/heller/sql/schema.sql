@@ -3772,15 +3772,6 @@ end $$;
 
 COMMENT ON FUNCTION heller.start_rollout(p_actor text, p_reason text, p_stages integer[], p_bucketing text, p_salt text, p_soak_seconds integer, p_settings jsonb, p_rollout text) IS 'Begins the gradual change of homes at its first stage. A salt is kept from one start to the next, so that users keep their buckets.';
 
-CREATE FUNCTION heller.stay_homes(p_accounts text[]) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
-    AS $$
-  update heller.accounts set draining_since = null where account_id = any (p_accounts) and draining_since is not null
-$$;
-
-COMMENT ON FUNCTION heller.stay_homes(p_accounts text[]) IS 'Calls off a return that waits for open holds.';
-
 CREATE FUNCTION heller.stripe_adjust(p_account_id text, p_amount bigint, p_payment_key text, p_actor text, p_reason text, p_unit text DEFAULT 'credit'::text, p_key text DEFAULT NULL::text, p_dry_run boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
