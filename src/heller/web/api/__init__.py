@@ -1,0 +1,5 @@
+"""The JSON API, ``/v1``."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

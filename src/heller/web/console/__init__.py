@@ -1,0 +1,5 @@
+"""The operators' console, ``/console``."""
+
+from fastapi import APIRouter
+
+router = APIRouter(include_in_schema=False)

@@ -1,0 +1,135 @@
+"""The edge of the application: request ids, body limits, security headers, and no exception that leaves it."""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+import structlog
+
+from heller.web import problems
+from heller.web.settings import BODY_BYTES_MAX
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+HSTS_SECONDS = 31_536_000
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+log = structlog.get_logger("heller.web")
+
+
+class Edge:
+    """The outermost ASGI layer."""
+
+    def __init__(self, app: App, *, is_secure: bool, form_targets: Iterable[str] = ()) -> None:
+        self.app = app
+        csp = CONTENT_SECURITY_POLICY.replace(
+            "form-action 'self'", " ".join(("form-action 'self'", *form_targets))
+        )
+        self._defaults = {
+            b"x-content-type-options": b"nosniff",
+            b"x-frame-options": b"DENY",
+            b"referrer-policy": b"same-origin",
+            b"cross-origin-opener-policy": b"same-origin",
+            b"permissions-policy": b"camera=(), geolocation=(), microphone=()",
+            b"content-security-policy": csp.encode(),
+            b"cache-control": b"no-store",
+        }
+        if is_secure:
+            self._defaults[b"strict-transport-security"] = f"max-age={HSTS_SECONDS}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id, declared = _read(scope["headers"])
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                message["headers"] = self._headers(message.get("headers", ()), request_id)
+            await send(message)
+
+        if declared > BODY_BYTES_MAX:
+            await _refuse(scope, receive, sending)
+            return
+        try:
+            await self.app(scope, receive if declared >= 0 else _counted(receive), sending)
+        except _TooLargeError:
+            if not begun:
+                await _refuse(scope, receive, sending)
+        except Exception:  # a defect: the caller gets a problem and its id, the log the trace
+            log.exception("a request failed", request_id=request_id.decode(), path=scope["path"])
+            if not begun:
+                error = problems.Internal(
+                    "Something went wrong here.", hint="Quote the request id to the operator."
+                )
+                await problems.answer(error, request_id=request_id.decode())(scope, receive, sending)
+
+    def _headers(self, given: Iterable[tuple[bytes, bytes]], request_id: bytes) -> list[tuple[bytes, bytes]]:
+        headers = list(given)
+        named = {name for name, _ in headers}
+        headers += [item for item in self._defaults.items() if item[0] not in named]
+        headers.append((b"x-request-id", request_id))
+        return headers
+
+
+class _TooLargeError(Exception):
+    """More bytes came than are read."""
+
+
+def _read(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int]:
+    """The request's id, and the length its body is said to have (-1 when nothing is said of one that comes)."""
+    request_id, length, is_chunked = b"", 0, False
+    for name, value in headers:
+        if name == b"content-length":
+            length = int(value) if value.isdigit() else BODY_BYTES_MAX + 1
+        elif name == b"transfer-encoding":
+            is_chunked = True
+        elif name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            request_id = value
+    return request_id or secrets.token_hex(8).encode(), -1 if is_chunked else length
+
+
+def _counted(receive: Receive) -> Receive:
+    size = 0
+
+    async def counting() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > BODY_BYTES_MAX:
+            raise _TooLargeError
+        return message
+
+    return counting
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    error = problems.TooLarge(f"The body has more than {BODY_BYTES_MAX} bytes.")
+    await problems.answer(error, request_id=scope["state"]["request_id"])(scope, receive, send)
+
+
+class Except:
+    """A middleware that some paths do not pass through: ``Except(app, paths, Middleware, **options)``."""
+
+    def __init__(
+        self, app: App, paths: tuple[str, ...], middleware: Callable[..., App], **options: Any
+    ) -> None:
+        self._plain = app
+        self._wrapped = middleware(app, **options)
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve with or without it."""
+        is_plain = scope["type"] != "http" or scope["path"].startswith(self._paths)
+        await (self._plain if is_plain else self._wrapped)(scope, receive, send)

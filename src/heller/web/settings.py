@@ -1,0 +1,110 @@
+"""Settings of ``heller serve`` from the environment. Secrets never show in a repr or a log."""
+
+import ipaddress
+import secrets
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from heller.errors import SettingsError
+
+SECRET_CHARACTERS_MIN = 32
+SESSION_SECONDS = 8 * 3600
+BODY_BYTES_MAX = 1_048_576
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class WebSettings(BaseSettings):
+    """What the web processes read from the environment."""
+
+    model_config = SettingsConfigDict(
+        env_file=None, extra="ignore", frozen=True, env_prefix="HELLER_", populate_by_name=True
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str = ""
+    secret_key: SecretStr = SecretStr("")
+    development_sign_in: bool = False
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_audience: str = ""
+    oidc_role_claim: str = "https://heller/role"
+    oidc_leeway_seconds: int = Field(default=30, ge=0, le=300)
+    cors_origins: Names = ()
+    rate_per_minute: int = Field(default=600, ge=0, le=1_000_000)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @model_validator(mode="after")
+    def _agree(self) -> "WebSettings":
+        if self.development_sign_in and not is_loopback(self.host):
+            raise ValueError(
+                "HELLER_DEVELOPMENT_SIGN_IN lets anybody be anybody; it works only bound to 127.0.0.1 or ::1"
+            )
+        secret = self.secret_key.get_secret_value()
+        if secret and len(secret) < SECRET_CHARACTERS_MIN:
+            raise ValueError(f"HELLER_SECRET_KEY is shorter than {SECRET_CHARACTERS_MIN} characters")
+        if self.oidc_client_id and not self.oidc_issuer:
+            raise ValueError("HELLER_OIDC_CLIENT_ID is set without HELLER_OIDC_ISSUER")
+        if self.oidc_issuer and not secret:
+            raise ValueError("HELLER_OIDC_ISSUER is set without HELLER_SECRET_KEY, which signs the sessions")
+        return self
+
+    @property
+    def address(self) -> str:
+        """The URL people reach this at, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether people come by https, so that cookies may insist on it."""
+        return self.address.startswith("https://")
+
+    @property
+    def session_secret(self) -> str:
+        """What signs sessions: the setting, or for development a new one in each process."""
+        return self.secret_key.get_secret_value() or _process_secret
+
+
+_process_secret = secrets.token_urlsafe(32)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def load(**given: object) -> WebSettings:
+    """The settings of this process; ``given`` ones win over the environment.
+
+    Raises:
+        SettingsError: one is missing, out of bounds or contradicts another; the message names it.
+    """
+    try:
+        return WebSettings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'HELLER_' + '.'.join(map(str, e['loc'])).upper() + ': ' if e['loc'] else ''}{e['msg']}"
+            for e in error.errors()
+        )
+        raise SettingsError(
+            f"The environment is not usable: {problems}", hint="Correct or unset it."
+        ) from None
