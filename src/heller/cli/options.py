@@ -41,7 +41,7 @@ SourceOption = Annotated[
         envvar="LEGACY_DATABASE_URL",
         show_envvar=True,
         metavar="URL",
-        help="The legacy database (opened read-only), or a folder with its tables as CSV or JSON.",
+        help="The legacy database, or a folder with its tables as CSV or JSON. Only fence, handover and return write to it.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
