@@ -189,6 +189,37 @@ class Verbs(ABC):
         result: Transaction = await self._do(operation | _known(common))
         return result
 
+    async def reverse(
+        self,
+        account: str,
+        seq: int,
+        *,
+        key: str | None = None,
+        reason: str | None = None,
+        policy: str = "refuse",
+        **common: Any,
+    ) -> Transaction:
+        """Undo what is left of any transaction as a whole, whatever its kind.
+
+        A spend is refunded, a clawback reinstated, a grant taken back, an expiry returned, a transfer sent back.
+        ``policy`` debt lets what was used since become debt.
+
+        Raises:
+            InsufficientCredits: what it gave has been used, with policy refuse.
+            UnknownTransaction: there is none with that seq.
+            ExceedsOriginal: nothing of it is left to undo.
+        """
+        operation = {
+            "verb": "reverse",
+            "account": account,
+            "seq": seq,
+            "policy": policy,
+            "key": key,
+            "reason": reason,
+        }
+        result: Transaction = await self._do(operation | _known(common))
+        return result
+
     async def adjust(
         self,
         account: str,
@@ -326,19 +357,24 @@ class Verbs(ABC):
         result: Transaction = await self._do(operation | {"key": key, "reason": reason} | _known(common))
         return result
 
-    async def release(self, account: str, hold: int, *, unit: str = DEFAULT_UNIT) -> HoldState:
+    async def release(self, account: str, hold: int, *, unit: str = DEFAULT_UNIT, **common: Any) -> HoldState:
         """End a hold without spending; again is a replay."""
-        result: HoldState = await self._do(
-            {"verb": "release", "account": account, "hold": hold, "unit": unit}
-        )
+        operation = {"verb": "release", "account": account, "hold": hold, "unit": unit}
+        result: HoldState = await self._do(operation | _known(common))
         return result
 
     async def renew(
-        self, account: str, hold: int, *, seconds: int = DEFAULT_HOLD_SECONDS, unit: str = DEFAULT_UNIT
+        self,
+        account: str,
+        hold: int,
+        *,
+        seconds: int = DEFAULT_HOLD_SECONDS,
+        unit: str = DEFAULT_UNIT,
+        **common: Any,
     ) -> HoldState:
         """Make a hold last at least ``seconds`` from now; it never ends sooner than before."""
         operation = {"verb": "renew", "account": account, "hold": hold, "seconds": seconds, "unit": unit}
-        result: HoldState = await self._do(operation)
+        result: HoldState = await self._do(operation | _known(common))
         return result
 
 

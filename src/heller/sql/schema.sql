@@ -261,8 +261,8 @@ begin
       if sqlstate like 'HL0%' then
         get stacked diagnostics v_detail = pg_exception_detail;
         v_results[r.n] := heller._error(sqlstate, sqlerrm, v_detail::jsonb);
-      elsif sqlstate in ('22P02', '22003', '22007', '22008') then
-        v_results[r.n] := heller._error('HL001', sqlerrm, '{}');
+      elsif sqlstate like '22%' then
+        v_results[r.n] := coalesce(heller._mistyped(r.o), heller._error('HL001', sqlerrm, '{}'));
       else
         raise;
       end if;
@@ -279,6 +279,8 @@ CREATE FUNCTION heller._apply_one(p_operation jsonb) RETURNS jsonb
     AS $$
 declare
   o record;
+  a heller.accounts;
+  v_result jsonb;
 begin
   if jsonb_typeof(p_operation) <> 'object' then
     return heller._error('HL001', format('an operation is a JSON %s; it must be an object', jsonb_typeof(p_operation)), '{"argument": "operation"}');
@@ -288,7 +290,17 @@ begin
     effective_at timestamptz, source text, priority integer, available_at timestamptz, expires_at timestamptz, cost bigint, currency text,
     payment text, "to" text, hold bigint, seq bigint, "grant" bigint, final boolean, seconds integer, overrun_limit bigint, policy text,
     overdraft_limit bigint, "user" text);
-  return case o.verb
+  if o.if_version is not null and o.verb in ('clawback', 'reinstate', 'capture', 'release', 'renew') then
+    a := heller._lock(o.account, coalesce(o.unit, 'credit'), p_even_frozen => true);
+  end if;
+  if o.dry_run and o.verb in ('release', 'renew') then
+    begin
+      v_result := heller._apply_one(p_operation - 'dry_run');
+      raise exception using errcode = 'HL900';
+    exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
+    end;
+  end if;
+  v_result := case o.verb
     when 'spend' then (heller._spend_many(jsonb_build_array(p_operation)))[1]
     when 'open_account' then heller.open_account(o.account, coalesce(o.unit, 'credit'), o."user", coalesce(o.overdraft_limit, 0), o.metadata)
     when 'grant' then heller.grant(o.account, o.amount, p_source => coalesce(o.source, 'promotion'), p_unit => coalesce(o.unit, 'credit'),
@@ -302,6 +314,9 @@ begin
       p_if_version => o.if_version, p_dry_run => coalesce(o.dry_run, false))
     when 'refund' then heller.refund(o.account, o.seq, o.amount, p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason, p_actor => o.actor,
       p_key => o.key, p_metadata => o.metadata, p_if_version => o.if_version, p_dry_run => coalesce(o.dry_run, false))
+    when 'reverse' then heller.reverse(o.account, o.seq, p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason, p_actor => o.actor,
+      p_key => o.key, p_metadata => o.metadata, p_policy => coalesce(o.policy, 'refuse'), p_if_version => o.if_version,
+      p_dry_run => coalesce(o.dry_run, false))
     when 'clawback' then heller.clawback(o.account, o.amount, o.payment, p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason,
       p_actor => o.actor, p_key => o.key, p_metadata => o.metadata, p_policy => coalesce(o.policy, 'debt'), p_dry_run => coalesce(o.dry_run, false))
     when 'reinstate' then heller.reinstate(o.account, o.seq, o.amount, p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason,
@@ -317,6 +332,10 @@ begin
     when 'renew' then heller.renew(o.account, o.hold, p_seconds => coalesce(o.seconds, 900), p_unit => coalesce(o.unit, 'credit'))
     else heller._error('HL001', format('verb %s is not known', coalesce(o.verb, 'missing')), '{"argument": "verb"}')
   end;
+  if a.version <> o.if_version and v_result -> 'replayed' is distinct from 'true' then
+    perform heller._check_version(a, o.if_version);  -- the verb has no such argument; its refusal takes the effect back
+  end if;
+  return v_result;
 end $$;
 
 COMMENT ON FUNCTION heller._apply_one(p_operation jsonb) IS 'One operation of a batch, by its verb.';
@@ -374,6 +393,26 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller._away(a heller.accounts) IS 'The refusal of a change to an account whose home is not heller.';
+
+CREATE TABLE heller.book_figures (
+    name text NOT NULL COLLATE pg_catalog."C",
+    figures jsonb NOT NULL,
+    taken_at timestamp with time zone NOT NULL,
+    milliseconds bigint NOT NULL
+);
+
+COMMENT ON TABLE heller.book_figures IS 'The last figures over all accounts, kept because counting them reads every row: who looks often sees these.';
+
+COMMENT ON COLUMN heller.book_figures.milliseconds IS 'How long counting took; it is done again after twenty times as long, and not more than once a minute.';
+
+CREATE FUNCTION heller._books_result(f heller.book_figures) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select (f).figures || jsonb_build_object('taken_at', (f).taken_at, 'milliseconds', (f).milliseconds)
+$$;
+
+COMMENT ON FUNCTION heller._books_result(f heller.book_figures) IS 'Kept figures with when they were taken and how long that took.';
 
 CREATE FUNCTION heller._carry_in(p_account_id text, e jsonb, p_system text) RETURNS heller.accounts
     LANGUAGE plpgsql
@@ -1111,6 +1150,75 @@ $$;
 
 COMMENT ON FUNCTION heller._member_result(m heller.members) IS 'A member with what is spent, and left, of the cap in the current period.';
 
+CREATE TABLE heller.migration_steps (
+    step_id bigint NOT NULL,
+    step text NOT NULL COLLATE pg_catalog."C",
+    source_name text NOT NULL,
+    phase text DEFAULT ''::text NOT NULL,
+    done bigint DEFAULT 0 NOT NULL,
+    total bigint DEFAULT 0 NOT NULL,
+    phase_since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    result jsonb,
+    error text,
+    CONSTRAINT migration_steps_counts_not_negative CHECK (((done >= 0) AND (total >= 0))),
+    CONSTRAINT migration_steps_known CHECK ((step = ANY (ARRAY['audit'::text, 'backup'::text, 'plan'::text, 'copy'::text, 'verify'::text, 'proof'::text])))
+);
+
+COMMENT ON TABLE heller.migration_steps IS 'Each step of a migration from its start to its result, for those who watch; the files in the output folder have every row.';
+
+COMMENT ON COLUMN heller.migration_steps.phase IS 'What the step is at: the table it reads, or the part of its work.';
+
+COMMENT ON COLUMN heller.migration_steps.total IS 'What the phase has to do in all; 0 is not known.';
+
+COMMENT ON COLUMN heller.migration_steps.seen_at IS 'Written every second while the step is alive: an unfinished one that is older was killed.';
+
+COMMENT ON COLUMN heller.migration_steps.result IS 'What the step answered (its --json), with the first rows of long lists.';
+
+CREATE FUNCTION heller._migration_step_state(s heller.migration_steps) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select case when (s).error is not null then 'failed' when (s).finished_at is not null then 'finished'
+              when (s).seen_at < clock_timestamp() - interval '15 seconds' then 'killed' else 'running' end
+$$;
+
+COMMENT ON FUNCTION heller._migration_step_state(s heller.migration_steps) IS 'running, finished, failed, or killed: not seen for fifteen seconds.';
+
+CREATE FUNCTION heller._mistyped(p_operation jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_name text;
+  v_text text;
+  v_type text;
+begin
+  if jsonb_typeof(p_operation) is distinct from 'object' then
+    return heller._error('HL001', format('an operation is a JSON %s; it must be an object', jsonb_typeof(p_operation)), '{"argument": "operation"}');
+  end if;
+  for v_name, v_text in select * from jsonb_each_text(p_operation) loop
+    v_type := case
+      when v_text is null then null
+      when v_name in ('amount', 'if_version', 'min_available_after', 'cost', 'hold', 'seq', 'grant', 'overrun_limit', 'overdraft_limit') then 'a whole number'
+      when v_name in ('priority', 'seconds') then 'a whole number below 2147483648'
+      when v_name in ('dry_run', 'allow_partial', 'final') then 'true or false'
+      when v_name in ('effective_at', 'available_at', 'expires_at') then 'an instant such as 2026-01-31T12:00:00Z' end;
+    continue when v_type is null;
+    begin
+      perform case v_type when 'a whole number' then v_text::bigint is null when 'true or false' then v_text::boolean
+                          when 'a whole number below 2147483648' then v_text::integer is null else v_text::timestamptz is null end;
+    exception when data_exception then
+      return heller._error('HL001', format('%s is %s; it must be %s', v_name, left(v_text, 100), v_type), jsonb_build_object('argument', v_name));
+    end;
+  end loop;
+  return null;
+end $$;
+
+COMMENT ON FUNCTION heller._mistyped(p_operation jsonb) IS 'The refusal of an operation whose option has another type than the verbs take, naming it; null when none has.';
+
 CREATE FUNCTION heller._on_homes_arrived(p_accounts text[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog'
@@ -1376,6 +1484,89 @@ $$;
 
 COMMENT ON FUNCTION heller._result(t heller.transactions, p_available bigint, p_replayed boolean) IS 'What a verb that wrote a transaction answers.';
 
+CREATE FUNCTION heller._reverse_gain(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  t heller.transactions;
+begin
+  t := heller._take_again(a, o.seq, p_amount, o.kind, p_reason, p_actor, p_metadata, p_key,
+                          jsonb_strip_nulls(jsonb_build_object('verb', 'reverse', 'seq', o.seq, 'policy', nullif(p_policy, 'refuse'),
+                                                               'result', jsonb_build_object('left', 0))),
+                          o.payment_key, o.counterparty, p_policy);
+  update heller.member_spending s set spent = s.spent + p_amount from heller.member_spends m
+  where o.kind = 'refund' and m.account_id = a.account_id and m.unit = a.unit and m.seq = o.related_seq
+    and s.account_id = a.account_id and s.unit = a.unit and s.member_id = m.member_id and s.period_start = m.period_start;
+  return heller._result(t, t.balance_after - a.held + a.overdraft_limit) || jsonb_build_object('left', 0);
+end $$;
+
+COMMENT ON FUNCTION heller._reverse_gain(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text) IS 'Takes back what a transaction gave. A refund that is undone counts again as spent by its member.';
+
+CREATE FUNCTION heller._reverse_loss(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  b heller.accounts;
+  t heller.transactions;
+  u heller.transactions;
+  v_result jsonb := '{"left": 0}';
+begin
+  if o.kind = 'transfer' then
+    b := heller._settle(heller._lock(o.counterparty, a.unit));
+    u := heller._take_again(b, (o.request #>> '{result,to_seq}')::bigint, p_amount, 'transfer', p_reason, p_actor, p_metadata, null,
+                            jsonb_build_object('verb', 'reverse', 'seq', o.request #> '{result,to_seq}'), null, a.account_id, p_policy);
+    v_result := v_result || jsonb_build_object('to', b.account_id, 'to_seq', u.seq, 'to_balance_after', u.balance_after);
+  end if;
+  t := heller._post(a, p_amount, o.kind, coalesce(p_reason, 'reversed'), p_actor, p_metadata, p_key,
+                    jsonb_strip_nulls(jsonb_build_object('verb', 'reverse', 'seq', o.seq, 'policy', nullif(p_policy, 'refuse'), 'result', v_result)),
+                    p_related_seq => o.seq, p_payment_key => o.payment_key, p_counterparty => o.counterparty, p_settled => true);
+  perform heller._put_back(a, o, t, 0, true);
+  a := heller._finish(a.account_id, a.unit);
+  return heller._result(t, a.posted - a.held + a.overdraft_limit) || v_result;
+end $$;
+
+COMMENT ON FUNCTION heller._reverse_loss(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text) IS 'Gives back what a transaction took, into the grants it came from; of a transfer the other account gives it.';
+
+CREATE FUNCTION heller._reversible(a heller.accounts, o heller.transactions, p_seq bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_left bigint;
+begin
+  if o.seq is null then
+    perform heller._fail('HL006', format('account %s has no transaction %s', a.account_id, p_seq), jsonb_build_object('account', a.account_id, 'seq', p_seq));
+  elsif o.kind = 'transfer' and o.related_seq is not null then
+    perform heller._fail('HL001', format('transaction %s is a transfer sent back: transfer the credits again', p_seq), '{"argument": "seq"}');
+  elsif o.kind = 'transfer' and o.delta > 0 then
+    perform heller._fail('HL001', format('transaction %s came from account %s: reverse the transfer there', p_seq, o.counterparty), '{"argument": "seq"}');
+  elsif o.kind in ('purchase', 'grant') and exists (select from heller.payments p where p.payment_key = o.payment_key and p.provider = 'stripe') then
+    perform heller._fail('HL001', format('transaction %s belongs to payment %s: refund it at Stripe and its credits follow', p_seq, o.payment_key),
+                         '{"argument": "seq"}');
+  end if;
+  v_left := abs(o.delta) - (select coalesce(sum(abs(t.delta)), 0) from heller.transactions t
+                            where t.account_id = a.account_id and t.unit = a.unit and t.related_seq = o.seq and t.request ->> 'verb' = 'reverse');
+  if o.delta > 0 then  -- what was voided, has expired or was clawed back of it is gone already
+    v_left := v_left - (select coalesce(sum(d.amount), 0) from heller.grants g
+      join heller.draws d using (account_id, unit, grant_id) join heller.transactions t on t.account_id = d.account_id and t.unit = d.unit and t.seq = d.last_seq
+      where g.account_id = a.account_id and g.unit = a.unit and g.seq = o.seq and d.last_seq <> o.seq
+        and t.kind in ('expire', 'purchase', 'grant', 'migrate') and t.related_seq is distinct from o.seq);
+    if o.payment_key is not null and o.kind in ('purchase', 'grant') then
+      v_left := v_left + (select coalesce(sum(t.delta), 0) from heller.transactions t
+        where t.account_id = a.account_id and t.unit = a.unit and t.payment_key = o.payment_key and t.kind in ('clawback', 'reinstate'));
+    end if;
+  end if;
+  if v_left <= 0 then
+    perform heller._fail('HL010', format('nothing of transaction %s is left to undo', o.seq),
+                         jsonb_build_object('account', a.account_id, 'requested', abs(o.delta), 'left', 0));
+  end if;
+  return v_left;
+end $$;
+
+COMMENT ON FUNCTION heller._reversible(a heller.accounts, o heller.transactions, p_seq bigint) IS 'How many credits of a transaction reverse would undo now; refuses what it cannot.';
+
 CREATE FUNCTION heller._run_due(a heller.accounts) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -1504,6 +1695,33 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller._settle(a heller.accounts) IS 'Lays the spends since settled_seq over the grants in burn-down order. Between two changes of the order the order is fixed, so their sum can be laid at once.';
+
+CREATE FUNCTION heller._spend_apart(p_operations jsonb) RETURNS jsonb[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_results jsonb[];
+  v_good jsonb;
+  v_places bigint[];
+  v_good_results jsonb[];
+begin
+  select array_agg(x.bad order by x.n), jsonb_agg(x.o order by x.n) filter (where x.bad is null), array_agg(x.n order by x.n) filter (where x.bad is null)
+  into v_results, v_good, v_places
+  from (select o, n, heller._mistyped(o) as bad from jsonb_array_elements(p_operations) with ordinality e (o, n)) x;
+  if v_good is null then
+    return v_results;
+  elsif cardinality(v_places) = cardinality(v_results) then  -- nothing can be named: do not try for ever
+    perform heller._fail('HL001', 'the operations cannot be read', '{"argument": "operations"}');
+  end if;
+  v_good_results := heller._spend_many(v_good);
+  for i in 1 .. cardinality(v_places) loop
+    v_results[v_places[i]] := v_good_results[i];
+  end loop;
+  return v_results;
+end $$;
+
+COMMENT ON FUNCTION heller._spend_apart(p_operations jsonb) IS 'Spends of which some have an option of a wrong type: those are refused, the others done.';
 
 CREATE FUNCTION heller._spend_batch(p_accounts text[], p_units text[], p_amounts bigint[], p_keys text[], p_reasons text[], p_actors text[], p_metadata jsonb[], p_options jsonb[], OUT seqs bigint[], OUT balances bigint[], OUT availables bigint[], OUT recorded_at timestamp with time zone, OUT others jsonb[]) RETURNS record
     LANGUAGE plpgsql
@@ -1689,18 +1907,22 @@ declare
   o record;
   b record;
 begin
-  select array_agg(x.account order by x.n) as accounts, array_agg(x.unit order by x.n) as units, array_agg(x.key order by x.n) as keys,
-         array_agg(case when x.amount = trunc(x.amount) and abs(x.amount) <= 9223372036854775807 then x.amount::bigint end order by x.n) as amounts,
-         array_agg(x.reason order by x.n) as reasons, array_agg(x.actor order by x.n) as actors, array_agg(x.metadata order by x.n) as metadata,
-         array_agg(case when x.allow_partial or x.min_available_after is not null or x.if_version is not null or x.dry_run
-                             or x.effective_at is not null or x.amount <> trunc(x.amount) or abs(x.amount) > 9223372036854775807
-                        then p_operations -> (x.n - 1)::integer end order by x.n) as options
-  into o
-  from rows from (jsonb_to_recordset(p_operations) as (account text, unit text, amount numeric, reason text, actor text, key text,
-                    metadata jsonb, allow_partial boolean, min_available_after bigint, if_version bigint, dry_run boolean,
-                    effective_at timestamptz))
-       with ordinality as x (account, unit, amount, reason, actor, key, metadata, allow_partial, min_available_after, if_version,
-                             dry_run, effective_at, n);
+  begin
+    select array_agg(x.account order by x.n) as accounts, array_agg(x.unit order by x.n) as units, array_agg(x.key order by x.n) as keys,
+           array_agg(case when x.amount = trunc(x.amount) and abs(x.amount) <= 9223372036854775807 then x.amount::bigint end order by x.n) as amounts,
+           array_agg(x.reason order by x.n) as reasons, array_agg(x.actor order by x.n) as actors, array_agg(x.metadata order by x.n) as metadata,
+           array_agg(case when x.allow_partial or x.min_available_after is not null or x.if_version is not null or x.dry_run
+                               or x.effective_at is not null or x.amount <> trunc(x.amount) or abs(x.amount) > 9223372036854775807
+                          then p_operations -> (x.n - 1)::integer end order by x.n) as options
+    into o
+    from rows from (jsonb_to_recordset(p_operations) as (account text, unit text, amount numeric, reason text, actor text, key text,
+                      metadata jsonb, allow_partial boolean, min_available_after bigint, if_version bigint, dry_run boolean,
+                      effective_at timestamptz))
+         with ordinality as x (account, unit, amount, reason, actor, key, metadata, allow_partial, min_available_after, if_version,
+                               dry_run, effective_at, n);
+  exception when data_exception then  -- around the reading only: nothing is written in here
+    return heller._spend_apart(p_operations);
+  end;
   b := heller._spend_batch(o.accounts, o.units, o.amounts, o.keys, o.reasons, o.actors, o.metadata, o.options);
   return array(
     select coalesce(b.others[x.n], heller._result(row(
@@ -2115,6 +2337,39 @@ end $$;
 
 COMMENT ON FUNCTION heller._take(p_account_id text, p_unit text, p_grant_id bigint, p_seq bigint, p_upper_balance bigint, p_amount bigint) IS 'Takes credits from one named grant (a negative amount puts them back), and writes down which transaction did.';
 
+CREATE FUNCTION heller._take_again(a heller.accounts, p_seq bigint, p_amount bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_payment_key text, p_counterparty text, p_policy text) RETURNS heller.transactions
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  t heller.transactions;
+  g record;
+  v_available bigint := a.posted - a.held + a.overdraft_limit;
+  v_left bigint := p_amount;
+  v_take bigint;
+begin
+  if p_policy = 'refuse' and p_amount > v_available then
+    perform heller._fail('HL002', format('%s credits are needed and %s are available', p_amount, v_available),
+      jsonb_build_object('account', a.account_id, 'required', p_amount, 'available', v_available, 'held', a.held));
+  end if;
+  t := heller._post(a, -p_amount, p_kind, coalesce(p_reason, 'reversed'), p_actor, p_metadata, p_key, p_request, p_related_seq => p_seq,
+                    p_payment_key => p_payment_key, p_counterparty => p_counterparty, p_settled => true);
+  for g in select grant_id, remaining from heller.grants
+           where account_id = a.account_id and unit = a.unit and seq = p_seq and remaining > 0 order by grant_id loop
+    exit when v_left = 0;
+    v_take := least(v_left, g.remaining);
+    perform heller._take(a.account_id, a.unit, g.grant_id, t.seq, a.posted - (p_amount - v_left), v_take);
+    v_left := v_left - v_take;
+  end loop;
+  update heller.grants set ended_at = t.recorded_at
+  where account_id = a.account_id and unit = a.unit and seq = p_seq and remaining = 0 and ended_at is null;
+  perform heller._draw(a, v_left, t.seq, t.seq, a.posted - (p_amount - v_left));
+  perform heller._reset_due(a.account_id, a.unit);
+  return t;
+end $$;
+
+COMMENT ON FUNCTION heller._take_again(a heller.accounts, p_seq bigint, p_amount bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_payment_key text, p_counterparty text, p_policy text) IS 'Takes credits that transaction p_seq brought, from its own grants first, then in burn-down order. The account must be settled.';
+
 CREATE TABLE heller.top_up_rules (
     account_id text NOT NULL COLLATE pg_catalog."C",
     unit text NOT NULL COLLATE pg_catalog."C",
@@ -2507,6 +2762,37 @@ end $$;
 
 COMMENT ON FUNCTION heller.balance_at(p_account_id text, p_at timestamp with time zone, p_unit text) IS 'posted as of a past instant, by effective_at, with what is known now; what expired by then is not counted, even when no worker has run.';
 
+CREATE FUNCTION heller.books(p_age_max_seconds integer DEFAULT 60) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  f heller.book_figures;
+  v_started timestamptz := clock_timestamp();
+  v_figures jsonb;
+begin
+  select * into f from heller.book_figures where name = 'books';
+  if found and f.taken_at + greatest(make_interval(secs => p_age_max_seconds), f.milliseconds * interval '20 milliseconds') > v_started then
+    return heller._books_result(f);
+  elsif not pg_try_advisory_xact_lock(7401007) and f.name is not null then  -- somebody else is counting
+    return heller._books_result(f);
+  end if;
+  select heller.trial_balance() || jsonb_build_object(
+    'accounts', coalesce((select jsonb_object_agg(unit, jsonb_build_object('accounts', n, 'owed', owed, 'debt', debt, 'held', held, 'frozen', frozen)) from (
+      select unit, count(*) as n, coalesce(sum(posted) filter (where posted > 0), 0) as owed, coalesce(-sum(posted) filter (where posted < 0), 0) as debt,
+             sum(held) as held, count(*) filter (where frozen_at is not null) as frozen
+      from heller.accounts group by unit) x), '{}'),
+    'deferred', coalesce((select jsonb_object_agg(r ->> 'currency', r -> 'deferred_after') from heller.revenue(v_started, v_started) r), '{}'))
+  into v_figures;
+  insert into heller.book_figures (name, figures, taken_at, milliseconds)
+  values ('books', v_figures, v_started, extract(epoch from clock_timestamp() - v_started) * 1000)
+  on conflict (name) do update set figures = excluded.figures, taken_at = excluded.taken_at, milliseconds = excluded.milliseconds
+  returning * into f;
+  return heller._books_result(f);
+end $$;
+
+COMMENT ON FUNCTION heller.books(p_age_max_seconds integer) IS 'The trial balance, the credits owed to accounts (liabilities), the debt they owe, what is held, and deferred revenue per currency, over all accounts. Counted anew when older than asked for and than twenty times what counting takes; taken_at says when.';
+
 CREATE FUNCTION heller.capture(p_account_id text, p_hold_id bigint, p_amount bigint DEFAULT NULL::bigint, p_final boolean DEFAULT true, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_dry_run boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -2865,6 +3151,66 @@ $$;
 
 COMMENT ON FUNCTION heller.expiring(p_before timestamp with time zone, p_account_id text, p_limit integer, p_after text) IS 'Grants that expire before an instant and what is left of each now, of up to p_limit accounts; the next page starts after the last account.';
 
+CREATE FUNCTION heller.find_accounts(p_text text DEFAULT NULL::text, p_state text DEFAULT NULL::text, p_after text DEFAULT ''::text, p_limit integer DEFAULT 50) RETURNS SETOF jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_text text := nullif(trim(p_text), '');
+  v_lower text := lower(nullif(trim(p_text), ''));
+  v_end constant text := chr(1114111);  -- sorts after whatever may follow a beginning
+  v_limit integer := least(greatest(p_limit, 1), 1000);
+begin
+  if p_state is not null and p_state not in ('frozen', 'quarantined') then
+    perform heller._fail('HL001', format('state %s is not frozen or quarantined', p_state), '{"argument": "state"}');
+  end if;
+  if v_text is null then
+    return query
+      select heller._account_result(a) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      from heller.accounts a
+      where a.account_id > p_after
+        and (p_state is distinct from 'frozen' or a.frozen_at is not null)
+        and (p_state is distinct from 'quarantined' or exists (
+          select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
+      order by a.account_id, a.unit limit v_limit;
+    return;
+  end if;
+  return query
+    with known_users as (
+      select n.user_id, min(n.kind || ': ' || n.name) as matched from (
+        (select i.user_id, i.kind, i.name from heller.identities i where i.name >= v_text and i.name < v_text || v_end limit v_limit)
+        union all
+        (select i.user_id, i.kind, i.name from heller.identities i where i.kind = 'email' and i.name >= v_lower and i.name < v_lower || v_end limit v_limit)
+        union all
+        (select u.id, 'user', u.id from heller.users u where u.id >= v_text and u.id < v_text || v_end limit v_limit)
+      ) n group by n.user_id
+    ), found as (
+      (select a.account_id, 'account: ' || a.account_id as matched, 1 as rank from heller.accounts a
+       where a.account_id >= v_text and a.account_id < v_text || v_end limit v_limit)
+      union all
+      select a.account_id, u.matched, 2 from known_users u join heller.accounts a on a.user_id = u.user_id
+      union all
+      select p.account_id, 'payment: ' || p.payment_key, 3 from heller.payments p where p.payment_key = v_text
+      union all
+      select p.account_id, 'payment: ' || p.payment_key, 3 from heller.payments p where p.provider = 'stripe' and p.stripe_account = '' and p.payment_intent = v_text
+      union all
+      select o.account_id, 'order: ' || o.order_id, 4 from heller.orders o where o.order_id = v_text
+      union all
+      select o.account_id, 'order: ' || o.order_id, 4 from heller.orders o where o.checkout_session = v_text
+    ), best as (
+      select distinct on (f.account_id) f.account_id, f.matched from found f order by f.account_id, f.rank
+    )
+    select heller._account_result(a) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', b.matched)
+    from best b join heller.accounts a on a.account_id = b.account_id
+    where a.account_id > p_after
+      and (p_state is distinct from 'frozen' or a.frozen_at is not null)
+      and (p_state is distinct from 'quarantined' or exists (
+        select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
+    order by a.account_id, a.unit limit v_limit;
+end $$;
+
+COMMENT ON FUNCTION heller.find_accounts(p_text text, p_state text, p_after text, p_limit integer) IS 'Accounts by the beginning of their id, of their user''s id or of any name of that user, or by a payment, checkout session or order; without text all, by id. state: frozen or quarantined. The next page starts after the last account of this one.';
+
 CREATE FUNCTION heller.fire_alerts(p_limit integer DEFAULT 100) RETURNS SETOF jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -3072,6 +3418,21 @@ $$;
 
 COMMENT ON FUNCTION heller.holds_of(p_account_id text, p_unit text, p_all boolean) IS 'The open holds of an account; p_all includes closed ones.';
 
+CREATE FUNCTION heller.home_counts() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select jsonb_build_object(
+    'heller', count(*) filter (where a.epoch % 2 = 1 and h.quarantined_at is null),
+    'legacy', count(*) filter (where a.epoch % 2 = 0 and (a.epoch = 0 or h.returned_at is not null) and h.quarantined_at is null),
+    'moving', count(*) filter (where a.epoch % 2 = 0 and a.epoch > 0 and h.returned_at is null and h.quarantined_at is null),
+    'quarantined', count(*) filter (where h.quarantined_at is not null))
+  from heller.accounts a left join heller.homes h on h.account_id = a.account_id
+  where a.epoch is not null and a.unit = 'credit'
+$$;
+
+COMMENT ON FUNCTION heller.home_counts() IS 'How many accounts that have another home live where, as this side knows it. Users of the legacy database that were never copied are not known here.';
+
 CREATE FUNCTION heller.identities_of(p_user_id text) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -3091,6 +3452,49 @@ $$;
 
 COMMENT ON FUNCTION heller.members_of(p_account_id text, p_unit text, p_all boolean) IS 'The members of a team''s account with what each has spent in the current period; p_all includes former ones.';
 
+CREATE FUNCTION heller.migration_outcomes_list(p_outcome text DEFAULT 'quarantined'::text, p_source_table text DEFAULT NULL::text, p_after jsonb DEFAULT NULL::jsonb, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select to_jsonb(o) from heller.migration_outcomes o
+  where o.outcome = p_outcome and (p_source_table is null or o.source_table = p_source_table)
+    and (p_after is null or (o.source_system, o.source_table, o.source_id) > (p_after ->> 0, p_after ->> 1, p_after ->> 2))
+  order by o.source_system, o.source_table, o.source_id limit least(greatest(p_limit, 1), 1000)
+$$;
+
+COMMENT ON FUNCTION heller.migration_outcomes_list(p_outcome text, p_source_table text, p_after jsonb, p_limit integer) IS 'Source rows that are no row of their own here, quarantined or merged, with the reason; the next page starts after [system, table, id] of the last.';
+
+CREATE FUNCTION heller.migration_runs_list(p_limit integer DEFAULT 50) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select to_jsonb(r) || jsonb_build_object(
+    'quarantined', (select count(*) from heller.migration_outcomes o where o.source_system = r.source_system and o.outcome = 'quarantined' and o.run_id = r.run_id),
+    'merged', (select count(*) from heller.migration_outcomes o where o.source_system = r.source_system and o.outcome = 'merged' and o.run_id = r.run_id))
+  from heller.migration_runs r order by run_id desc limit least(greatest(p_limit, 1), 1000)
+$$;
+
+COMMENT ON FUNCTION heller.migration_runs_list(p_limit integer) IS 'The copies from legacy databases, newest first, with their decisions and results.';
+
+CREATE FUNCTION heller.migration_step(p_step_id bigint) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select to_jsonb(s) || jsonb_build_object('state', heller._migration_step_state(s)) from heller.migration_steps s where step_id = p_step_id
+$$;
+
+COMMENT ON FUNCTION heller.migration_step(p_step_id bigint) IS 'One step of a migration with its result.';
+
+CREATE FUNCTION heller.migration_steps_list(p_limit integer DEFAULT 50, p_before bigint DEFAULT NULL::bigint) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select to_jsonb(s) - 'result' || jsonb_build_object('state', heller._migration_step_state(s)) from heller.migration_steps s
+  where p_before is null or step_id < p_before order by step_id desc limit least(greatest(p_limit, 1), 1000)
+$$;
+
+COMMENT ON FUNCTION heller.migration_steps_list(p_limit integer, p_before bigint) IS 'The steps of migrations without their results, newest first.';
+
 CREATE FUNCTION heller.note_rollout_verdict(p_version bigint, p_verdict jsonb, p_gate_passed boolean, p_rollout text DEFAULT 'home'::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -3103,6 +3507,20 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.note_rollout_verdict(p_version bigint, p_verdict jsonb, p_gate_passed boolean, p_rollout text) IS 'Keeps what the guardrails said, unless the rollout was changed since it was read.';
+
+CREATE FUNCTION heller.observation_rates(p_since timestamp with time zone, p_slow_milliseconds integer, p_steps integer DEFAULT 60, p_rollout text DEFAULT 'home'::text) RETURNS TABLE(at timestamp with time zone, arm text, outcomes bigint, failed bigint, slow bigint, webhooks bigint, webhooks_failed bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select date_bin(w.width, o.at, p_since), o.arm, count(*) filter (where o.what <> 'webhook'), count(*) filter (where o.failed and o.what <> 'webhook'),
+         count(*) filter (where o.milliseconds > p_slow_milliseconds and o.what <> 'webhook'), count(*) filter (where o.what = 'webhook'),
+         count(*) filter (where o.failed and o.what = 'webhook')
+  from heller.observations o, (select greatest((clock_timestamp() - p_since) / least(greatest(p_steps, 1), 500), interval '1 second') as width) w
+  where o.rollout = p_rollout and o.at >= p_since and o.counts
+  group by 1, 2 order by 1, 2
+$$;
+
+COMMENT ON FUNCTION heller.observation_rates(p_since timestamp with time zone, p_slow_milliseconds integer, p_steps integer, p_rollout text) IS 'Outcomes since an instant in so many steps of time and per arm: how many, how many failed, how many took longer than the limit.';
 
 CREATE FUNCTION heller.observations_since(p_after bigint, p_since timestamp with time zone, p_limit integer DEFAULT 50000, p_rollout text DEFAULT 'home'::text) RETURNS TABLE(observation bigint, arm text, what text, failed boolean, milliseconds integer, account_id text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3574,6 +3992,53 @@ $$;
 
 COMMENT ON FUNCTION heller.revenue(p_from timestamp with time zone, p_until timestamp with time zone) IS 'Per currency, in minor units, by recording time: deferred_before + sold - recognised - breakage - taken_back + moved = deferred_after. moved is 0 but for a transfer in the very instant of a border. Recognised is what used credits cost, rounded down over each grant''s sum, so that nothing is lost to rounding.';
 
+CREATE FUNCTION heller.reverse(p_account_id text, p_seq bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_policy text DEFAULT 'refuse'::text, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  a heller.accounts;
+  o heller.transactions;
+  v_result jsonb;
+  v_left bigint;
+begin
+  if p_dry_run then
+    begin
+      v_result := heller.reverse(p_account_id, p_seq, p_reason, p_key, p_unit, p_actor, p_metadata, p_policy, p_if_version);
+      raise exception using errcode = 'HL900';
+    exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
+    end;
+  end if;
+  perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
+  if p_policy is null or p_policy not in ('refuse', 'debt') then
+    perform heller._fail('HL001', format('policy %s is not one of refuse, debt', coalesce(p_policy, 'missing')), '{"argument": "policy"}');
+  end if;
+  select * into o from heller.transactions where account_id = p_account_id and unit = p_unit and seq = p_seq;
+  if o.kind in ('spend', 'adjust') and o.delta < 0 then
+    return heller._undo(p_account_id, p_seq, null, 'refund', array['spend', 'adjust'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true);
+  elsif o.kind = 'clawback' and o.delta < 0 then
+    return heller._undo(p_account_id, p_seq, null, 'reinstate', array['clawback'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true);
+  end if;
+  -- in id order, as everywhere, so that two transfers cannot wait for each other
+  perform from heller.accounts where account_id in (p_account_id, case o.kind when 'transfer' then o.counterparty end)
+  order by account_id, unit for no key update;
+  a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
+  v_result := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'reverse', 'unit', p_unit, 'reason', coalesce(p_reason, 'reversed'),
+    'amount', (select case kind when 'adjust' then delta else abs(delta) end from heller.transactions
+               where account_id = p_account_id and idempotency_key = p_key),
+    'metadata', nullif(p_metadata, '{}'), 'seq', p_seq, 'policy', nullif(p_policy, 'refuse')));
+  if v_result is not null then return v_result; end if;
+  perform heller._check_version(a, p_if_version);
+  v_left := heller._reversible(a, o, p_seq);
+  a := heller._settle(a);
+  if o.delta > 0 then
+    return heller._reverse_gain(a, o, v_left, p_reason, p_actor, p_metadata, p_key, p_policy);
+  end if;
+  return heller._reverse_loss(a, o, v_left, p_reason, p_actor, p_metadata, p_key, p_policy);
+end $$;
+
+COMMENT ON FUNCTION heller.reverse(p_account_id text, p_seq bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_policy text, p_if_version bigint, p_dry_run boolean) IS 'Undoes what is left of any transaction as a whole: a spend is refunded, a clawback reinstated, a grant taken back, an expiry returned, a transfer sent back. Credits that were used since are refused, or become debt with p_policy debt.';
+
 CREATE FUNCTION heller.rollout_log_of(p_limit integer DEFAULT 100, p_rollout text DEFAULT 'home'::text) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -3932,6 +4397,25 @@ end $$;
 
 COMMENT ON FUNCTION heller.stripe_close(p_inbox_ids jsonb, p_status text, p_reason text, p_detail text, p_payment_key text) IS 'Ends claimed events without an effect of their own: done, ignored, or parked for a person.';
 
+CREATE FUNCTION heller.stripe_close_discrepancy(p_discrepancy_id bigint, p_actor text, p_reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  d heller.discrepancies;
+begin
+  perform heller._check_text('actor', p_actor, 200);
+  perform heller._check_text('reason', p_reason, 500);
+  update heller.discrepancies set state = 'closed', note = p_reason, actor = p_actor, closed_at = clock_timestamp()
+  where discrepancy_id = p_discrepancy_id and state = 'open' returning * into d;
+  if not found then
+    perform heller._fail('HL001', format('discrepancy %s is not open', p_discrepancy_id), '{"argument": "discrepancy_id"}');
+  end if;
+  return to_jsonb(d);
+end $$;
+
+COMMENT ON FUNCTION heller.stripe_close_discrepancy(p_discrepancy_id bigint, p_actor text, p_reason text) IS 'A person has dealt with a difference, or says that nothing is to be done about it.';
+
 CREATE FUNCTION heller.stripe_converge(p_payment_key text, p_seen bigint, p_snapshot jsonb, p_livemode boolean, p_stripe_account text DEFAULT ''::text, p_inbox_ids jsonb DEFAULT '[]'::jsonb, p_policy text DEFAULT 'debt'::text, p_cause text DEFAULT NULL::text, p_dry_run boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -4055,15 +4539,17 @@ $$;
 
 COMMENT ON FUNCTION heller.stripe_delivery(p_inbox_id bigint) IS 'One event as it came (body in base64), and the payment it belongs to.';
 
-CREATE FUNCTION heller.stripe_discrepancies(p_state text DEFAULT NULL::text, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
+CREATE FUNCTION heller.stripe_discrepancies(p_state text DEFAULT NULL::text, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_limit integer DEFAULT 100, p_before bigint DEFAULT NULL::bigint, p_payment_key text DEFAULT NULL::text) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
   select to_jsonb(d) from heller.discrepancies d
-  where (p_state is null or state = p_state) and (p_since is null or found_at >= p_since) order by discrepancy_id desc limit p_limit
+  where (p_state is null or state = p_state) and (p_since is null or found_at >= p_since)
+    and (p_before is null or discrepancy_id < p_before) and (p_payment_key is null or payment_key = p_payment_key)
+  order by discrepancy_id desc limit p_limit
 $$;
 
-COMMENT ON FUNCTION heller.stripe_discrepancies(p_state text, p_since timestamp with time zone, p_limit integer) IS 'What reconcile found, newest first.';
+COMMENT ON FUNCTION heller.stripe_discrepancies(p_state text, p_since timestamp with time zone, p_limit integer, p_before bigint, p_payment_key text) IS 'What reconcile found, newest first; the next page starts before the last discrepancy_id of this one.';
 
 CREATE FUNCTION heller.stripe_discrepancy(p_kind text, p_payment_key text DEFAULT NULL::text, p_account_id text DEFAULT NULL::text, p_expected jsonb DEFAULT NULL::jsonb, p_actual jsonb DEFAULT NULL::jsonb, p_state text DEFAULT 'open'::text, p_note text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4354,6 +4840,24 @@ begin
 end $_$;
 
 COMMENT ON FUNCTION heller.stripe_put_price(p_price text, p_product text, p_pack text, p_credits bigint, p_currency text, p_amount bigint, p_unit text, p_period text, p_carry text, p_valid_days integer, p_stripe_price text, p_metadata jsonb) IS 'Adds a price, or brings its words up to date. What it costs and gives never changes under one name.';
+
+CREATE FUNCTION heller.stripe_queue() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select jsonb_build_object(
+    'pending', (select count(*) from heller.inbox where status in ('pending', 'processing')),
+    'oldest_seconds', (select extract(epoch from clock_timestamp() - min(received_at))::bigint from heller.inbox where status in ('pending', 'processing')),
+    'parked', (select count(*) from heller.inbox where status = 'parked'),
+    'dead', (select count(*) from heller.inbox where status = 'dead'),
+    'newest', (select max(inbox_id) from heller.inbox),
+    'last_delivery_at', (select delivered_at from heller.inbox where via = 'webhook' order by inbox_id desc limit 1),
+    'reconciled_at', (select at from heller.stripe_marks where name = 'reconcile'),
+    'healed_24h', (select count(*) from heller.discrepancies where state = 'healed' and found_at > clock_timestamp() - interval '24 hours'),
+    'open_discrepancies', (select count(*) from heller.discrepancies where state = 'open'))
+$$;
+
+COMMENT ON FUNCTION heller.stripe_queue() IS 'The depth and age of the inbox, what waits for a person, and what reconcile had to heal: cheap enough to ask every second.';
 
 CREATE FUNCTION heller.stripe_receive(p_events jsonb, p_bodies bytea[]) RETURNS SETOF jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5030,6 +5534,15 @@ ALTER TABLE heller.migration_runs ALTER COLUMN run_id ADD GENERATED ALWAYS AS ID
     CACHE 1
 );
 
+ALTER TABLE heller.migration_steps ALTER COLUMN step_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME heller.migration_steps_step_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE heller.observations (
     rollout text DEFAULT 'home'::text NOT NULL COLLATE pg_catalog."C",
     observation bigint NOT NULL,
@@ -5333,6 +5846,9 @@ ALTER TABLE ONLY heller.alerts
 ALTER TABLE ONLY heller.anchors
     ADD CONSTRAINT anchors_pkey PRIMARY KEY (at);
 
+ALTER TABLE ONLY heller.book_figures
+    ADD CONSTRAINT book_figures_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY heller.discrepancies
     ADD CONSTRAINT discrepancies_pkey PRIMARY KEY (discrepancy_id);
 
@@ -5374,6 +5890,9 @@ ALTER TABLE ONLY heller.migration_outcomes
 
 ALTER TABLE ONLY heller.migration_runs
     ADD CONSTRAINT migration_runs_pkey PRIMARY KEY (run_id);
+
+ALTER TABLE ONLY heller.migration_steps
+    ADD CONSTRAINT migration_steps_pkey PRIMARY KEY (step_id);
 
 ALTER TABLE ONLY heller.observations
     ADD CONSTRAINT observations_pkey PRIMARY KEY (rollout, operation_id);
@@ -5436,6 +5955,8 @@ CREATE INDEX accounts_due ON heller.accounts USING btree (next_due_at) WHERE (ne
 
 CREATE INDEX accounts_epoch ON heller.accounts USING btree (account_id) WHERE (epoch IS NOT NULL);
 
+CREATE INDEX accounts_frozen ON heller.accounts USING btree (account_id) WHERE (frozen_at IS NOT NULL);
+
 CREATE INDEX accounts_user ON heller.accounts USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX discrepancies_found ON heller.discrepancies USING btree (found_at);
@@ -5467,6 +5988,8 @@ CREATE INDEX inbox_due ON heller.inbox USING btree (due_at, inbox_id) WHERE (sta
 CREATE INDEX inbox_payment ON heller.inbox USING btree (payment_key) WHERE (payment_key IS NOT NULL);
 
 CREATE INDEX inbox_received ON heller.inbox USING btree (received_at);
+
+CREATE INDEX observations_at ON heller.observations USING brin (at) WITH (pages_per_range='16', autosummarize='on');
 
 CREATE INDEX observations_by_time ON heller.observations USING btree (rollout, arm, observation);
 

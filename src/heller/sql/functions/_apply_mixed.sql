@@ -32,8 +32,8 @@ begin
       if sqlstate like 'HL0%' then
         get stacked diagnostics v_detail = pg_exception_detail;
         v_results[r.n] := heller._error(sqlstate, sqlerrm, v_detail::jsonb);
-      elsif sqlstate in ('22P02', '22003', '22007', '22008') then
-        v_results[r.n] := heller._error('HL001', sqlerrm, '{}');
+      elsif sqlstate like '22%' then
+        v_results[r.n] := coalesce(heller._mistyped(r.o), heller._error('HL001', sqlerrm, '{}'));
       else
         raise;
       end if;
