@@ -23,6 +23,7 @@
     ├── Conflict                        the state is not what the caller thought; look, then try again
     │   ├── IdempotencyConflict         the key was used for a different request
     │   ├── StaleVersion                if_version does not match
+    │   ├── GateNotPassed               the guardrails have not passed this stage of a rollout
     │   └── Busy                        another run holds the lock
     ├── DatabaseError                   the database cannot serve
     │   ├── DatabaseUnavailable         no connection, shutting down, out of connections
@@ -231,6 +232,14 @@ class StaleVersion(Conflict):
     account: str = ""
     expected: int = 0
     actual: int = 0
+
+
+@dataclass(eq=False)
+class GateNotPassed(Conflict):
+    """The guardrails have not passed this stage of the rollout; ``waiting_for`` says what is missing."""
+
+    code = "gate_not_passed"
+    waiting_for: tuple[str, ...] = ()
 
 
 class Busy(Conflict):

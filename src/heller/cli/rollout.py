@@ -126,16 +126,7 @@ def promote(
     """Go to the next stage. Refused while the guardrails have not passed this one."""
 
     async def work(connection: AsyncConnection) -> Rollout:
-        current = await state.rollout_of(connection)
-        if current is not None and current.gate_passed_at is None and not even_unproven:
-            waiting = "; ".join(current.verdict.get("waiting_for", [])) or "a first evaluation by the worker"
-            raise HellerError(
-                f"The gate of this stage is not passed; it waits for {waiting}.",
-                hint="--even-unproven goes on all the same.",
-            )
-        return await state.change(
-            connection, "promote", actor=actor, reason=reason, version=current.version if current else None
-        )
+        return await state.promote(connection, actor=actor, reason=reason, even_unproven=even_unproven)
 
     _print(_do(database, embedded, work), as_json=as_json)
 

@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from heller.ledger.operations import DEFAULT_UNIT
-from heller.ledger.results import Account, Draw, Grant, HoldState, Transaction, decoded
+from heller.ledger.results import (
+    Account,
+    Books,
+    Draw,
+    FoundAccount,
+    Grant,
+    HoldState,
+    Transaction,
+    decoded,
+)
 
 PAGE_MAX = 1_000
 
@@ -89,6 +98,22 @@ class Reads(ABC):
     async def resolve(self, name: str) -> list[str]:
         """The users known by a name (id or any identity); more than one means it is ambiguous."""
         return [str(row) for row in await self._read_many("resolve", name=name)]
+
+    async def find_accounts(
+        self, text: str | None = None, *, state: str | None = None, after: str = "", limit: int = 50
+    ) -> list[FoundAccount]:
+        """Accounts by any name of theirs, by its beginning; without ``text`` all, by id. The next page is ``after`` the last.
+
+        Args:
+            text: the beginning of an account id, of a user id or of any identity; or a whole payment, session or order id.
+            state: only accounts that are frozen, or whose home is quarantined.
+        """
+        rows = await self._read_many("find_accounts", text=text, state=state, after=after, limit=limit)
+        return [decoded(row, FoundAccount) for row in rows]
+
+    async def books(self, *, age_max_seconds: int = 60) -> Books:
+        """Trial balance, liabilities and deferred revenue, counted anew when older than that and than twenty times the counting."""
+        return decoded(await self._read("books", age_max_seconds=age_max_seconds), Books)
 
     async def accounts_of(self, user: str) -> list[Account]:
         """The accounts of a user."""

@@ -67,6 +67,40 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundAccount(Account):
+    """An account that a search found: by which name (``matched``), and which home serves it."""
+
+    home: str = "heller"
+    matched: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitBooks:
+    """All accounts of one unit together: ``owed`` to them (liabilities), ``debt`` that they owe, in credits."""
+
+    accounts: int
+    owed: int
+    debt: int
+    held: int
+    frozen: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Figures over all accounts as of ``taken_at``. ``deferred`` is money received for credits not used yet, by currency.
+
+    ``difference`` is the trial balance: all accounts plus all kinds, which is 0.
+    """
+
+    difference: int
+    accounts: dict[str, UnitBooks]
+    units: dict[str, dict[str, Any]]
+    deferred: dict[str, int]
+    taken_at: datetime
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """Credits given. ``cost`` is what was paid for all of them, in minor units of ``currency``."""
 

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from heller.migration.decisions import Decisions, write_decisions
 from heller.migration.findings import FINDING, FINDINGS, FindingKind, Level
 from heller.migration.inspection import Observation, inspect
+from heller.migration.journal import journalled
 from heller.migration.progress import Progress, silent
 from heller.migration.source import Source, open_source
 from heller.migration.staging import execute_script, open_workspace, script, stage
@@ -101,9 +102,12 @@ async def audit(
     async with (
         open_workspace(database) as workspace,
         open_source(source, workspace=workspace, mapping=mapping) as opened,
+        journalled(database, "audit", opened.name, progress=progress) as step,
     ):
-        snapshot_at = await stage(workspace, opened, progress=progress)
-        return await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=progress)
+        snapshot_at = await stage(workspace, opened, progress=step)
+        result = await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=step)
+        step.answer(result.as_json())
+        return result
 
 
 async def find(

@@ -22,6 +22,7 @@ from pyarrow import parquet
 
 from heller.errors import MigrationError
 from heller.migration.catalogue import Table
+from heller.migration.journal import journalled
 from heller.migration.progress import Progress, silent
 from heller.migration.source import Source, open_source
 from heller.migration.staging import open_workspace
@@ -87,8 +88,11 @@ async def backup(
     async with (
         open_workspace(database) as workspace,
         open_source(source, workspace=workspace, mapping=mapping) as opened,
+        journalled(database, "backup", opened.name, progress=progress) as step,
     ):
-        return await write_backup(opened, out / "backup", progress=progress)
+        result = await write_backup(opened, out / "backup", progress=step)
+        step.answer(result.as_json())
+        return result
 
 
 async def write_backup(source: Source, folder: Path, *, progress: Progress = silent) -> BackedUp:

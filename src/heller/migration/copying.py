@@ -15,6 +15,7 @@ from psycopg import AsyncConnection, sql
 from heller.migration.audit import fill_findings
 from heller.migration.decisions import Decisions
 from heller.migration.findings import FINDINGS
+from heller.migration.journal import journalled
 from heller.migration.plan import Decide, Plan, Truth, check_plan, prepare, write_plan
 from heller.migration.progress import Progress, silent
 from heller.migration.source import open_source
@@ -103,19 +104,22 @@ async def copy(
     async with (
         open_workspace(database) as workspace,
         open_source(source, workspace=workspace, mapping=mapping) as opened,
+        journalled(database, "copy", opened.name, progress=progress) as step,
     ):
         await require(workspace)
-        snapshot_at = await stage(workspace, opened, progress=progress)
+        snapshot_at = await stage(workspace, opened, progress=step)
         await execute_script(workspace, "sums.sql")
-        await fill_findings(workspace, [kind for kind in FINDINGS if kind.choices], progress=progress)
+        await fill_findings(workspace, [kind for kind in FINDINGS if kind.choices], progress=step)
         planned = await prepare(
-            workspace, opened, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=progress
+            workspace, opened, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=step
         )
         if replan:
             write_plan(planned, out)
         check_plan(planned, out)
         decisions = Decisions.read(out / "decisions.toml", recommended=decide == "recommended")
-        return await carry(workspace, database, planned, decisions=decisions, progress=progress)
+        result = await carry(workspace, database, planned, decisions=decisions, progress=step)
+        step.answer(result.as_json())
+        return result
 
 
 async def carry(

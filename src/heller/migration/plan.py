@@ -13,6 +13,7 @@ from psycopg import AsyncConnection, sql
 from heller.errors import SourceError, StalePlan, UsageError
 from heller.migration.audit import find
 from heller.migration.decisions import Decisions, apply_decisions, unused_rows
+from heller.migration.journal import journalled
 from heller.migration.progress import Progress, silent
 from heller.migration.shapes import Mapping
 from heller.migration.source import Source, open_source
@@ -94,13 +95,15 @@ async def plan(
     async with (
         open_workspace(database) as workspace,
         open_source(source, workspace=workspace, mapping=mapping) as opened,
+        journalled(database, "plan", opened.name, progress=progress) as step,
     ):
-        snapshot_at = await stage(workspace, opened, progress=progress)
-        await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=progress)
+        snapshot_at = await stage(workspace, opened, progress=step)
+        await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=step)
         result = await prepare(
-            workspace, opened, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=progress
+            workspace, opened, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=step
         )
         write_plan(result, out)
+        step.answer(result.as_json())
         return result
 
 

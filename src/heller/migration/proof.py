@@ -18,6 +18,8 @@ from psycopg import AsyncConnection
 from heller.errors import MigrationError
 from heller.migration.backup import MANIFEST
 from heller.migration.findings import FINDING
+from heller.migration.journal import journalled
+from heller.migration.progress import silent
 from heller.migration.staging import connect
 
 EXCEPTIONS_SHOWN_MAX = 200
@@ -63,6 +65,18 @@ async def write_proof(database: str, out: Path) -> Proof:
     Raises MigrationError naming the step that is missing.
     """
     audit, plan, verified = (_load(out, name) for name in ("audit", "plan", "verify"))
+    async with journalled(database, "proof", plan["source"], progress=silent) as step:
+        content = await _content(database, out, audit=audit, plan=plan, verified=verified)
+        page = _environment().get_template("proof.html.j2").render(proof=content)
+        _write(out / "proof.json", json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        _write(out / "proof.html", page)
+        step.answer(content)
+    return Proof(str(out / "proof.html"), str(out / "proof.json"), content["digest"], content["ok"])
+
+
+async def _content(
+    database: str, out: Path, *, audit: dict[str, Any], plan: dict[str, Any], verified: dict[str, Any]
+) -> dict[str, Any]:
     content: dict[str, Any] = {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": plan["source"],
@@ -86,10 +100,7 @@ async def write_proof(database: str, out: Path) -> Proof:
         content |= await _journal(connection, plan["system"])
     content["ok"] = bool(verified["ok"] and content["run"]["summary"].get("ok"))
     content["digest"] = hashlib.sha256(canonical(content)).hexdigest()
-    page = _environment().get_template("proof.html.j2").render(proof=content)
-    _write(out / "proof.json", json.dumps(content, ensure_ascii=False, indent=2) + "\n")
-    _write(out / "proof.html", page)
-    return Proof(str(out / "proof.html"), str(out / "proof.json"), content["digest"], content["ok"])
+    return content
 
 
 def canonical(content: dict[str, Any]) -> bytes:

@@ -8,6 +8,7 @@ from heller.migration.audit import Audit, find
 from heller.migration.backup import BackedUp, write_backup
 from heller.migration.copying import Copied, carry
 from heller.migration.decisions import Decisions
+from heller.migration.journal import journalled
 from heller.migration.plan import Decide, Truth, check_truth, prepare, write_plan
 from heller.migration.progress import Progress, silent
 from heller.migration.proof import Proof, write_proof
@@ -64,21 +65,29 @@ async def run(
         await require(workspace)
         async with open_source(source, workspace=workspace, mapping=mapping) as opened:
             check_truth(opened.mapping, truth)
-            snapshot_at = await stage(workspace, opened, progress=progress)
-            audited = await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=progress)
-            planned = await prepare(
-                workspace,
-                opened,
-                out=out,
-                truth=truth,
-                decide=decide,
-                snapshot_at=snapshot_at,
-                progress=progress,
-            )
-            backed_up = await write_backup(opened, out / "backup", progress=progress)
+            async with journalled(database, "audit", opened.name, progress=progress) as step:
+                snapshot_at = await stage(workspace, opened, progress=step)
+                audited = await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=step)
+                step.answer(audited.as_json())
+            async with journalled(database, "plan", opened.name, progress=progress) as step:
+                planned = await prepare(
+                    workspace,
+                    opened,
+                    out=out,
+                    truth=truth,
+                    decide=decide,
+                    snapshot_at=snapshot_at,
+                    progress=step,
+                )
+                step.answer(planned.as_json())
+            async with journalled(database, "backup", opened.name, progress=progress) as step:
+                backed_up = await write_backup(opened, out / "backup", progress=step)
+                step.answer(backed_up.as_json())
         write_plan(planned, out)
         decisions = Decisions.read(out / "decisions.toml", recommended=decide == "recommended")
-        copied = await carry(workspace, database, planned, decisions=decisions, progress=progress)
+        async with journalled(database, "copy", planned.source, progress=progress) as step:
+            copied = await carry(workspace, database, planned, decisions=decisions, progress=step)
+            step.answer(copied.as_json())
     verified = await verify(source, database, out, mapping=mapping, progress=progress)
     proof = await write_proof(database, out)
     return Run(audited, backed_up, copied, verified, proof)

@@ -19,6 +19,7 @@ from heller.ledger.verify import verify as verify_ledger
 from heller.migration.audit import FETCH_ROWS, fill_findings, make_folder
 from heller.migration.decisions import Decisions, apply_decisions
 from heller.migration.findings import FINDINGS
+from heller.migration.journal import journalled
 from heller.migration.progress import Progress, silent
 from heller.migration.source import open_source
 from heller.migration.staging import execute_script, open_workspace, stage
@@ -65,23 +66,24 @@ async def verify(
     async with (
         open_workspace(database) as workspace,
         open_source(source, workspace=workspace, mapping=mapping) as opened,
+        journalled(database, "verify", opened.name, progress=progress) as step,
     ):
         await require(workspace)
         truth, decisions = await _last_run(workspace, opened.mapping.system)
-        snapshot_at = await stage(workspace, opened, progress=progress)
+        snapshot_at = await stage(workspace, opened, progress=step)
         await execute_script(workspace, "sums.sql")
         await fill_findings(workspace, [kind for kind in FINDINGS if kind.choices])
         await apply_decisions(workspace, decisions, path=out / "decisions.toml")
         await execute_script(workspace, "accounts.sql", truth=sql.Literal(truth))
-        progress("verify", 0, 2)
+        step("verify", 0, 2)
         await execute_script(
             workspace, "verify.sql",
             system=sql.Literal(opened.mapping.system),
             without_times=sql.Literal(await _has_rows_without_time(workspace)),
         )  # fmt: skip
-        progress("verify", 1, 2)
+        step("verify", 1, 2)
         ledger = await verify_ledger(database)
-        progress("verify", 2, 2)
+        step("verify", 2, 2)
         result = await _result(
             workspace,
             source=opened.name,
@@ -91,6 +93,7 @@ async def verify(
         )
         make_folder(out)
         await _write(workspace, result, out / "verify.json")
+        step.answer(result.as_json())
         return result
 
 

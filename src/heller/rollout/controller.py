@@ -115,7 +115,9 @@ async def evaluate(
     decision = decide(current, weighed, now=datetime.now(UTC), invariants=invariants)
     verdict = {
         "weighed": weighed.as_json(), "action": decision.action, "reason": decision.reason, "waiting_for": list(decision.waiting_for),
-        "invariants": None if invariants is None else {"ok": invariants.ok, "line": invariants.conservation.line()},
+        "invariants": None if invariants is None else {
+            "ok": invariants.ok, "line": invariants.conservation.line(), "at_home": invariants.at_home, "users": invariants.users,
+        },
     }  # fmt: skip
     await call(
         connection,

@@ -9,7 +9,7 @@ import msgspec
 from psycopg import AsyncConnection
 
 from heller.database import call, call_many, translating
-from heller.errors import InvalidArgument
+from heller.errors import GateNotPassed, InvalidArgument
 from heller.rollout.buckets import bucket, keyed_bucket
 from heller.rollout.limits import Limits
 
@@ -77,6 +77,19 @@ class LogEntry:
     actor: str
     evidence: dict[str, Any]
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The outcomes of one arm within one step of time."""
+
+    at: datetime
+    arm: str
+    outcomes: int
+    failed: int
+    slow: int
+    webhooks: int
+    webhooks_failed: int
 
 
 async def rollout_of(connection: AsyncConnection, rollout: str = DEFAULT_ROLLOUT) -> Rollout | None:
@@ -149,6 +162,58 @@ async def change(
         rollout=rollout,
     )
     return msgspec.convert(raw, Rollout)
+
+
+async def promote(
+    connection: AsyncConnection,
+    *,
+    actor: str,
+    reason: str,
+    even_unproven: bool = False,
+    version: int | None = None,
+    rollout: str = DEFAULT_ROLLOUT,
+) -> Rollout:
+    """Go to the next stage.
+
+    Raises:
+        GateNotPassed: the guardrails have not passed this stage, and it is not to be ``even_unproven``.
+        InvalidArgument, StaleVersion: as for ``change``.
+    """
+    current = await rollout_of(connection, rollout)
+    if current is not None and current.gate_passed_at is None and not even_unproven:
+        waiting = tuple(current.verdict.get("waiting_for", [])) or ("a first evaluation by the worker",)
+        raise GateNotPassed(
+            f"The gate of this stage is not passed; it waits for {'; '.join(waiting)}.",
+            hint="Say 'even unproven' to go on all the same.",
+            waiting_for=waiting,
+        )
+    seen = version if version is not None or current is None else current.version
+    return await change(connection, "promote", actor=actor, reason=reason, version=seen, rollout=rollout)
+
+
+async def homes(connection: AsyncConnection) -> dict[str, int]:
+    """How many accounts live where, as this side knows it: heller, legacy, moving, quarantined."""
+    counts: dict[str, int] = await call(connection, "home_counts")
+    return counts
+
+
+async def rates(
+    connection: AsyncConnection,
+    since: datetime,
+    *,
+    slow_milliseconds: int,
+    steps: int = 60,
+    rollout: str = DEFAULT_ROLLOUT,
+) -> list[Rate]:
+    """What was observed since an instant, in so many steps of time and by arm."""
+    with translating():
+        rows = await (
+            await connection.execute(
+                "select * from heller.observation_rates(%s, %s, %s, %s)",
+                [since, slow_milliseconds, steps, rollout],
+            )
+        ).fetchall()
+    return [Rate(*row) for row in rows]
 
 
 async def log_of(

@@ -214,6 +214,41 @@ $$;
 
 COMMENT ON FUNCTION heller._anchor_result(n heller.anchors) IS 'An anchor, to be kept elsewhere.';
 
+CREATE TABLE heller.api_keys (
+    key_id text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    secret_hash bytea NOT NULL,
+    role text NOT NULL COLLATE pg_catalog."C",
+    scopes text[] NOT NULL,
+    rate_per_minute integer,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    revoked_by text,
+    CONSTRAINT api_keys_name_length CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT api_keys_rate_positive CHECK ((rate_per_minute > 0)),
+    CONSTRAINT api_keys_revoked_by_somebody CHECK (((revoked_at IS NULL) = (revoked_by IS NULL))),
+    CONSTRAINT api_keys_role_known CHECK ((role = ANY (ARRAY['support'::text, 'operator'::text, 'admin'::text]))),
+    CONSTRAINT api_keys_scopes_some CHECK ((cardinality(scopes) > 0))
+);
+
+COMMENT ON TABLE heller.api_keys IS 'What programs show: the id is public, of the secret only its SHA-256 is kept.';
+
+COMMENT ON COLUMN heller.api_keys.rate_per_minute IS 'Requests a minute; null is no limit.';
+
+COMMENT ON COLUMN heller.api_keys.last_used_at IS 'To the minute.';
+
+CREATE FUNCTION heller._api_key_result(k heller.api_keys) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select to_jsonb(k) - 'secret_hash' || jsonb_build_object('is_valid', k.revoked_at is null and coalesce(k.expires_at > clock_timestamp(), true))
+$$;
+
+COMMENT ON FUNCTION heller._api_key_result(k heller.api_keys) IS 'An API key without its secret, as JSON.';
+
 CREATE FUNCTION heller._append_only() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -224,6 +259,16 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller._append_only() IS 'Refuses UPDATE, DELETE and TRUNCATE, whoever asks.';
+
+CREATE FUNCTION heller._append_only_access() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  raise exception 'rows of %.% are never changed or removed', tg_table_schema, tg_table_name using errcode = 'HL015';
+end $$;
+
+COMMENT ON FUNCTION heller._append_only_access() IS 'Refuses UPDATE, DELETE and TRUNCATE of the audit log, whoever asks.';
 
 CREATE FUNCTION heller._apply_mixed(p_operations jsonb) RETURNS jsonb[]
     LANGUAGE plpgsql
@@ -2686,6 +2731,17 @@ $$;
 
 COMMENT ON FUNCTION heller.anchors_list(p_limit integer) IS 'The anchors, newest first.';
 
+CREATE FUNCTION heller.api_keys_list(p_all boolean DEFAULT false) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select heller._api_key_result(k) from heller.api_keys k
+  where p_all or (k.revoked_at is null and coalesce(k.expires_at > clock_timestamp(), true))
+  order by k.created_at desc, k.key_id limit 1000
+$$;
+
+COMMENT ON FUNCTION heller.api_keys_list(p_all boolean) IS 'The API keys that are valid, or all, newest first.';
+
 CREATE FUNCTION heller.apply(p_operations jsonb, p_atomic boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -2724,6 +2780,20 @@ begin
 end $_$;
 
 COMMENT ON FUNCTION heller.apply(p_operations jsonb, p_atomic boolean) IS 'Thousands of operations in one call, each with its own result or error in the same place; with p_atomic all or none. Operations of one account keep their order.';
+
+CREATE FUNCTION heller.audit_entries(p_before bigint DEFAULT NULL::bigint, p_limit integer DEFAULT 100, p_actor text DEFAULT NULL::text, p_action text DEFAULT NULL::text, p_target text DEFAULT NULL::text, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select to_jsonb(l) from heller.audit_log l
+  where (p_before is null or entry < p_before)
+    and (p_actor is null or actor = p_actor) and (p_target is null or target = p_target)
+    and (p_action is null or action = p_action or action like p_action || '.%')
+    and (p_since is null or at >= p_since) and (p_until is null or at < p_until)
+  order by entry desc limit least(greatest(p_limit, 1), 1000)
+$$;
+
+COMMENT ON FUNCTION heller.audit_entries(p_before bigint, p_limit integer, p_actor text, p_action text, p_target text, p_since timestamp with time zone, p_until timestamp with time zone) IS 'The audit log, newest first; the next page is before the last entry of this one. action is a whole action or its noun.';
 
 CREATE FUNCTION heller.balance(p_account_id text, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3031,6 +3101,32 @@ CREATE FUNCTION heller.confirm_returns(p_returns jsonb) RETURNS void
 $$;
 
 COMMENT ON FUNCTION heller.confirm_returns(p_returns jsonb) IS 'Notes that the legacy database has received its returns, so that route can say legacy instead of moving. For people and pacing; nothing of the protocol depends on it.';
+
+CREATE FUNCTION heller.create_api_key(p_key_id text, p_name text, p_secret_hash bytea, p_role text, p_scopes text[], p_actor text, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_rate_per_minute integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  k heller.api_keys;
+begin
+  perform heller._check_text('key_id', p_key_id, 40);
+  perform heller._check_text('name', p_name, 200);
+  perform heller._check_text('actor', p_actor, 200);
+  if p_expires_at <= clock_timestamp() then
+    perform heller._fail('HL001', 'expires_at is not ahead', '{"argument": "expires_at"}');
+  elsif p_role is null or p_role not in ('support', 'operator', 'admin') then
+    perform heller._fail('HL001', format('role %s is not support, operator or admin', p_role), '{"argument": "role"}');
+  elsif coalesce(cardinality(p_scopes), 0) = 0 then
+    perform heller._fail('HL001', 'a key without scopes opens nothing', '{"argument": "scopes"}');
+  elsif p_rate_per_minute <= 0 then
+    perform heller._fail('HL001', 'rate_per_minute is not positive', '{"argument": "rate_per_minute"}');
+  end if;
+  insert into heller.api_keys (key_id, name, secret_hash, role, scopes, rate_per_minute, created_by, expires_at)
+  values (p_key_id, p_name, p_secret_hash, p_role, p_scopes, p_rate_per_minute, p_actor, p_expires_at) returning * into k;
+  return heller._api_key_result(k);
+end $$;
+
+COMMENT ON FUNCTION heller.create_api_key(p_key_id text, p_name text, p_secret_hash bytea, p_role text, p_scopes text[], p_actor text, p_expires_at timestamp with time zone, p_rate_per_minute integer) IS 'Makes an API key; of the secret only its SHA-256 comes here.';
 
 CREATE FUNCTION heller.credit_purchase(p_account_id text, p_payment_key text, p_credits bigint, p_intent text DEFAULT NULL::text, p_session text DEFAULT NULL::text, p_amount bigint DEFAULT NULL::bigint, p_currency text DEFAULT NULL::text, p_reason text DEFAULT 'purchase'::text, p_metadata jsonb DEFAULT NULL::jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3442,6 +3538,16 @@ $$;
 
 COMMENT ON FUNCTION heller.identities_of(p_user_id text) IS 'Every name a user is known by.';
 
+CREATE FUNCTION heller.is_account_of(p_account_id text, p_user_id text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select exists (select from heller.accounts where account_id = p_account_id and user_id = p_user_id)
+      or exists (select from heller.members where account_id = p_account_id and member_id = p_user_id and left_at is null)
+$$;
+
+COMMENT ON FUNCTION heller.is_account_of(p_account_id text, p_user_id text) IS 'Whether an account belongs to a user, or is that of a team the user is a member of.';
+
 CREATE FUNCTION heller.members_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -3494,6 +3600,16 @@ CREATE FUNCTION heller.migration_steps_list(p_limit integer DEFAULT 50, p_before
 $$;
 
 COMMENT ON FUNCTION heller.migration_steps_list(p_limit integer, p_before bigint) IS 'The steps of migrations without their results, newest first.';
+
+CREATE FUNCTION heller.note_audit(p_actor text, p_via text, p_action text, p_target text, p_detail jsonb DEFAULT '{}'::jsonb, p_request_id text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  insert into heller.audit_log (actor, via, action, target, detail, request_id)
+  values (p_actor, p_via, p_action, p_target, coalesce(p_detail, '{}'), p_request_id) returning entry
+$$;
+
+COMMENT ON FUNCTION heller.note_audit(p_actor text, p_via text, p_action text, p_target text, p_detail jsonb, p_request_id text) IS 'Writes into the audit log, in the transaction of what was done; the number of the entry.';
 
 CREATE FUNCTION heller.note_rollout_verdict(p_version bigint, p_verdict jsonb, p_gate_passed boolean, p_rollout text DEFAULT 'home'::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3588,6 +3704,27 @@ begin
 end $_$;
 
 COMMENT ON FUNCTION heller.open_account(p_account_id text, p_unit text, p_user_id text, p_overdraft_limit bigint, p_metadata jsonb) IS 'Opens an account for one unit. Opening it again with the same properties answers the account as it is, marked replayed.';
+
+CREATE FUNCTION heller.open_portal_session(p_secret_hash bytea, p_user_id text, p_actor text, p_path text DEFAULT '/portal'::text, p_seconds integer DEFAULT 300) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_expires timestamptz := clock_timestamp() + make_interval(secs => p_seconds);
+begin
+  perform heller._check_text('user', p_user_id, 200);
+  if p_seconds not between 1 and 3600 then
+    perform heller._fail('HL001', 'seconds is not between 1 and 3600', '{"argument": "seconds"}');
+  elsif not exists (select from heller.accounts where user_id = p_user_id) then
+    perform heller._fail('HL003', format('user %s has no account', p_user_id), jsonb_build_object('account', p_user_id));
+  end if;
+  delete from heller.portal_sessions where expires_at < clock_timestamp() - interval '1 day';
+  insert into heller.portal_sessions (secret_hash, user_id, path, created_by, expires_at)
+  values (p_secret_hash, p_user_id, p_path, p_actor, v_expires);
+  return jsonb_build_object('user', p_user_id, 'expires_at', v_expires);
+end $$;
+
+COMMENT ON FUNCTION heller.open_portal_session(p_secret_hash bytea, p_user_id text, p_actor text, p_path text, p_seconds integer) IS 'A link that signs a user into the portal once, within so many seconds; of its secret only the SHA-256 comes here.';
 
 CREATE FUNCTION heller.put_alert(p_account_id text, p_threshold bigint, p_rearm_at bigint DEFAULT NULL::bigint, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4038,6 +4175,21 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.reverse(p_account_id text, p_seq bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_policy text, p_if_version bigint, p_dry_run boolean) IS 'Undoes what is left of any transaction as a whole: a spend is refunded, a clawback reinstated, a grant taken back, an expiry returned, a transfer sent back. Credits that were used since are refused, or become debt with p_policy debt.';
+
+CREATE FUNCTION heller.revoke_api_key(p_key_id text, p_actor text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  k heller.api_keys;
+begin
+  perform heller._check_text('actor', p_actor, 200);
+  update heller.api_keys set revoked_at = coalesce(revoked_at, clock_timestamp()), revoked_by = coalesce(revoked_by, p_actor)
+  where key_id = p_key_id returning * into k;
+  return case when k.key_id is null then null else heller._api_key_result(k) end;
+end $$;
+
+COMMENT ON FUNCTION heller.revoke_api_key(p_key_id text, p_actor text) IS 'Makes an API key worthless; again changes nothing. Null when there is none of that id.';
 
 CREATE FUNCTION heller.rollout_log_of(p_limit integer DEFAULT 100, p_rollout text DEFAULT 'home'::text) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4998,6 +5150,34 @@ end $$;
 
 COMMENT ON FUNCTION heller.take_anchor() IS 'Writes down a digest over the heads of all chains as of an instant before which nothing more will be recorded. null at the very first call: call again.';
 
+CREATE FUNCTION heller.take_rate(p_bucket text, p_per_minute integer, p_weight integer DEFAULT 1) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_full timestamptz := v_now + interval '1 minute';
+  v_cost interval := interval '1 minute' * p_weight / p_per_minute;
+  v_empty timestamptz;
+begin
+  if random() < 0.001 then
+    delete from heller.rate_limits where empty_at < v_now - interval '1 minute';
+  end if;
+  insert into heller.rate_limits as r (bucket, empty_at) values (p_bucket, v_now + v_cost)
+  on conflict (bucket) do update set empty_at = greatest(r.empty_at, v_now) + v_cost
+    where greatest(r.empty_at, v_now) + v_cost <= v_full
+  returning empty_at into v_empty;
+  if found then
+    return jsonb_build_object('allowed', true, 'wait_seconds', 0,
+      'remaining', greatest(0, floor(p_per_minute * extract(epoch from v_full - v_empty) / 60)));
+  end if;
+  select empty_at into v_empty from heller.rate_limits where bucket = p_bucket;
+  return jsonb_build_object('allowed', false, 'remaining', 0,
+    'wait_seconds', ceil(extract(epoch from greatest(v_empty, v_now) + v_cost - v_full)));
+end $$;
+
+COMMENT ON FUNCTION heller.take_rate(p_bucket text, p_per_minute integer, p_weight integer) IS 'Takes requests out of a bucket that holds a minute''s worth and refills steadily; says whether there was room, how much is left, and how long to wait.';
+
 CREATE FUNCTION heller.team_spending(p_account_id text, p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_unit text DEFAULT 'credit'::text) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -5111,6 +5291,48 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.unfreeze(p_account_id text, p_unit text) IS 'Lets changes through again.';
+
+CREATE FUNCTION heller.use_api_key(p_key_id text, p_secret_hash bytea) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  k heller.api_keys;
+begin
+  select * into k from heller.api_keys
+  where key_id = p_key_id and secret_hash = p_secret_hash and revoked_at is null and coalesce(expires_at > clock_timestamp(), true);
+  if not found then
+    return null;
+  end if;
+  if coalesce(k.last_used_at < clock_timestamp() - interval '1 minute', true) then
+    update heller.api_keys set last_used_at = clock_timestamp() where key_id = p_key_id;
+  end if;
+  return heller._api_key_result(k);
+end $$;
+
+COMMENT ON FUNCTION heller.use_api_key(p_key_id text, p_secret_hash bytea) IS 'The API key of that id and secret if it is valid now, else null; notes to the minute that it was used.';
+
+CREATE FUNCTION heller.use_portal_session(p_secret_hash bytea) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  update heller.portal_sessions set used_at = clock_timestamp()
+  where secret_hash = p_secret_hash and used_at is null and expires_at > clock_timestamp()
+  returning jsonb_build_object('user', user_id, 'path', path, 'created_by', created_by)
+$$;
+
+COMMENT ON FUNCTION heller.use_portal_session(p_secret_hash bytea) IS 'Whom a portal link signs in and where to; null when it was used, has expired or never was.';
+
+CREATE FUNCTION heller.user_of_subject(p_subject text, p_email text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select coalesce(
+    (select user_id from heller.identities where kind = 'auth0' and name = p_subject),
+    (select user_id from heller.identities where kind = 'email' and name = lower(trim(p_email))))
+$$;
+
+COMMENT ON FUNCTION heller.user_of_subject(p_subject text, p_email text) IS 'The user of a sign-in: by the provider''s subject (identity auth0), else by an e-mail that the provider has verified.';
 
 CREATE FUNCTION heller.verify_accounts(p_after text DEFAULT ''::text, p_limit integer DEFAULT 1000, p_hash boolean DEFAULT true, p_until text DEFAULT NULL::text, OUT last_account text, OUT accounts bigint, OUT transactions bigint, OUT broken jsonb) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5281,6 +5503,32 @@ CREATE VIEW heller.account_balances AS
    FROM heller.accounts;
 
 COMMENT ON VIEW heller.account_balances IS 'Accounts as stored. What is due since next_due_at is not yet subtracted here; heller.balance() is exact to the instant.';
+
+CREATE TABLE heller.audit_log (
+    entry bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text NOT NULL COLLATE pg_catalog."C",
+    via text NOT NULL COLLATE pg_catalog."C",
+    action text NOT NULL COLLATE pg_catalog."C",
+    target text NOT NULL COLLATE pg_catalog."C",
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    request_id text COLLATE pg_catalog."C"
+);
+
+COMMENT ON TABLE heller.audit_log IS 'Who did what over HTTP, append-only, written in the transaction of what was done. Spends and holds have their actor in the ledger itself.';
+
+COMMENT ON COLUMN heller.audit_log.action IS 'What was done, as noun.verb: account.freeze, grant.create, delivery.retry.';
+
+COMMENT ON COLUMN heller.audit_log.target IS 'To what: the id of the account, delivery, key, ...';
+
+ALTER TABLE heller.audit_log ALTER COLUMN entry ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME heller.audit_log_entry_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE heller.discrepancies (
     discrepancy_id bigint NOT NULL,
@@ -5626,6 +5874,19 @@ CREATE VIEW heller.payment_log AS
 
 COMMENT ON VIEW heller.payment_log IS 'Purchases and what became of them.';
 
+CREATE TABLE heller.portal_sessions (
+    secret_hash bytea NOT NULL,
+    user_id text NOT NULL COLLATE pg_catalog."C",
+    path text NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT portal_sessions_path_local CHECK ((path ~~ '/%'::text))
+);
+
+COMMENT ON TABLE heller.portal_sessions IS 'Links that sign a customer into the portal, once each; an application makes them for its own users.';
+
 CREATE TABLE heller.prices (
     price text NOT NULL COLLATE pg_catalog."C",
     product text NOT NULL,
@@ -5659,6 +5920,16 @@ COMMENT ON COLUMN heller.prices.amount IS 'In minor units of currency.';
 COMMENT ON COLUMN heller.prices.carry IS 'What a period''s unused credits do at its end: roll_over or expire.';
 
 COMMENT ON COLUMN heller.prices.valid_days IS 'How long bought credits are good; null: for ever.';
+
+CREATE UNLOGGED TABLE heller.rate_limits (
+    bucket text NOT NULL COLLATE pg_catalog."C",
+    empty_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE heller.rate_limits IS 'How full each bucket of requests is. Unlogged: after a crash everybody begins anew.';
+
+COMMENT ON COLUMN heller.rate_limits.empty_at IS 'When what was taken has drained away; a minute ahead is full.';
 
 CREATE TABLE heller.receipts (
     account_id text NOT NULL COLLATE pg_catalog."C",
@@ -5846,6 +6117,12 @@ ALTER TABLE ONLY heller.alerts
 ALTER TABLE ONLY heller.anchors
     ADD CONSTRAINT anchors_pkey PRIMARY KEY (at);
 
+ALTER TABLE ONLY heller.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (key_id);
+
+ALTER TABLE ONLY heller.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (entry);
+
 ALTER TABLE ONLY heller.book_figures
     ADD CONSTRAINT book_figures_pkey PRIMARY KEY (name);
 
@@ -5906,8 +6183,14 @@ ALTER TABLE ONLY heller.outcomes
 ALTER TABLE ONLY heller.payments
     ADD CONSTRAINT payments_pkey PRIMARY KEY (payment_key);
 
+ALTER TABLE ONLY heller.portal_sessions
+    ADD CONSTRAINT portal_sessions_pkey PRIMARY KEY (secret_hash);
+
 ALTER TABLE ONLY heller.prices
     ADD CONSTRAINT prices_pkey PRIMARY KEY (price);
+
+ALTER TABLE ONLY heller.rate_limits
+    ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (bucket);
 
 ALTER TABLE ONLY heller.receipts
     ADD CONSTRAINT receipts_pkey PRIMARY KEY (account_id, epoch);
@@ -5958,6 +6241,10 @@ CREATE INDEX accounts_epoch ON heller.accounts USING btree (account_id) WHERE (e
 CREATE INDEX accounts_frozen ON heller.accounts USING btree (account_id) WHERE (frozen_at IS NOT NULL);
 
 CREATE INDEX accounts_user ON heller.accounts USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+CREATE INDEX audit_log_actor ON heller.audit_log USING btree (actor, entry);
+
+CREATE INDEX audit_log_target ON heller.audit_log USING btree (target, entry);
 
 CREATE INDEX discrepancies_found ON heller.discrepancies USING btree (found_at);
 
@@ -6019,7 +6306,11 @@ CREATE INDEX payments_order ON heller.payments USING btree (order_id) WHERE (ord
 
 CREATE UNIQUE INDEX payments_session ON heller.payments USING btree (provider, stripe_account, checkout_session) WHERE (checkout_session IS NOT NULL);
 
+CREATE INDEX portal_sessions_expiry ON heller.portal_sessions USING btree (expires_at);
+
 CREATE UNIQUE INDEX prices_stripe_price ON heller.prices USING btree (stripe_price) WHERE (stripe_price IS NOT NULL);
+
+CREATE INDEX rate_limits_expiry ON heller.rate_limits USING btree (empty_at);
 
 CREATE UNIQUE INDEX transactions_idempotency_key ON heller.transactions USING btree (account_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
@@ -6032,6 +6323,14 @@ CREATE INDEX transactions_related ON heller.transactions USING btree (account_id
 CREATE UNIQUE INDEX transactions_source ON heller.transactions USING btree (account_id, source_system, source_table, source_id) WHERE (source_id IS NOT NULL);
 
 CREATE INDEX webhook_endpoints_due ON heller.webhook_endpoints USING btree (due_at) WHERE (disabled_at IS NULL);
+
+CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE ON heller.audit_log FOR EACH ROW EXECUTE FUNCTION heller._append_only_access();
+
+ALTER TABLE heller.audit_log ENABLE ALWAYS TRIGGER audit_log_append_only;
+
+CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON heller.audit_log FOR EACH STATEMENT EXECUTE FUNCTION heller._append_only_access();
+
+ALTER TABLE heller.audit_log ENABLE ALWAYS TRIGGER audit_log_no_truncate;
 
 CREATE TRIGGER draws_append_only BEFORE DELETE OR UPDATE ON heller.draws FOR EACH ROW EXECUTE FUNCTION heller._append_only();
 

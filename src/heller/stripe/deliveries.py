@@ -89,6 +89,12 @@ async def delivery(database: Database, inbox_id: int) -> Delivery:
     return _delivery(raw)
 
 
+async def queue(database: Database) -> Json:
+    """Depth and age of the inbox, what waits for a person, what reconcile healed: cheap enough to ask every second."""
+    result: Json = await _call(database, "stripe_queue")
+    return result
+
+
 async def retry(
     database: Database,
     *,

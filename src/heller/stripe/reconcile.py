@@ -330,11 +330,25 @@ def _between(since: datetime, until: datetime) -> dict[str, int]:
 
 
 async def discrepancies(
-    database: Database, *, state: str | None = None, since: datetime | None = None, limit: int = 100
+    database: Database,
+    *,
+    state: str | None = None,
+    since: datetime | None = None,
+    payment_key: str | None = None,
+    before: int | None = None,
+    limit: int = 100,
 ) -> list[Json]:
-    """What was found, newest first."""
+    """What was found, newest first; ``before`` is the last discrepancy_id of the page before."""
     async with database.connection() as connection:
-        return await call_many(connection, "stripe_discrepancies", state=state, since=since, limit=limit)
+        return await call_many(
+            connection,
+            "stripe_discrepancies",
+            state=state,
+            since=since,
+            payment_key=payment_key,
+            before=before,
+            limit=limit,
+        )
 
 
 async def _call(database: Database, function: str, /, **arguments: Any) -> Any:
