@@ -54,6 +54,4 @@ def test_visible_words_of_templates_go_through_gettext():
         words += re.findall(r"""(?:aria-label|title|placeholder|alt)="([^"{}]*[A-Za-z]{2,}[^"{}]*)\"""", text)
         found = [w for w in words if w not in {"heller", "· heller", "heller · heller"}]
         bare |= {path.name: found} if found else {}
-            path.name: found for found in [[w for w in words if w not in {"heller", "· heller"}]] if found
-        }
     assert bare == {}

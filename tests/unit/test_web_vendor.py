@@ -16,9 +16,7 @@ OURS = [*WEB.glob("templates/**/*.html"), *WEB.glob("static/*.js"), *WEB.glob("s
 
 def test_vendored_files_are_those_of_the_table() -> None:
     listed = dict(ROW.findall((VENDOR / "README.md").read_text()))
-    here = {
-        p.name: sha256(p.read_bytes()).hexdigest() for p in VENDOR.iterdir() if p.name != "README.md"
-    }
+    here = {p.name: sha256(p.read_bytes()).hexdigest() for p in VENDOR.iterdir() if p.name != "README.md"}
     assert listed == here
 
 

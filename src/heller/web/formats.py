@@ -13,7 +13,24 @@ NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 # Stripe's currencies whose smallest unit is not a hundredth.
 _WHOLE = frozenset(
-    {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}
+    {
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "JPY",
+        "KMF",
+        "KRW",
+        "MGA",
+        "PYG",
+        "RWF",
+        "UGX",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    }
 )
 _THOUSANDTHS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 _USUAL_PLACES = 2
@@ -50,7 +67,7 @@ class Formats:
         """Date and time, the exact UTC on hover."""
         moment = instant(at)
         if moment is None:
-            return Markup(NONE)
+            return escape(NONE)
         words = format_datetime(moment, "medium", tzinfo=UTC, locale=self.locale)
         return _time(moment, words, is_relative=False)
 
@@ -58,13 +75,12 @@ class Formats:
         """Relative to now ("3 minutes ago", "in 2 days"), a date when it is far off; the exact UTC on hover."""
         moment = instant(at)
         if moment is None:
-            return Markup(NONE)
+            return escape(NONE)
         distance = moment - (now or datetime.now(UTC))
         if abs(distance) > RELATIVE_UP_TO:
             return _time(moment, self.day(moment), is_relative=False)
         words = format_timedelta(distance, add_direction=True, threshold=1.5, locale=self.locale)
         return _time(moment, words, is_relative=True)
-
 
 
 def minor_places(currency: str) -> int:
