@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint docs lock format clean
+.PHONY: help demo test chromium check lint docs lock format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,7 +23,10 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 demo: $(VENV)/.runtime ## from a broken legacy database to a proven ledger, in under two minutes
 	@$(BIN)/heller demo $(ARGS)
 
-test: $(VENV)/.dev ## run all tests (starts its own PostgreSQL)
+chromium: # the browser of the UI tests, which fail without it
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+
+test: $(VENV)/.dev chromium ## run all tests (starts its own PostgreSQL)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## style, types and layers

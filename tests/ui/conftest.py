@@ -1,0 +1,203 @@
+"""A real ``heller serve`` with the development sign-in, the Stripe twin, and Debian's Chromium; one of each per worker.
+
+Tests and fixtures of this folder share one event loop: ``pytestmark = pytest.mark.asyncio(loop_scope="session")``.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from psycopg import sql
+from pytest_socket import socket_allow_hosts
+
+import stripe_twin
+from heller import Heller
+from heller.database import Database
+from heller.stripe.api import API_VERSION
+from heller.stripe.catalogue import add_price
+from ui_site import DESKTOP, Site
+
+START_SECONDS_MAX = 30
+ACTION_MILLISECONDS_MAX = 10_000
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def ui_database(server_url: str, heller_template: str) -> Iterator[str]:
+    """The URL of the database of all UI tests of this worker: tests use accounts of their own."""
+    name = f"ui_{uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(heller_template)
+            )
+        )
+        parts = psycopg.conninfo.conninfo_to_dict(server_url)
+    yield server_url.replace(f"/{parts['dbname']}?", f"/{name}?", 1)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def ui_twin() -> Iterator[stripe_twin.Twin]:
+    socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
+    with stripe_twin.running(retry_scale=0.001) as twin:
+        yield twin
+
+
+@session_fixture
+async def site(ui_database: str, ui_twin: stripe_twin.Twin) -> AsyncIterator[Site]:
+    """``heller serve --development`` with Stripe set up, and two packs and a subscription for sale."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    endpoint = ui_twin.add_endpoint(f"{address}/v1/webhooks/stripe", api_version=API_VERSION)
+    environment = os.environ | {
+        "DATABASE_URL": ui_database,
+        "HELLER_SECRET_KEY": "a key for tests of the pages, long enough",
+        "STRIPE_MODE": "test",
+        "STRIPE_SECRET_KEY": "sk_test_twin",
+        "STRIPE_WEBHOOK_SECRETS": endpoint["secret"],
+        "STRIPE_API_BASE": ui_twin.url,
+        "STRIPE_REQUESTS_PER_SECOND": "1000",
+    }
+    with serving(environment, port):
+        database = await Database.open(ui_database, pool_max=4)
+        async with Heller.connect(ui_database, pool_max=4) as heller:
+            await _sell(database)
+            yield Site(address, ui_database, ui_twin, heller, database, environment)
+        await database.close()
+
+
+@contextlib.contextmanager
+def serving(environment: dict[str, str], port: int) -> Iterator[None]:
+    """``heller serve`` as a process, ready."""
+    log = Path(tempfile.gettempdir(), f"heller-ui-{port}.log")
+    command = [sys.executable, "-m", "heller.cli.main", "serve", "--development", "--port", str(port)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        until = time.monotonic() + START_SECONDS_MAX
+        while not _is_ready(port):
+            if time.monotonic() > until or process.poll() is not None:
+                pytest.fail(f"heller serve did not start:\n{log.read_text()}")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS_MAX)
+        log.unlink()
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/ready").is_success
+    except httpx.TransportError:
+        return False
+
+
+async def _sell(database: Database) -> None:
+    for credits, amount, pack in ((500, 1900, "Starter"), (2_000, 5900, "Team")):
+        await add_price(
+            database,
+            f"pack-{credits}",
+            product="Credits",
+            pack=pack,
+            credits=credits,
+            currency="eur",
+            amount=amount,
+            valid_days=365,
+        )
+    await add_price(
+        database,
+        "monthly-1000",
+        product="Credits",
+        pack="Monthly",
+        credits=1_000,
+        currency="eur",
+        amount=2_500,
+        period="month",
+        carry="expire",
+    )
+
+
+@session_fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium. Where it is missing the tests fail: nothing was looked at."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.fail("Chromium is missing; the pages were not tested. Install it: apt-get install chromium")
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_ARGUMENTS)
+        yield started
+        await started.close()
+
+
+AsRole = Callable[..., Awaitable[Page]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def as_role(site: Site, browser: Browser) -> AsyncIterator[AsRole]:
+    """``await as_role("customer", user="ann")``: a page signed in so, in a context of its own.
+
+    Options are those of a browser context (``viewport``, ``color_scheme``, ``locale``, ``java_script_enabled``). A message
+    on the console's error level, a refused inline script among them, fails the test at its end.
+    """
+    opened: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    async def open_page(role: str | None, user: str = "", **options: Any) -> Page:
+        context = await browser.new_context(
+            base_url=site.url, **{"viewport": DESKTOP, "locale": "en-GB", **options}
+        )
+        context.set_default_timeout(ACTION_MILLISECONDS_MAX)
+        opened.append(context)
+        page = await context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        if role is not None:
+            await page.goto("/sign-in")
+            if role == "customer":
+                await page.locator("input[name=user]").fill(user)
+                await page.locator("form:has(input[name=user]) button[type=submit]").click()
+            else:
+                await page.locator(f"button[value={role}]").click()
+        return page
+
+    yield open_page
+    for context in opened:
+        await context.close()
+    assert complaints == []
+
+
+def is_complaint(message: Any) -> bool:
+    """An error on the console, but not that a page the test asked for answered 403 or 404."""
+    return message.type == "error" and "the server responded with a status of 40" not in message.text
