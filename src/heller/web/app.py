@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import resources
 from importlib.metadata import version
 
 import prometheus_client
@@ -14,7 +13,6 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
@@ -26,6 +24,7 @@ from heller.stripe import WebhookApp
 from heller.stripe import load as stripe_settings
 from heller.stripe.settings import StripeSettings
 from heller.web import api, console, pages, portal, problems, session, sign_in
+from heller.web.assets import Assets
 from heller.web.security import Edge, Except
 from heller.web.settings import SESSION_SECONDS, WebSettings, load
 from heller.web.wiring import opened, wiring_of
@@ -56,7 +55,7 @@ def create_app(
     app.include_router(sign_in.router)
     app.include_router(portal.router, prefix="/portal")
     app.include_router(console.router, prefix="/console")
-    app.mount("/static", StaticFiles(directory=str(resources.files("heller.web") / "static")), name="static")
+    app.mount("/static", Assets(), name="static")
     _add_operations(app)
     _add_handlers(app)
     app.add_middleware(

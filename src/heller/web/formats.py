@@ -8,6 +8,8 @@ from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_currency, format_decimal
 from markupsafe import Markup, escape
 
+from heller.web.assets import static
+
 RELATIVE_UP_TO = timedelta(days=45)
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -129,5 +131,5 @@ def copyable(text: str | int, label: str) -> Markup:
     value = escape(str(text))
     return Markup(
         '<span class="copyable"><code>{}</code><button type="button" class="copy" data-copy="{}" aria-label="{}" title="{}">'
-        '<svg class="icon" aria-hidden="true"><use href="/static/vendor/icons.svg#copy"></use></svg></button></span>'
-    ).format(value, value, label, label)
+        '<svg class="icon" aria-hidden="true"><use href="{}#copy"></use></svg></button></span>'
+    ).format(value, value, label, label, static("vendor/icons.svg"))

@@ -8,7 +8,6 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -23,13 +22,13 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from heller.web import csrf
+from heller.web.assets import static
 from heller.web.formats import Formats, copyable, exact
 from heller.web.principal import Principal
 from heller.web.wiring import wiring_of
 
 HERE = Path(__file__).parent
 LOCALE = HERE / "locale"
-STATIC = HERE / "static"
 LANGUAGES = {"en": "English", "de": "Deutsch"}
 THEMES = ("system", "light", "dark")
 CHOICE_SECONDS = 365 * 24 * 3600
@@ -117,16 +116,6 @@ def with_query(request: Request, **changes: Any) -> str:
     query = {name: value for name, value in request.query_params.items() if name not in changes}
     query |= {name: str(value) for name, value in changes.items() if value is not None}
     return f"{request.url.path}?{urlencode(query)}" if query else request.url.path
-
-
-def static(path: str) -> str:
-    """The URL of a file of ours, new whenever the file is."""
-    return f"/static/{path}?v={_digest(path)}"
-
-
-@lru_cache
-def _digest(path: str) -> str:
-    return sha256((STATIC / path).read_bytes()).hexdigest()[:12]
 
 
 def _choice(request: Request, name: str, known: tuple[str, ...]) -> str | None:
