@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "verify:app",
     "worker": "worker:app",
     "serve": "serve:app",
+    "keys": "keys:app",
     "schema": "schema:app",
     "embedded": "embedded:app",
     "sample": "sample:app",

@@ -260,16 +260,6 @@ end $$;
 
 COMMENT ON FUNCTION heller._append_only() IS 'Refuses UPDATE, DELETE and TRUNCATE, whoever asks.';
 
-CREATE FUNCTION heller._append_only_access() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog'
-    AS $$
-begin
-  raise exception 'rows of %.% are never changed or removed', tg_table_schema, tg_table_name using errcode = 'HL015';
-end $$;
-
-COMMENT ON FUNCTION heller._append_only_access() IS 'Refuses UPDATE, DELETE and TRUNCATE of the audit log, whoever asks.';
-
 CREATE FUNCTION heller._apply_mixed(p_operations jsonb) RETURNS jsonb[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -6324,11 +6314,11 @@ CREATE UNIQUE INDEX transactions_source ON heller.transactions USING btree (acco
 
 CREATE INDEX webhook_endpoints_due ON heller.webhook_endpoints USING btree (due_at) WHERE (disabled_at IS NULL);
 
-CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE ON heller.audit_log FOR EACH ROW EXECUTE FUNCTION heller._append_only_access();
+CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE ON heller.audit_log FOR EACH ROW EXECUTE FUNCTION heller._append_only();
 
 ALTER TABLE heller.audit_log ENABLE ALWAYS TRIGGER audit_log_append_only;
 
-CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON heller.audit_log FOR EACH STATEMENT EXECUTE FUNCTION heller._append_only_access();
+CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON heller.audit_log FOR EACH STATEMENT EXECUTE FUNCTION heller._append_only();
 
 ALTER TABLE heller.audit_log ENABLE ALWAYS TRIGGER audit_log_no_truncate;
 

@@ -13,6 +13,8 @@ from heller.stripe.api import opened as stripe_opened
 from heller.stripe.ingest import Ingest
 from heller.stripe.ingest import opened as ingest_opened
 from heller.stripe.settings import StripeSettings
+from heller.web.auth import Authenticator
+from heller.web.limits import Limiter
 from heller.web.settings import WebSettings
 
 
@@ -27,6 +29,8 @@ class Wiring:
     stripe: StripeApi | None
     ingest: Ingest | None
     legacy_url: str | None
+    auth: Authenticator
+    limiter: Limiter
 
 
 @asynccontextmanager
@@ -44,7 +48,8 @@ async def opened(
         stack.push_async_callback(database.close)
         api = await stack.enter_async_context(stripe_opened(stripe)) if stripe else None
         ingest = await stack.enter_async_context(ingest_opened(url, stripe)) if stripe else None
-        yield Wiring(settings, url, database, heller, api, ingest, legacy_url)
+        auth, limiter = Authenticator(database, settings), Limiter(database)
+        yield Wiring(settings, url, database, heller, api, ingest, legacy_url, auth, limiter)
 
 
 def wiring_of(request: HTTPConnection) -> Wiring:

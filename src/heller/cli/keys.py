@@ -1,0 +1,126 @@
+"""``heller keys``: what programs show to the API."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from psycopg import AsyncConnection
+
+from heller.cli import options, output
+from heller.database import connect
+from heller.web import audit, keys
+from heller.web.principal import ROLE_SCOPES, Principal, Role
+
+app = typer.Typer(add_completion=False, help="API keys: what programs show to the API.", no_args_is_help=True)
+
+Actor = Annotated[str, typer.Option("--actor", envvar="USER", help="Who does it.")]
+
+
+def _do(
+    database: str | None, embedded: Path | None, work: Callable[[AsyncConnection], Awaitable[Any]]
+) -> Any:
+    async def run(url: str) -> Any:
+        async with await connect(url) as connection, connection.transaction():
+            return await work(connection)
+
+    with options.database_url(database, embedded) as url:
+        return options.run(run(url))
+
+
+async def _note(connection: AsyncConnection, actor: str, action: str, key: keys.ApiKey) -> None:
+    person = Principal(subject=actor, role=Role.admin, via="command_line")
+    await audit.note(connection, person, action, key.key_id, {"name": key.name, "scopes": key.scopes})
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
+    actor: Actor = "cli",
+    role: Annotated[
+        Literal["support", "operator", "admin"], typer.Option("--role", help="What it is at most.")
+    ] = "operator",
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="What it opens, such as credits:spend; all of the role without."),
+    ] = None,
+    expires_at: Annotated[
+        datetime | None, typer.Option(help="UTC instant at which it ends by itself.")
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option("--rate", min=1, help="Requests a minute; no limit without.")
+    ] = None,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Make a key. Its secret is printed this once and kept nowhere."""
+
+    async def work(connection: AsyncConnection) -> keys.NewApiKey:
+        made = await keys.create(
+            connection,
+            name,
+            role=Role[role],
+            actor=actor,
+            scopes=scope,
+            expires_at=None if expires_at is None else expires_at.replace(tzinfo=expires_at.tzinfo or UTC),
+            rate_per_minute=rate,
+        )
+        await _note(connection, actor, "key.create", made.api_key)
+        return made
+
+    made: keys.NewApiKey = _do(database, embedded, work)
+    if as_json:
+        output.print_json(made)
+    else:
+        output.talk.print(f"{name}: {', '.join(made.api_key.scopes)}. Keep it; it is not shown again.")
+        output.out.print(made.secret)
+
+
+@app.command("list")
+def list_keys(
+    include_ended: Annotated[
+        bool, typer.Option("--all", help="Also those that were revoked or have expired.")
+    ] = False,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Show the keys, never their secrets."""
+    found: list[keys.ApiKey] = _do(
+        database, embedded, lambda connection: keys.listed(connection, include_ended=include_ended)
+    )
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [
+        (k.key_id, k.name, k.role, "all" if set(k.scopes) == ROLE_SCOPES[Role[k.role]] else " ".join(k.scopes),
+         output.moment(k.last_used_at) or "never", output.moment(k.expires_at), k.is_valid)
+        for k in found
+    ]  # fmt: skip
+    output.out.print(
+        output.table(None, ["key", "name", "role", "scopes", "last used", "expires", "valid"], rows)
+    )
+
+
+@app.command("revoke")
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, from 'heller keys list'.")],
+    actor: Actor = "cli",
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Make a key worthless, within ten seconds everywhere."""
+
+    async def work(connection: AsyncConnection) -> keys.ApiKey:
+        gone = await keys.revoke(connection, key_id, actor=actor)
+        await _note(connection, actor, "key.revoke", gone)
+        return gone
+
+    gone: keys.ApiKey = _do(database, embedded, work)
+    if as_json:
+        output.print_json(gone)
+    else:
+        output.out.print(f"{gone.key_id} ({gone.name}) was revoked by {gone.revoked_by}.")
