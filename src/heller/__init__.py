@@ -1,5 +1,48 @@
-"""heller: prepaid credits on PostgreSQL, accounted to the last credit."""
+"""heller: prepaid credits on PostgreSQL, accounted to the last credit.
 
-from heller.ledger import Account, Draw, Grant, Heller, Hold, HoldState, Transaction, verify, within
+While two systems are alive: ``route(user)`` says which one serves a user, ``Credits`` serves both with the same verbs, and
+``HomeMiddleware``, ``HomeMiddlewareWsgi`` and ``is_moved`` are the router for the legacy application.
+"""
 
-__all__ = ["Account", "Draw", "Grant", "Heller", "Hold", "HoldState", "Transaction", "verify", "within"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from heller.ledger import Account, Draw, Grant, Heller, Hold, HoldState, Transaction, route, verify, within
+
+if TYPE_CHECKING:
+    from heller.migration.handover.facade import Credits, Movement
+    from heller.migration.handover.routing import HomeMiddleware, HomeMiddlewareWsgi, is_moved
+
+__all__ = [
+    "Account",
+    "Credits",
+    "Draw",
+    "Grant",
+    "Heller",
+    "Hold",
+    "HoldState",
+    "HomeMiddleware",
+    "HomeMiddlewareWsgi",
+    "Movement",
+    "Transaction",
+    "is_moved",
+    "route",
+    "verify",
+    "within",
+]
+
+_LATER = {
+    "Credits": "facade",
+    "Movement": "facade",
+    "HomeMiddleware": "routing",
+    "HomeMiddlewareWsgi": "routing",
+    "is_moved": "routing",
+}
+"""Names of the handover by their module: a program without a legacy system does not load its migration."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name of the handover when it is first used."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'heller' has no attribute {name!r}")
+    return getattr(import_module(f"heller.migration.handover.{_LATER[name]}"), name)

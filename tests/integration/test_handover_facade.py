@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 
 import httpx
@@ -10,21 +12,23 @@ import stripe
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 
+import heller
 from handover_world import build_legacy, fenced, legacy_balance, legacy_spend
+from heller import Credits, Heller, HomeMiddleware, HomeMiddlewareWsgi, is_moved
+from heller.database import Database
 from heller.errors import (
     AccountAway,
     IdempotencyConflict,
     InsufficientCredits,
+    SettingsError,
     UnknownAccount,
     UnknownTransaction,
 )
-from heller.ledger import Heller
-from heller.migration.handover.facade import Credits
 from heller.migration.handover.invariants import check_invariants
-from heller.migration.handover.routing import HomeMiddleware, HomeMiddlewareWsgi, is_moved
 from heller.rollout import state
 from heller.rollout.flags import RolloutProvider
 from heller.rollout.gateway import relay, signed
+from heller.rollout.observing import ObservingMiddleware, Operation
 
 SECRET = "whsec_legacy"  # noqa: S105 - of a handler that only this test has
 
@@ -112,11 +116,101 @@ async def test_user_who_stays_between_the_homes_is_away_after_the_patience(empty
     async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
         await sides.legacy.seal(["1"])
         async with Credits.connect(heller_database, empty_database) as credits:
-            impatient = Credits(heller, credits._legacy, patience_seconds=0.2)
+            impatient = Credits(
+                heller, credits._legacy, observations=credits._observations, patience_seconds=0.2
+            )
             started = time.monotonic()
             with pytest.raises((AccountAway, UnknownAccount)):
                 await impatient.spend("1", 1, key="x")
             assert time.monotonic() - started < 5
+
+
+def test_public_names_do_not_load_the_migration_until_they_are_used():
+    light = "import sys, heller; sys.exit('heller.migration' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", light], check=False).returncode == 0
+    assert {"Credits", "HomeMiddleware", "route"} <= set(heller.__all__)
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = heller.nonsense
+
+
+async def test_route_says_the_stored_home(empty_database, heller_database, monkeypatch):
+    await build_legacy(empty_database, users=2)
+    async with fenced(empty_database, heller_database) as sides:
+        await sides.coordinator().hand_over(["1"])
+        assert await heller.route("1", database=heller_database) == "heller"
+        assert await heller.route("2", database=sides.ours.connection) == "legacy"
+        await sides.ours.seal(["1"])
+        monkeypatch.setenv("DATABASE_URL", heller_database)
+        assert await heller.route("1") == "moving"
+        monkeypatch.delenv("DATABASE_URL")
+        with pytest.raises(SettingsError):
+            await heller.route("1")
+
+
+async def _outcomes(sides):
+    query = "select arm, what, account_id, failed, detail from heller.observations order by observation"
+    return await (await sides.ours.connection.execute(query)).fetchall()
+
+
+async def test_facade_records_what_became_of_each_change_under_the_home_that_answered(
+    empty_database, heller_database
+):
+    await build_legacy(empty_database, users=2)
+    async with (
+        fenced(empty_database, heller_database) as sides,
+        Credits.connect(heller_database, empty_database) as credits,
+    ):
+        await sides.coordinator().hand_over(["1"])
+        await credits.spend("1", 10, key="a")
+        await credits.spend("1", 10, key="a")  # the same operation again is no second outcome
+        await credits.spend("2", 10, key="a")
+        with pytest.raises(InsufficientCredits):
+            await credits.spend("2", 1_000, key="b")
+        await sides.ours.connection.execute(
+            "create function broken() returns trigger language plpgsql as $$begin raise 'out of order'; end$$;"
+            " create trigger broken before insert on heller.transactions for each row execute function broken()"
+        )
+        with pytest.raises(Exception, match="out of order"):
+            await credits.spend("1", 10, key="c")
+        assert [row[:4] for row in await _outcomes(sides)] == [
+            ("heller", "spend", "1", False), ("legacy", "spend", "2", False), ("legacy", "spend", "2", False),
+            ("heller", "spend", "1", True),
+        ]  # fmt: skip
+
+
+async def test_middleware_records_requests_but_not_those_sent_to_the_other_home(
+    empty_database, heller_database
+):
+    async def app(scope, _receive, send):
+        if scope["path"] == "/raise":
+            raise ZeroDivisionError
+        status = int(scope["path"][1:4])
+        headers = [(b"x-heller-home", b"heller")] if scope["path"].endswith("moved") else []
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    def operation_of(scope):
+        return None if "page" in scope["path"] else Operation("spend", account=scope["path"])
+
+    database = await Database.open(heller_database, pool_max=1)
+    try:
+        watched = ObservingMiddleware(app, database=database, arm="legacy", operation_of=operation_of)
+        for path in ("/200", "/402", "/500", "/503moved", "/200page"):
+            await _get(watched, path)
+        with pytest.raises(ZeroDivisionError):
+            await _get(watched, "/raise")
+    finally:
+        await database.close()
+    async with fenced(*await _with_legacy(empty_database, heller_database)) as sides:
+        assert [(row[0], row[2], row[3], row[4]) for row in await _outcomes(sides)] == [
+            ("legacy", "/200", False, None), ("legacy", "/402", False, None), ("legacy", "/500", True, "HTTP 500"),
+            ("legacy", "/raise", True, "ZeroDivisionError"),
+        ]  # fmt: skip
+
+
+async def _with_legacy(legacy, ours):
+    await build_legacy(legacy, users=1)
+    return legacy, ours
 
 
 async def _get(app, path):

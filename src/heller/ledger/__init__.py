@@ -3,6 +3,7 @@
 from heller.ledger.anchors import Anchor, VerificationSince, verify_since
 from heller.ledger.heller import Heller, Within, WithinSession, within
 from heller.ledger.hold import Hold
+from heller.ledger.home import Home, route
 from heller.ledger.results import Account, Draw, Grant, HoldState, Transaction
 from heller.ledger.verify import Verification, verify
 
@@ -14,11 +15,13 @@ __all__ = [
     "Heller",
     "Hold",
     "HoldState",
+    "Home",
     "Transaction",
     "Verification",
     "VerificationSince",
     "Within",
     "WithinSession",
+    "route",
     "verify",
     "verify_since",
     "within",

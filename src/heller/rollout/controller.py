@@ -106,7 +106,7 @@ async def evaluate(
     seen: dict[str, int] = dict(
         await (
             await connection.execute(
-                "select arm, count(distinct account_id) from heller.observations where rollout = %s and at >= %s group by arm",
+                "select arm, count(distinct account_id) from heller.observations where rollout = %s and at >= %s and what <> 'webhook' group by arm",
                 [rollout, current.stage_since],
             )
         ).fetchall()

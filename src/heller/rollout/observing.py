@@ -1,54 +1,101 @@
-"""How outcomes of operations reach the guardrails: recorded in the database by whoever did the operation."""
+"""The HTTP layer's part of observing: a middleware that records what became of each request that is an operation.
+
+``observe`` and ``observed``, for those who do operations themselves, are the handover's (its facade records with them).
+"""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
-from psycopg import AsyncConnection
+from psycopg import Error
 
-from heller.database import call
-from heller.errors import Refused
+from heller.database import Database
+from heller.errors import HellerError
+from heller.migration.handover.observing import Arm, observe, observed, record
 
-ARMS = ("heller", "legacy")
+__all__ = ["ObservingMiddleware", "Operation", "observe", "observed"]
 
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
-async def observe(
-    connection: AsyncConnection,
-    *,
-    operation: str,
-    account: str,
-    arm: str,
-    what: str,
-    failed: bool,
-    milliseconds: int,
-    detail: str | None = None,
-) -> bool:
-    """Record one outcome; inside the operation's own transaction when ``connection`` has one open. False for a repetition."""
-    return bool(
-        await call(
-            connection, "observe", operation_id=operation, account_id=account, arm=arm, what=what, failed=failed,
-            milliseconds=milliseconds, detail=detail,
-        )
-    )  # fmt: skip
+SERVER_ERRORS = 500
+ROUTED = b"x-heller-home"
 
 
-@asynccontextmanager
-async def observed(
-    connection: AsyncConnection, *, account: str, what: str, arm: str = "heller", operation: str | None = None
-) -> AsyncIterator[None]:
-    """Record the outcome of the block: its time, and whether it failed. A refusal (not enough credits) is no failure."""
-    started = time.perf_counter()
-    failure: str | None = None
-    try:
-        yield
-    except Refused:
-        raise
-    except BaseException as error:
-        failure = type(error).__name__
-        raise
-    finally:
-        await observe(
-            connection, operation=operation or str(uuid4()), account=account, arm=arm, what=what, failed=failure is not None,
-            milliseconds=round((time.perf_counter() - started) * 1000), detail=failure,
-        )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a request is about. Without an ``operation`` of its own it is one by itself; webhooks are about no account."""
+
+    what: str
+    account: str | None = None
+    operation: str | None = None
+
+
+class ObservingMiddleware:
+    """ASGI: records each operation's time, and whether it failed (5xx, or an exception).
+
+    Requests that the router sent to the other home are nobody's outcome and are left out.
+
+    Args:
+        app: the application.
+        database: heller's own.
+        arm: which home the application serves: heller, or legacy for the control arm.
+        operation_of: what a request was about, asked after it was answered; None for what is no operation.
+    """
+
+    def __init__(
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        *,
+        database: Database,
+        arm: Arm,
+        operation_of: Callable[[Scope], Operation | None],
+    ) -> None:
+        self.app, self.database, self.arm, self.operation_of = app, database, arm, operation_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, then record."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status, is_routed = time.perf_counter(), 0, False
+
+        async def watching(message: Message) -> None:
+            nonlocal status, is_routed
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                is_routed = any(name.lower() == ROUTED for name, _ in message.get("headers", ()))
+            await send(message)
+
+        failure = "no answer"
+        try:
+            await self.app(scope, receive, watching)
+        except Exception as error:
+            failure = type(error).__name__
+            status = SERVER_ERRORS
+            raise
+        finally:
+            if status and not is_routed:
+                await self._record(
+                    scope,
+                    failure=(failure if failure != "no answer" else f"HTTP {status}")
+                    if status >= SERVER_ERRORS
+                    else None,
+                    milliseconds=round((time.perf_counter() - started) * 1000),
+                )
+
+    async def _record(self, scope: Scope, *, failure: str | None, milliseconds: int) -> None:
+        about = self.operation_of(scope)
+        if about is None:
+            return
+        name = about.operation or str(uuid4())
+        with suppress(HellerError, Error):  # an outcome that cannot be recorded must not fail the request
+            await record(
+                self.database, operation=name, account=about.account or name, arm=self.arm, what=about.what, failure=failure,
+                milliseconds=milliseconds,
+            )  # fmt: skip

@@ -2,6 +2,7 @@
 
 The first try goes where the user was last seen; a refusal by the fence or by heller's epoch sends it to the other
 home. So a stale route costs a second try and never a credit, and a key is one intent across both homes.
+Each change's outcome is recorded for the guardrails, under the home that answered.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from psycopg.types.json import Jsonb
 from heller.database import Database, refusal
 from heller.errors import AccountAway, InvalidArgument, UnknownAccount, UnknownTransaction
 from heller.ledger import Heller
+from heller.migration.handover.observing import Seen, observed
 
 Home = Literal["heller", "legacy"]
 T = TypeVar("T")
@@ -106,12 +108,18 @@ class LegacyCredits:
 
 
 class Credits:
-    """Both homes behind one set of verbs."""
+    """Both homes behind one set of verbs. ``observations`` is where outcomes are recorded: heller's database."""
 
     def __init__(
-        self, heller: Heller, legacy: LegacyCredits, *, patience_seconds: float = PATIENCE_SECONDS
+        self,
+        heller: Heller,
+        legacy: LegacyCredits,
+        *,
+        observations: Database,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._heller, self._legacy, self._patience = heller, legacy, patience_seconds
+        self._observations = observations
         self._seen: dict[str, Home] = {}
 
     @classmethod
@@ -123,7 +131,11 @@ class Credits:
         async with Heller.connect(database, pool_max=pool_max) as heller:
             legacy = await Database.open(legacy_url, pool_max=pool_max)
             try:
-                yield cls(heller, LegacyCredits(legacy))
+                ours = await Database.open(database, pool_max=pool_max)
+                try:
+                    yield cls(heller, LegacyCredits(legacy), observations=ours)
+                finally:
+                    await ours.close()
             finally:
                 await legacy.close()
 
@@ -159,8 +171,8 @@ class Credits:
             t = await self._heller.spend(user, amount, key=key, reason=reason or None, metadata=metadata)
             return Movement(user, t.delta, t.balance_after, "heller", replayed=t.replayed)
 
-        return await self._either(
-            user, heller=ours,
+        return await self._change(
+            user, "spend", key, heller=ours,
             legacy=lambda: self._legacy.post(user, -amount, kind="spend", key=key, reason=reason, metadata=metadata),
         )  # fmt: skip
 
@@ -177,8 +189,8 @@ class Credits:
                 user, amount, int(getattr(t, "balance_after", 0) or 0), "heller", replayed=t.replayed
             )
 
-        return await self._either(
-            user, heller=ours,
+        return await self._change(
+            user, "grant", key, heller=ours,
             legacy=lambda: self._legacy.post(user, amount, kind="grant", key=key, reason=reason, metadata=metadata),
         )  # fmt: skip
 
@@ -202,16 +214,38 @@ class Credits:
                 raise UnknownTransaction(f"No spend of {user} has the key {of}.", account=user)
             return await self._legacy.post(user, -delta, kind="refund", key=key, reason=reason, metadata=None)
 
-        return await self._either(user, heller=ours, legacy=theirs)
+        return await self._change(user, "refund", key, heller=ours, legacy=theirs)
+
+    async def _change(
+        self,
+        user: str,
+        what: str,
+        key: str,
+        *,
+        heller: Callable[[], Awaitable[Movement]],
+        legacy: Callable[[], Awaitable[Movement]],
+    ) -> Movement:
+        """A change in either home; its first outcome is what the guardrails see, however often it is repeated."""
+        async with observed(
+            self._observations, account=user, what=what, operation=f"{what}:{user}:{key}"
+        ) as seen:
+            return await self._either(user, heller=heller, legacy=legacy, seen=seen)
 
     async def _either(
-        self, user: str, *, heller: Callable[[], Awaitable[T]], legacy: Callable[[], Awaitable[T]]
+        self,
+        user: str,
+        *,
+        heller: Callable[[], Awaitable[T]],
+        legacy: Callable[[], Awaitable[T]],
+        seen: Seen | None = None,
     ) -> T:
         """Try the home the user was last seen in, then the other, until one of them takes it."""
         deadline = time.monotonic() + self._patience
         home: Home = self._seen.get(user) or ("heller" if await self.home(user) == "heller" else "legacy")
         refused, unknown = 0, set[Home]()
         while True:
+            if seen is not None:
+                seen.arm = home
             try:
                 result = await (heller() if home == "heller" else legacy())
             except (AccountAway, UnknownAccount) as error:
