@@ -21,6 +21,12 @@ EXIT_INTERRUPTED = 130
 
 COMMANDS = {
     "account": "account:app",
+    "team": "team:app",
+    "alerts": "alerts:app",
+    "top-up": "top_up:app",
+    "events": "events:app",
+    "anchors": "anchors:app",
+    "report": "report:app",
     "migrate": "migrate:app",
     "rollout": "rollout:app",
     "stripe": "stripe:app",

@@ -1,22 +1,21 @@
 """What the commands of ``heller stripe`` share: the database, Stripe's client, instants, and how results are said."""
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 import stripe as sdk
 import typer
 
 from heller.cli import options, output
+from heller.cli.shared import instant
 from heller.database import Database
-from heller.errors import InvalidArgument, ProviderError
+from heller.errors import ProviderError
 from heller.stripe.api import StripeApi, opened
 from heller.stripe.settings import load
 
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 POOL_MAX = 4
 
 Actor = Annotated[str, typer.Option("--actor", help="Who does it.")]
@@ -32,17 +31,7 @@ Work = Callable[[Database, StripeApi], Awaitable[Any]]
 
 def when(text: str | None) -> datetime | None:
     """The instant of a --since."""
-    if text is None:
-        return None
-    if age := re.fullmatch(r"(\d{1,5})([mhd])", text):
-        return datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidArgument(
-            f"{text} is neither an instant nor an age such as 6h or 35d.", argument="since"
-        ) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return None if text is None else instant(text)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Anchors: a digest over all chains, to be kept elsewhere, and the check that only looks at what changed since."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,11 +92,11 @@ class Anchors(Reads):
         return decoded(await self._read("check_anchor", anchor=anchor.as_json()), AnchorCheck)
 
 
-async def verify_since(url: str, anchor: Anchor) -> VerificationSince:
+async def verify_since(url: str, anchor: Anchor, *, workers: int = 2) -> VerificationSince:
     """Check the anchor's digest, then recompute every account that has changed since, and no other.
 
-    The digest covers the heads, not the rows beneath: a row changed inside an account that is quiet since is found by
-    the full ``verify`` only.
+    The accounts are shared by ``workers`` connections. The digest covers the heads, not the rows beneath: a row
+    changed inside an account that is quiet since is found by the full ``verify`` only.
     """
     connection = await connect(url)
     async with connection:
@@ -104,21 +105,43 @@ async def verify_since(url: str, anchor: Anchor) -> VerificationSince:
             cursor = await connection.execute("select heller.check_anchor(%s)", [Jsonb(anchor.as_json())])
             row = await cursor.fetchone()
             check = decoded(row[0] if row else None, AnchorCheck)
-            accounts = transactions = 0
-            broken: list[dict[str, Any]] = []
-            async for account in _changed(connection, anchor.at):
-                cursor = await connection.execute(
-                    "select v.accounts, v.transactions, v.broken from heller.verify_accounts("
-                    " coalesce((select max(account_id) from heller.account_balances where account_id < %s), ''), 1,"
-                    " p_until => %s) v",
-                    [account, account],
-                )
-                seen = await cursor.fetchone()
-                if seen is not None:
-                    accounts += int(seen[0])
-                    transactions += int(seen[1])
-                    broken += (seen[2] or [])[: BROKEN_MAX - len(broken)]
-    return VerificationSince(check, accounts, transactions, tuple(broken))
+            queue: asyncio.Queue[str | None] = asyncio.Queue(maxsize=PAGE_ACCOUNTS)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    parts = [tasks.create_task(_recompute(url, queue)) for _ in range(workers)]
+                    async for account in _changed(connection, anchor.at):
+                        await queue.put(account)
+                    for _ in parts:
+                        await queue.put(None)
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+    found = [part.result() for part in parts]
+    return VerificationSince(
+        check,
+        sum(part[0] for part in found),
+        sum(part[1] for part in found),
+        tuple(row for part in found for row in part[2])[:BROKEN_MAX],
+    )
+
+
+async def _recompute(url: str, queue: "asyncio.Queue[str | None]") -> tuple[int, int, list[dict[str, Any]]]:
+    accounts = transactions = 0
+    broken: list[dict[str, Any]] = []
+    connection = await connect(url)
+    async with connection:
+        while (account := await queue.get()) is not None:
+            cursor = await connection.execute(
+                "select v.accounts, v.transactions, v.broken from heller.verify_accounts("
+                " coalesce((select max(account_id) from heller.account_balances where account_id < %s), ''), 1,"
+                " p_until => %s) v",
+                [account, account],
+            )
+            seen = await cursor.fetchone()
+            if seen is not None:
+                accounts += int(seen[0])
+                transactions += int(seen[1])
+                broken += (seen[2] or [])[: BROKEN_MAX - len(broken)]
+    return accounts, transactions, broken
 
 
 async def _changed(connection: AsyncConnection, since: str) -> AsyncIterator[str]:

@@ -1,0 +1,144 @@
+"""``heller events``: what happened, in order, to be read from a cursor or sent to your own endpoints."""
+
+import base64
+import json
+import secrets
+from typing import Annotated, Any
+
+import typer
+
+from heller.cli.output import moment, out, print_json, table
+from heller.cli.shared import Where, anywhere, plain, taking
+from heller.errors import InvalidArgument
+
+app = typer.Typer(
+    add_completion=False,
+    help="Events out: every transaction, in order; read them, or have them sent.",
+    no_args_is_help=True,
+)
+endpoints = typer.Typer(
+    add_completion=False,
+    help="Your endpoints, to which the worker sends events, signed.",
+    no_args_is_help=True,
+)
+app.add_typer(endpoints, name="endpoints")
+
+SECRET_BYTES = 24
+
+Kind = Annotated[
+    list[str] | None, typer.Option("--kind", help="Only this kind (spend, grant, ...); may be repeated.")
+]
+Account = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only this account.")]
+
+
+def cursor_of(position: dict[str, Any] | None) -> str | None:
+    """A position as one word."""
+    return None if position is None else base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+
+
+def position_of(cursor: str) -> dict[str, Any]:
+    """The position of a cursor.
+
+    Raises:
+        InvalidArgument: it is none that we gave.
+    """
+    try:
+        position = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+    except ValueError:
+        position = None
+    if not isinstance(position, dict):
+        raise InvalidArgument(
+            "That is no cursor.", hint="Give the cursor that the page before ended with.", argument="after"
+        )
+    return position
+
+
+@app.command("list")
+@taking(anywhere)
+def list_events(
+    at: Where,
+    after: Annotated[
+        str | None,
+        typer.Option("--after", metavar="CURSOR", help="Go on from here (default: the beginning)."),
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)] = 100,
+    account: Account = None,
+    kind: Kind = None,
+) -> None:
+    """List events in order; the cursor at the end is where the next page, or the next visit, begins.
+
+    A new event shows about a second after it happened, once nothing older can come any more.
+    """
+    position = None if after is None else position_of(after)
+    page = at.ask(
+        lambda heller: heller.events(after=position, limit=limit, account=account, kinds=kind or None)
+    )
+    cursor = cursor_of(page.position)
+    if at.as_json:
+        print_json({"events": page.events, "cursor": cursor, "horizon": page.horizon})
+        return
+    rows = [(e["id"], e["recorded_at"][:19], e["type"], f"{e['delta']:+,}", e["reason"]) for e in page.events]
+    out.print(table(None, ("id", "recorded (UTC)", "type", "delta>", "reason"), rows))
+    if cursor:
+        out.print(f"cursor {cursor}")
+
+
+@endpoints.command("add")
+@taking(anywhere)
+def add(
+    at: Where,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Your name for it.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="https, or http in a private network.")],
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HELLER_ENDPOINT_SECRET",
+            show_envvar=True,
+            help="whsec_... (default: a new one is made and printed once).",
+        ),
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option("--after", metavar="CURSOR", help="Send from here on (default: from now on)."),
+    ] = None,
+    account: Account = None,
+    kind: Kind = None,
+) -> None:
+    """Have events sent to an endpoint; again changes it, and ends its suspension.
+
+    Each event is one POST, signed by the Standard Webhooks scheme, in order, repeated until a 2xx answer.
+    """
+    made = secret or f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
+    endpoint = at.ask(
+        lambda heller: heller.put_webhook_endpoint(
+            name,
+            url,
+            secret=made,
+            account=account,
+            kinds=kind or None,
+            position=None if after is None else position_of(after),
+        )
+    )
+    at.show(plain(endpoint) | ({} if secret else {"secret": made}))
+
+
+@endpoints.command("list")
+@taking(anywhere)
+def list_endpoints(at: Where) -> None:
+    """List the endpoints, and how their delivery goes."""
+    at.listed(
+        at.ask(lambda heller: heller.webhook_endpoints()),
+        ("name", "url", "failures>", "disabled", "last delivery (UTC)", "last error"),
+        lambda e: (e.endpoint, e.url, e.failures, e.disabled, moment(e.delivered_at), e.last_error or ""),
+    )
+
+
+@endpoints.command("remove")
+@taking(anywhere)
+def remove(at: Where, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """Send nothing more to an endpoint."""
+    removed = at.ask(lambda heller: heller.remove_webhook_endpoint(name))
+    if at.as_json:
+        print_json({"removed": removed})
+    else:
+        out.print("Removed." if removed else "There was no such endpoint.")

@@ -1,0 +1,95 @@
+"""``heller team``: who may spend from an account, how much, and who spent what."""
+
+from typing import Annotated, Any
+
+import typer
+
+from heller.cli import options
+from heller.cli.shared import Amount, Id, Metadata, Reason, Since, Until, Where, taking, where
+
+app = typer.Typer(
+    add_completion=False,
+    help="Teams: members of an account, their caps, who spent what.",
+    no_args_is_help=True,
+)
+
+Member = Annotated[str, typer.Argument(metavar="MEMBER", help="Your own id of the person.")]
+
+
+def _cells(member: Any) -> tuple[Any, ...]:
+    no_cap = "no cap" if member.cap is None else member.cap
+    left = "" if member.left is None else member.left
+    return member.member, no_cap, member.period, member.spent, left, "former" if member.left_at else ""
+
+
+@app.command("members")
+@taking(where)
+def members(
+    at: Where,
+    account: Id,
+    former: Annotated[bool, typer.Option("--all", help="Also those who have left.")] = False,
+) -> None:
+    """List the members of an account with what each has spent and may still spend in this period."""
+    found = at.ask_of(account, lambda heller, a: heller.members(a, unit=at.unit, include_former=former))
+    at.listed(found, ("member", "cap>", "per", "spent>", "left>", ""), _cells)
+
+
+@app.command("put")
+@taking(where)
+def put(
+    at: Where,
+    account: Id,
+    member: Member,
+    cap: Annotated[int | None, typer.Option(help="Credits per period (default: no cap).")] = None,
+    period: Annotated[str, typer.Option(help="day, week, month, year or ever.")] = "month",
+) -> None:
+    """Let somebody spend from an account; again changes the cap."""
+    at.show(
+        at.ask_of(
+            account, lambda heller, a: heller.put_member(a, member, cap=cap, period=period, unit=at.unit)
+        )
+    )
+
+
+@app.command("remove")
+@taking(where)
+def remove(at: Where, account: Id, member: Member) -> None:
+    """End a membership; what was spent stays on record."""
+    at.show(at.ask_of(account, lambda heller, a: heller.remove_member(a, member, unit=at.unit)))
+
+
+@app.command("spend")
+@taking(where)
+def spend(
+    at: Where,
+    account: Id,
+    member: Member,
+    amount: Amount,
+    reason: Reason,
+    key: options.KeyOption = None,
+    metadata: Metadata = None,
+    dry_run: options.DryRunOption = False,
+) -> None:
+    """A member spends, as far as the account's credits and the member's cap allow."""
+    at.show(
+        at.ask_of(
+            account,
+            lambda heller, a: heller.spend_as(
+                a, member, amount, key=key, reason=reason, unit=at.unit, metadata=metadata, dry_run=dry_run
+            ),
+        )
+    )
+
+
+@app.command("spending")
+@taking(where)
+def spending(at: Where, account: Id, since: Since = None, until: Until = None) -> None:
+    """Say who spent what of an account, the largest first."""
+    found = at.ask_of(
+        account, lambda heller, a: heller.spending_by_member(a, since=since, until=until, unit=at.unit)
+    )
+    at.listed(
+        found,
+        ("member", "spent>", "refunded>", "spends>"),
+        lambda s: (s.member or "nobody named", s.spent, s.refunded, s.count),
+    )

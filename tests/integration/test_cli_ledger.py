@@ -1,0 +1,200 @@
+"""Every command on the ledger, run once as its program is: what it prints as JSON, its exit code, its refusals."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from heller.cli import main
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def ask(heller_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Run a command in this process; its JSON, or its text with ``as_json=False``."""
+    monkeypatch.setenv("DATABASE_URL", heller_database)
+
+    def run(line: str, *more: str, code: int = 0, as_json: bool = True) -> Any:
+        monkeypatch.setattr(sys, "argv", ["heller", *line.split(), *more, *(["--json"] if as_json else [])])
+        ended = 0
+        try:
+            main.run()
+        except SystemExit as end:
+            ended = int(end.code or 0)
+        said = capsys.readouterr()
+        assert ended == code, (line, said.out, said.err)
+        return json.loads(said.out) if as_json else said.out
+
+    return run
+
+
+@pytest.fixture
+def ledger(ask: Ask) -> Ask:
+    ask("account open u1 --email ada@example.org")
+    ask("account open u2")
+    ask("account grant u1 100 --reason welcome --cost 500 --currency eur --payment order-1")
+    return ask
+
+
+def test_options_of_a_spend(ledger: Ask) -> None:
+    metadata = ("--reason", "job analysis", "--metadata", '{"job": 42}')
+    spent = ledger("account spend u1 10 --actor ada --effective-at 2026-01-31T12:00", *metadata)
+    assert (spent["delta"], spent["actor"], spent["metadata"]) == (-10, "ada", {"job": 42})
+    assert spent["effective_at"].startswith("2026-01-31T12:00:00")
+    would = ledger("account spend u1 10 --dry-run --reason x")
+    assert (would["dry_run"], would["balance_after"]) == (True, 80)
+    kept = ledger("account spend u1 500 --allow-partial --min-available-after 30 --reason x")
+    assert (kept["delta"], kept["balance_after"]) == (-60, 30)
+    version = ledger("account show u1")["version"]
+    ledger(f"account spend u1 1 --reason x --if-version {version}")
+    stale = ledger(f"account spend u1 1 --reason x --if-version {version}", code=5)
+    assert (stale["error"], stale["expected"]) == ("stale_version", version)
+    assert ledger("account spend u1 1 --reason x --metadata 7", code=2)["error"] == "invalid_argument"
+    assert ledger("account spend u1 1 --reason x --effective-at soon", code=2)["error"] == "invalid_argument"
+    assert ledger("account show u1")["posted"] == 29
+
+
+def test_undoing(ledger: Ask) -> None:
+    ledger("account spend u1 40 --reason analysis")
+    assert ledger("account refund u1 2 --amount 10 --reason poor")["left"] == 30
+    assert ledger("account reverse u1 2 --reason wrong")["delta"] == 30
+    assert ledger("account reverse u1 2 --reason again", code=1)["error"] == "exceeds_original"
+    taken = ledger("account clawback u1 25 --payment order-1 --policy clamp --reason chargeback")
+    assert (taken["delta"], taken["shortfall"]) == (-25, 0)
+    assert ledger(f"account reinstate u1 {taken['seq']} --amount 5 --reason won")["left"] == 20
+    given = ledger("account grant u1 9 --reason promotion --priority 1")
+    assert ledger(f"account void u1 {given['grant']} --reason mistake")["voided"] == 9
+    sent = ledger("account transfer u1 15 --to u2 --reason gift")
+    assert ledger(f"account reverse u1 {sent['seq']} --reason back")["balance_after"] == 80
+    assert ledger("account void u1 99 --reason x", code=1)["error"] == "unknown_grant"
+    assert ledger("account reverse u1 99 --reason x", code=1)["error"] == "unknown_transaction"
+    assert ledger("verify --jobs 3")["ok"] is True
+
+
+def test_holds(ledger: Ask) -> None:
+    held = ledger("account hold u1 30 --reason improvement --seconds 60 --overrun-limit 5")
+    assert (held["state"], held["available"]) == ("open", 70)
+    assert ledger("account capture u1 1 --amount 10 --keep-open")["captured"] == 10
+    assert ledger("account renew u1 1 --seconds 600")["expires_at"] > held["expires_at"]
+    assert ledger("account release u1 1 --dry-run")["dry_run"] is True
+    assert [h["state"] for h in ledger("account holds u1")] == ["open"]
+    assert ledger("account release u1 1")["state"] == "released"
+    assert ledger("account capture u1 1", code=1)["error"] == "hold_not_open"
+    assert ledger("account holds u1") == []
+    assert [h["captured"] for h in ledger("account holds u1 --all")] == [10]
+
+
+def test_reading(ledger: Ask) -> None:
+    ledger("account grant u1 7 --reason promotion --expires-at 2999-01-01 --priority 1")
+    ledger('account spend u1 10 --metadata {"job":42} --reason', "=job analysis")
+    lines = ledger('account history u1 --kind spend --text JOB --metadata {"job":42} --since 1h')
+    assert [(t["seq"], t["delta"]) for t in lines] == [(3, -10)]
+    assert [t["seq"] for t in ledger("account history u1 --before 3 --limit 1")] == [2]
+    assert [g["remaining"] for g in ledger("account grants u1")] == [97]
+    assert len(ledger("account grants u1 --all")) == 2
+    assert ledger("account expiring --days 30") == []
+    period = ledger("account statement ada@example.org --from 1h")
+    assert (period["opening"], period["closing"], [t["balance"] for t in period["lines"]]) == (
+        0,
+        97,
+        [100, 107, 97],
+    )
+    rows = list(csv.reader(io.StringIO(ledger("account statement u1 --from 1h --csv", as_json=False))))
+    assert (rows[1][2], rows[-1][2], rows[-1][4], rows[4][5]) == (
+        "opening",
+        "closing",
+        "97",
+        "'=job analysis",
+    )
+    assert "opening" in ledger("account statement u1 --from 1h", as_json=False)
+    assert ledger("account statement u1 --from 1h --csv", code=2)["error"] == "invalid_argument"
+    (revenue,) = ledger("report revenue --from 1h --to 2999-01-01")
+    assert (revenue["sold"], revenue["recognised"], revenue["deferred_after"]) == (500, 15, 485)
+
+
+def test_team(ledger: Ask) -> None:
+    assert ledger("team put u1 ada --cap 20")["left"] == 20
+    ledger("team put u1 bob")
+    assert ledger("team spend u1 ada 15 --reason analysis")["balance_after"] == 85
+    refused = ledger("team spend u1 ada 6 --reason analysis", code=1)
+    assert (refused["error"], refused["limit"]) == ("limit_exceeded", "member_cap")
+    assert ledger("team spend u1 eve 1 --reason x", code=1)["error"] == "unknown_member"
+    assert [(m["member"], m["spent"]) for m in ledger("team members u1")] == [("ada", 15), ("bob", 0)]
+    assert ledger("team spending u1 --since 1h")[0] == {
+        "member": "ada",
+        "spent": 15,
+        "refunded": 0,
+        "count": 1,
+    }
+    ledger("team remove u1 bob")
+    assert len(ledger("team members u1")) == 1
+    assert "former" in ledger("team members u1 --all", as_json=False)
+
+
+def test_alerts_and_top_up_rules(ledger: Ask) -> None:
+    assert ledger("alerts put u1 50 --rearm-at 60")["armed"] is True
+    assert [a["threshold"] for a in ledger("alerts list u1")] == [50]
+    assert ledger("alerts remove u1 50") == {"removed": True}
+    assert ledger("alerts remove u1 50") == {"removed": False}
+    assert ledger("top-up show u1") is None
+    assert ledger("top-up put u1 --threshold 200 --price pack --ceiling 5000")["ceiling"] == 5000
+    assert [r["account"] for r in ledger("top-up due")] == ["u1"]
+    assert ledger("top-up show u1")["threshold"] == 200
+    assert ledger("top-up resume u1")["failures"] == 0
+    assert ledger("top-up put u1 --threshold 0 --price pack", code=2)["error"] == "invalid_argument"
+    assert ledger("top-up remove u1") == {"removed": True}
+    assert ledger("top-up resume u1", code=2)["error"] == "invalid_argument"
+
+
+def test_events_are_read_by_cursor_and_endpoints_kept(ledger: Ask, heller_database: str) -> None:
+    ledger("events list")  # the first look sets the horizon that later ones see past
+    with psycopg.connect(heller_database, autocommit=True) as connection:
+        connection.execute("update heller.event_horizons set at = at - interval '1 hour'")
+    ledger("account spend u1 1 --reason x")
+    with psycopg.connect(heller_database, autocommit=True) as connection:  # as if some seconds had passed
+        connection.execute(
+            "create or replace function heller._clock() returns timestamptz language sql volatile"
+            " as $$ select clock_timestamp() + interval '10 seconds' $$"
+        )
+    ledger("events list")
+    page = ledger("events list --limit 1")
+    assert [e["type"] for e in page["events"]] == ["transaction.grant"]
+    rest = ledger(f"events list --after {page['cursor']} --kind spend")
+    assert [(e["seq"], e["delta"]) for e in rest["events"]] == [(2, -1)]
+    assert ledger("events list --after nonsense", code=2)["error"] == "invalid_argument"
+    added = ledger("events endpoints add mine https://example.org/hook --kind spend")
+    assert added["secret"].startswith("whsec_")
+    (listed,) = ledger("events endpoints list")
+    assert (listed["endpoint"], listed["kinds"], "secret" in listed) == ("mine", ["spend"], False)
+    assert ledger("events endpoints remove mine") == {"removed": True}
+
+
+def test_anchors_and_the_incremental_verify(ledger: Ask, heller_database: str, tmp_path: Path) -> None:
+    taken = ledger("anchors take")
+    file = tmp_path / "anchor.json"
+    assert ledger("anchors export --to", str(file)) == json.loads(file.read_text())
+    assert [a["digest"] for a in ledger("anchors list")] == [taken["digest"]]
+    assert ledger("anchors check", str(file))["ok"] is True
+    ledger("account spend u1 5 --reason x")
+    ledger("account adjust u2 5 --reason x")
+    since = ledger("verify --jobs 2 --since", str(file))
+    assert (since["ok"], since["accounts"]) == (True, 2)
+    assert ledger("verify --since newest")["ok"] is True
+    with psycopg.connect(heller_database, autocommit=True) as connection:
+        connection.execute("alter table heller.transactions disable trigger transactions_append_only")
+        connection.execute(
+            "update heller.transactions set delta = delta - 1 where account_id = 'u1' and seq = 2"
+        )
+    wrong = ledger("verify --since", str(file), code=3)
+    assert {row["account"] for row in wrong["broken"]} == {"u1"}
+    forged = tmp_path / "forged.json"
+    forged.write_text(json.dumps(taken | {"digest": "00"}))
+    assert ledger("anchors check", str(forged), code=3)["ok"] is False
+    assert ledger("anchors check", str(tmp_path / "nothing.json"), code=2)["error"] == "invalid_argument"
