@@ -78,6 +78,27 @@ async def test_handover_and_return_carry_everything(empty_database, heller_datab
         await _strictly_ok(sides, heller_database)
 
 
+@pytest.mark.parametrize(
+    "behind_the_fence",
+    [
+        "update users set credits_balance = credits_balance + 7 where id = 1",
+        "update credit_transactions set delta_credits = delta_credits + 7 where user_id = '1'",
+    ],
+)
+async def test_change_behind_the_fence_of_a_user_who_moved_is_a_breach(
+    empty_database, heller_database, behind_the_fence
+):
+    await build_legacy(empty_database, users=2)
+    async with fenced(empty_database, heller_database) as sides:
+        await sides.coordinator().hand_over(["1"])
+        for table in ("users", "credit_transactions"):
+            await sides.legacy.connection.execute(f"alter table {table} disable trigger all")
+        assert (await check_invariants(sides)).ok
+        await sides.legacy.connection.execute(behind_the_fence)
+        found = await check_invariants(sides)
+        assert [(breach.invariant, breach.account) for breach in found.breaches] == [("I5", "1")]
+
+
 async def test_home_decides_which_system_may_write(empty_database, heller_database):
     await build_legacy(empty_database, users=1)
     async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
