@@ -34,6 +34,7 @@ class StripeSettings:
     receipts: bool = True
     fraud_warning: Literal["park", "freeze", "ignore"] = "park"
     requests_per_second: int = REQUESTS_PER_SECOND
+    degraded_mode: bool = False
 
     @property
     def livemode(self) -> bool:
@@ -70,6 +71,7 @@ def load(environment: Mapping[str, str] | None = None) -> StripeSettings:
         receipts=_choice(env, "STRIPE_RECEIPTS", ("on", "off"), default="on") == "on",
         fraud_warning=_choice(env, "STRIPE_FRAUD_WARNING", ("park", "freeze", "ignore"), default="park"),  # type: ignore[arg-type]  # checked there
         requests_per_second=_rate(env),
+        degraded_mode=_choice(env, "STRIPE_DEGRADED_MODE", ("off", "on"), default="off") == "on",
     )
 
 
@@ -95,11 +97,15 @@ def _checked(value: str, what: str) -> str:
 
 
 def _secrets(env: Mapping[str, str]) -> tuple[str, ...]:
-    name = "STRIPE_WEBHOOK_SECRETS"
+    several, name = "STRIPE_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRET"
+    if several in env and name in env:
+        raise SettingsError(f"{name} and {several} are both set.", hint="Keep one: several, newest first.")
+    name = name if name in env else several
     value = env.get(name)
     if value is None:
         raise SettingsError(
-            f"{name} is not set.", hint="Give the endpoint's signing secret (whsec_...), newest first."
+            f"{name} is not set.",
+            hint="Give the endpoint's signing secret (whsec_...), newest first; STRIPE_WEBHOOK_SECRET is known too.",
         )
     parts = value.split(",")
     if len(parts) > SECRETS_MAX:

@@ -133,6 +133,8 @@ ENVIRONMENT = {"STRIPE_MODE": "test", "STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_
         ({"STRIPE_WEBHOOK_SECRETS": "whsec_1,sk_test_1"}, "entry 2 of 2, is not a signing secret"),
         ({"STRIPE_WEBHOOK_SECRETS": "whsec_1,whsec_1"}, "the same secret twice"),
         ({"STRIPE_WEBHOOK_SECRETS": None}, "STRIPE_WEBHOOK_SECRETS is not set"),
+        ({"STRIPE_WEBHOOK_SECRET": "whsec_2"}, "are both set"),
+        ({"STRIPE_WEBHOOK_SECRETS": None, "STRIPE_WEBHOOK_SECRET": " "}, "STRIPE_WEBHOOK_SECRET is blank"),
         ({"STRIPE_SECRET_KEY": " "}, "STRIPE_SECRET_KEY is blank"),
         ({"STRIPE_SECRET_KEY": "sk_live_1"}, "STRIPE_SECRET_KEY is not a key of test mode"),
         ({"STRIPE_MODE": "live"}, "STRIPE_SECRET_KEY is not a key of live mode"),
@@ -151,6 +153,12 @@ def test_bad_setting_refuses_to_start_and_is_named(changes: dict[str, str | None
         stripe_settings.load(environment)
     assert named in refused.value.message
     assert stripe_settings.load(ENVIRONMENT).webhook_secrets == ("whsec_1",)
+
+
+def test_one_secret_may_be_named_in_the_singular() -> None:
+    environment = {k: v for k, v in ENVIRONMENT.items() if k != "STRIPE_WEBHOOK_SECRETS"}
+    loaded = stripe_settings.load(environment | {"STRIPE_WEBHOOK_SECRET": "whsec_9"})
+    assert loaded.webhook_secrets == ("whsec_9",)
 
 
 def test_secrets_do_not_show() -> None:
