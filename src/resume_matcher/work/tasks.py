@@ -1,0 +1,46 @@
+"""What a work process does, by name. Plain values in, plain values out."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from resume_matcher import matching
+from resume_matcher.documents import from_text, read
+from resume_matcher.matching.suggestions import suggestions
+from resume_matcher.resume import parse
+
+
+def read_resume(*, data: bytes) -> dict[str, Any]:
+    """A file's text and its JSON Resume."""
+    document = read(data)
+    return {
+        "kind": document.kind,
+        "pages": document.pages,
+        "text": document.text,
+        "content": parse(document.text),
+    }
+
+
+def read_text(*, text: str) -> dict[str, Any]:
+    """The same of pasted text."""
+    document = from_text(text)
+    return {"kind": document.kind, "pages": 1, "text": document.text, "content": parse(document.text)}
+
+
+def analyse(*, text: str, content: dict[str, Any], job: str, today: str) -> dict[str, Any]:
+    """A resume held against a job."""
+    return matching.match(text, content, job, today=date.fromisoformat(today)).as_json()
+
+
+def improve(*, text: str, content: dict[str, Any], job: str, today: str) -> dict[str, Any]:
+    """The same, with what to change in the resume."""
+    found = matching.match(text, content, job, today=date.fromisoformat(today))
+    return found.as_json() | {"suggestions": suggestions(found, text, content)}
+
+
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "read_resume": read_resume,
+    "read_text": read_text,
+    "analyse": analyse,
+    "improve": improve,
+}
