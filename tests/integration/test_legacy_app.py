@@ -1,20 +1,15 @@
 """The legacy application as it runs: right with all switches off, and each known fault when its switch is on."""
 
-from contextlib import asynccontextmanager
-
-import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import legacy_sample
 import stripe_twin
 from handover_world import fenced
+from heller import HomeMiddleware
 from heller.migration.handover.invariants import check_invariants
-from heller.migration.handover.routing import HomeMiddleware
-from legacy_sample.app import Fault, Settings, create_app, faults_of
-
-PAID = "checkout.session.completed"
-HOOK = "http://legacy/webhooks/stripe"
+from legacy_sample.app import Fault, faults_of
+from legacy_world import HOOK, PAID, build_site, running
 
 
 @pytest.fixture(scope="module")
@@ -24,77 +19,10 @@ def twin():
         yield running
 
 
-class Shop:
-    """The application with a signed-in customer, and deliveries handed over by the test."""
-
-    def __init__(self, client, twin, endpoint, connection):
-        self.client, self.twin, self.endpoint, self.connection = client, twin, endpoint, connection
-
-    async def sign_in(self, email="user1@example.com"):
-        answer = await self.client.post("/api/login", json={"email": email})
-        assert answer.status_code == 200, answer.text
-        return answer.json()["user"]
-
-    async def balance(self):
-        return (await self.client.get("/api/balance")).json()["balance"]
-
-    async def buy(self, pack="small", *, pay=True, **options):
-        answer = await self.client.post("/api/buy", json={"pack": pack})
-        assert answer.status_code == 200, answer.text
-        session = answer.json()["session"]
-        paid = self.twin.pay(session, **options) if pay else None
-        return session, paid and paid["payment_intent"]
-
-    def events(self, about, *types):
-        return [e["id"] for e in self.twin.events() if e["type"] in types and about in str(e["data"])]
-
-    async def deliver(self, *events):
-        answers = []
-        for event in events:
-            signed = self.twin.delivery(event, self.endpoint["id"])
-            answers.append(await self.client.post(HOOK, content=signed.body, headers=signed.headers))
-        return [(answer.status_code, answer.json()["outcome"]) for answer in answers]
-
-    async def kept(self, intent):
-        """The dedupe rows of a payment's events."""
-        query = "select 1 from processed_events where provider_event_id = any(%s)"
-        return await (await self.connection.execute(query, [self.events(intent, PAID)])).fetchall()
-
-
-@asynccontextmanager
-async def running(url, twin, connect, faults="", wrap=lambda app: app):
-    endpoint = twin.add_endpoint(HOOK)
-    app = create_app(
-        Settings(
-            database_url=url,
-            session_secret="sample",  # noqa: S106
-            webhook_secret=endpoint["secret"],
-            stripe_api=twin.url,
-            faults=faults_of(faults),
-        )
-    )
-    connection = await connect(url)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(wrap(app)), base_url="http://legacy") as client,
-    ):
-        yield Shop(client, twin, endpoint, connection)
-
-
 @pytest.fixture
 async def legacy(empty_database):
-    await legacy_sample.build(empty_database, shape="production", users=3, seed=1, clean=True)
-    async with await _plain(empty_database) as connection:
-        await connection.execute(
-            "update users set email = 'user' || id || '@example.com', name = 'User ' || id, credits_balance = 100"
-        )
+    await build_site(empty_database)
     return empty_database
-
-
-async def _plain(url):
-    import psycopg  # noqa: PLC0415
-
-    return await psycopg.AsyncConnection.connect(url, autocommit=True)
 
 
 async def test_customer_signs_in_spends_undoes_and_buys(legacy, twin, connect):

@@ -1255,19 +1255,27 @@ end $$;
 COMMENT ON FUNCTION heller._mistyped(p_operation jsonb) IS 'The refusal of an operation whose option has another type than the verbs take, naming it; null when none has.';
 
 CREATE FUNCTION heller._on_homes_arrived(p_accounts text[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $$
-  update heller.inbox set due_at = clock_timestamp()
-  where status = 'pending' and due_at > clock_timestamp() and payment_key in (
-    select payment_key from heller.payments where account_id = any (p_accounts)
-    union all
-    select o.payment_key from heller.orders o where o.account_id = any (p_accounts) and o.payment_key is not null
-    union all
-    select o.payment_intent from heller.orders o where o.account_id = any (p_accounts) and o.payment_intent is not null)
-$$;
+declare
+  v_keys text[];
+  v_sessions text[];
+begin
+  select array_agg(k.key), array_agg(k.session) into v_keys, v_sessions from (
+    select unnest(array[p.payment_key, p.payment_intent]) as key, p.checkout_session as session from heller.payments p where p.account_id = any (p_accounts)
+    union
+    select unnest(array[o.payment_key, o.payment_intent]), o.checkout_session from heller.orders o where o.account_id = any (p_accounts)) k;
+  update heller.inbox set status = 'pending', due_at = clock_timestamp(), closed_at = null, reason = null, detail = null
+  where payment_key = any (v_keys)
+    and (status = 'pending' and due_at > clock_timestamp() or status in ('ignored', 'parked') and reason in ('home_legacy', 'no_order'));
+  -- known here by its session only, because nothing was paid when it was begun; its other events have the intent's key
+  update heller.inbox set status = 'pending', due_at = clock_timestamp(), closed_at = null, reason = null, detail = null
+  where status = 'parked' and reason in ('home_legacy', 'no_order') and payment_key in (
+    select payment_key from heller.inbox where status = 'parked' and object_id = any (v_sessions));
+end $$;
 
-COMMENT ON FUNCTION heller._on_homes_arrived(p_accounts text[]) IS 'Called inside the transaction that brings accounts home: deliveries of payments that waited for them are due now.';
+COMMENT ON FUNCTION heller._on_homes_arrived(p_accounts text[]) IS 'Called inside the transaction that brings accounts home: deliveries of payments that waited for them, or that nobody here knew or owned, are due now.';
 
 CREATE FUNCTION heller._open_hold(p_account_id text, p_unit text, p_hold_id bigint) RETURNS heller.holds
     LANGUAGE plpgsql
@@ -4632,7 +4640,8 @@ begin
   update heller.payments set
     net_credits = v_target, state = heller._stripe_state(p_snapshot), paid = case when v_is_paid then v_received else 0 end, taken_back = v_back,
     forgiven_credits = coalesce((v_posted ->> 'forgiven')::bigint, forgiven_credits), expires_at = (v_posted ->> 'expires_at')::timestamptz,
-    parked_reason = null, updated_at = case when v_target <> net_credits or state <> heller._stripe_state(p_snapshot) then clock_timestamp() else updated_at end
+    parked_reason = null, payment_intent = coalesce(payment_intent, p_snapshot ->> 'payment_intent'),
+    updated_at = case when v_target <> net_credits or state <> heller._stripe_state(p_snapshot) then clock_timestamp() else updated_at end
   where payment_key = p.payment_key;
   if o.order_id is not null and v_doubt is null then
     perform heller._stripe_order_follows(o, p, p_snapshot);
@@ -5185,6 +5194,17 @@ $$;
 
 COMMENT ON FUNCTION heller.team_spending(p_account_id text, p_from timestamp with time zone, p_until timestamp with time zone, p_unit text) IS 'Who spent what of an account in a period, by actor, the largest first; a refund counts against who had spent. A null member: nobody was named.';
 
+CREATE FUNCTION heller.top_up_attempts_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select jsonb_build_object('attempt', t.attempt, 'attempted_at', t.attempted_at, 'outcome', t.outcome, 'amount', t.amount, 'detail', t.detail)
+  from heller.top_up_attempts t where t.account_id = p_account_id and t.unit = p_unit
+  order by t.attempt desc limit least(greatest(p_limit, 1), 1000)
+$$;
+
+COMMENT ON FUNCTION heller.top_up_attempts_of(p_account_id text, p_unit text, p_limit integer) IS 'What became of the automatic top-ups of an account, newest first.';
+
 CREATE FUNCTION heller.top_up_rule(p_account_id text, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -5281,6 +5301,29 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.unfreeze(p_account_id text, p_unit text) IS 'Lets changes through again.';
+
+CREATE FUNCTION heller.usage_of(p_account_id text, p_from timestamp with time zone, p_until timestamp with time zone, p_unit text DEFAULT 'credit'::text, p_zone text DEFAULT 'UTC'::text, p_features integer DEFAULT 6) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  with spends as materialized (
+    select (t.effective_at at time zone p_zone)::date as day, coalesce(t.metadata ->> 'feature', t.reason) as feature,
+           -t.delta - coalesce(r.refunded, 0) as spent
+    from heller.transactions t
+    left join (select x.related_seq, sum(x.delta) as refunded from heller.transactions x
+               where x.account_id = p_account_id and x.unit = p_unit and x.kind = 'refund' and x.related_seq is not null
+               group by x.related_seq) r on r.related_seq = t.seq
+    where t.account_id = p_account_id and t.unit = p_unit and t.kind = 'spend' and t.effective_at >= p_from and t.effective_at < p_until
+  ), ranked as (
+    select s.feature, row_number() over (order by sum(s.spent) desc, s.feature) as place from spends s group by s.feature
+  )
+  select jsonb_build_object('day', s.day, 'feature', case when r.place <= p_features then s.feature end, 'spent', sum(s.spent), 'count', count(*))
+  from spends s join ranked r using (feature)
+  group by s.day, case when r.place <= p_features then s.feature end
+  order by s.day, sum(s.spent) desc
+$$;
+
+COMMENT ON FUNCTION heller.usage_of(p_account_id text, p_from timestamp with time zone, p_until timestamp with time zone, p_unit text, p_zone text, p_features integer) IS 'What an account spent per day and feature (metadata.feature, else the reason), less what of it was refunded; by effective_at in a time zone. The p_features largest are named, the others come together as null.';
 
 CREATE FUNCTION heller.use_api_key(p_key_id text, p_secret_hash bytea) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER

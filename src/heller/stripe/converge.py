@@ -16,7 +16,7 @@ from psycopg import errors as pg
 from heller.database import Database, call
 from heller.errors import AccountAway, Busy, IntegrityError, UnknownAccount
 from heller.stripe.api import Json, StripeApi
-from heller.stripe.events import bare
+from heller.stripe.events import bare, keyed
 from heller.stripe.snapshot import GoneError, Look, look
 
 ROUNDS_MAX = 20
@@ -104,6 +104,7 @@ async def _converge(
             continue
         if found.facts is None:
             return await _wait(database, key, inbox_ids, found, dry_run=dry_run)
+        key, seen = await _known(database, key, seen, found.facts, account=account)
         result = await _apply(
             database,
             api,
@@ -123,6 +124,16 @@ async def _converge(
         if result.outcome != "stale":
             return result
     raise Busy(f"Payment {key} kept changing.", hint="It is tried again later by itself.")
+
+
+async def _known(
+    database: Database, key: str, seen: Json | None, facts: Json, *, account: str
+) -> tuple[str, Json | None]:
+    """The payment's own key: one that the legacy system began is known here by its session, until it is paid."""
+    session = (facts["session"] or {}).get("id")
+    if seen is None and session is not None:
+        seen = await _call(database, "stripe_payment", payment_key=keyed(account, session))
+    return (key if seen is None else seen["payment_key"]), seen
 
 
 async def _apply(
@@ -165,8 +176,20 @@ async def _apply(
     except AccountAway as error:
         if error.home != "legacy":  # moving: it is ours or theirs in a moment
             raise
+        order = facts["order_id"] and await _call(database, "stripe_order", name=facts["order_id"])
+        if order:  # nobody else knows our order
+            return await _park(
+                database, key, inbox_ids, reason="home_legacy", detail=error.message, dry_run=dry_run
+            )
         if inbox_ids and not dry_run:
-            await _call(database, "stripe_close", inbox_ids=inbox_ids, status="ignored", reason="home_legacy")
+            await _call(
+                database,
+                "stripe_close",
+                inbox_ids=inbox_ids,
+                status="ignored",
+                reason="home_legacy",
+                payment_key=key,
+            )
         return Converged(payment_key=key, outcome="ignored", reason="home_legacy", dry_run=dry_run)
     return _result(raw, facts)
 

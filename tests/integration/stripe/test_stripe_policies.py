@@ -59,7 +59,7 @@ async def test_frozen_account_is_credited_once_it_thaws(shop: Any, sql: Any) -> 
     assert await shop.balance() == 100
 
 
-@pytest.mark.parametrize(("epoch", "status", "reason"), [(0, "ignored", "home_legacy"), (1, "done", None)])
+@pytest.mark.parametrize(("epoch", "status", "reason"), [(0, "parked", "home_legacy"), (1, "done", None)])
 async def test_only_the_home_of_an_account_credits_it(
     shop: Any, sql: Any, epoch: int, status: str, reason: str | None
 ) -> None:

@@ -73,7 +73,8 @@ begin
   update heller.payments set
     net_credits = v_target, state = heller._stripe_state(p_snapshot), paid = case when v_is_paid then v_received else 0 end, taken_back = v_back,
     forgiven_credits = coalesce((v_posted ->> 'forgiven')::bigint, forgiven_credits), expires_at = (v_posted ->> 'expires_at')::timestamptz,
-    parked_reason = null, updated_at = case when v_target <> net_credits or state <> heller._stripe_state(p_snapshot) then clock_timestamp() else updated_at end
+    parked_reason = null, payment_intent = coalesce(payment_intent, p_snapshot ->> 'payment_intent'),
+    updated_at = case when v_target <> net_credits or state <> heller._stripe_state(p_snapshot) then clock_timestamp() else updated_at end
   where payment_key = p.payment_key;
   if o.order_id is not null and v_doubt is null then
     perform heller._stripe_order_follows(o, p, p_snapshot);

@@ -1,0 +1,102 @@
+"""Purchases under way while their buyer moves: both endpoints hear of each, one of them credits it, once."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+
+from handover_world import fenced
+from heller.migration.handover.invariants import check_invariants
+from legacy_world import PAID, build_site, running
+
+
+@asynccontextmanager
+async def both(legacy_url, shop, connect):
+    """The legacy application with a signed-in customer, and a coordinator between the two systems."""
+    await build_site(legacy_url, users=2)
+    async with (
+        fenced(legacy_url, shop.url) as sides,
+        running(legacy_url, shop.twin, connect) as site,
+    ):
+        yield site, sides, str(await site.sign_in())
+
+
+async def test_purchase_begun_in_legacy_and_paid_after_the_move_is_credited_by_heller_once(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        session, _ = await site.buy(pay=False)
+        await sides.coordinator().hand_over([user])
+        intent = shop.twin.pay(session)["payment_intent"]
+        await shop.deliver()
+        await shop.work()
+        assert await site.deliver(*site.events(intent, PAID)) == [
+            (409, "moved: the credits of this user are in the new system")
+        ]
+        await shop.deliver()
+        await shop.work()
+        assert await shop.balance(user) == 200
+        assert (await shop.payment(intent))["net_credits"] == 100
+        (back,) = await sides.coordinator().send_back([user])
+        assert back.outcome == "returned", back.reason
+        assert await site.balance() == 200
+        late = await site.deliver(*site.events(intent, PAID, "payment_intent.succeeded"))
+        assert {status for status, _ in late} == {200}
+        assert await site.balance() == 200
+        assert (await check_invariants(sides)).ok
+
+
+@pytest.mark.parametrize("is_credited_there", [False, True])
+async def test_event_that_heller_could_not_place_is_looked_at_again_when_its_buyer_arrives(
+    empty_database, shop, connect, is_credited_there
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        session, _ = await site.buy(pay=False)
+        intent = shop.twin.pay(session)["payment_intent"]
+        await shop.deliver()
+        await shop.work()
+        assert set(await shop.parked()) == {"no_order"}
+        if is_credited_there:
+            assert await site.deliver(*site.events(intent, PAID)) == [(200, "credited")]
+        await sides.coordinator().hand_over([user])
+        await shop.work()
+        assert await shop.balance(user) == 200
+        assert await shop.parked() == []
+        assert [kind for kind, delta in await shop.kinds(user) if delta == 100].count("purchase") == 1
+        assert (await check_invariants(sides)).ok
+
+
+async def test_copied_purchase_of_a_user_still_in_legacy_is_left_to_legacy_until_they_move(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        session, _ = await site.buy(pay=False)
+        await sides.coordinator().hand_over([user])  # heller has the open payment now
+        await sides.coordinator().send_back([user])
+        intent = shop.twin.pay(session)["payment_intent"]
+        await shop.deliver()
+        await shop.work()
+        assert await shop.rows(
+            "select distinct status, reason from heller.inbox where payment_key is not null and type ~ 'succeeded|completed'"
+        ) == [("ignored", "home_legacy")]
+        await sides.coordinator().hand_over([user])
+        await shop.work()
+        assert await shop.balance(user) == 200
+        assert (await site.deliver(*site.events(intent, PAID)))[0][0] == 409
+
+
+async def test_order_paid_after_its_buyer_went_back_waits_in_sight_and_is_credited_on_return(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        await sides.coordinator().hand_over([user])
+        intent = await shop.paid(user)
+        await sides.coordinator().send_back([user])
+        await shop.deliver()
+        await shop.work()
+        assert set(await shop.parked()) == {"home_legacy"}
+        assert await site.balance() == 100
+        await sides.coordinator().hand_over([user])
+        await shop.work()
+        assert await shop.balance(user) == 200
+        assert (await shop.payment(intent))["net_credits"] == 100
+        assert (await check_invariants(sides)).ok
