@@ -1,6 +1,7 @@
 """What tests in a browser share: the site under test, sizes of windows, and axe."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
@@ -11,6 +12,7 @@ from heller.database import Database
 
 DESKTOP = {"width": 1200, "height": 900}
 PHONE = {"width": 390, "height": 844}
+SATURDAY = 5
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,42 @@ async def serious_issues(page: Page) -> list[str]:
         if issue["impact"] in {"serious", "critical"}
         for node in issue["nodes"]
     ]
+
+
+FEATURES = (("job analysis", 10, 4), ("resume tailoring", 25, 2), ("cover letter", 15, 1))
+
+
+async def live(
+    heller: Heller, account: str, *, days: int = 45, unit: str = "credit", user: str | None = None
+) -> None:
+    """Give an account a life: bought, given and spent credits over the last days, some about to expire, one hold."""
+    now = datetime.now(UTC)
+    start = now - timedelta(days=days)
+    await heller.open_account(account, user=user or account, unit=unit)
+    await heller.grant(
+        account,
+        100,
+        source="promotion",
+        reason="Welcome",
+        unit=unit,
+        effective_at=start,
+        expires_at=now + timedelta(days=90),
+    )
+    await heller.grant(
+        account, 2_000, source="purchase", reason="Team", unit=unit, cost=5900, currency="eur", effective_at=start, expires_at=now + timedelta(days=320)
+    )  # fmt: skip
+    for day in range(1, days):
+        at = start + timedelta(days=day)
+        if at.weekday() >= SATURDAY:
+            continue
+        for place, (feature, amount, times) in enumerate(FEATURES):
+            for turn in range((day * (place + 3)) % (times + 1)):
+                await heller.spend(
+                    account, amount, reason=feature, unit=unit, effective_at=at + timedelta(minutes=turn)
+                )
+    await heller.grant(
+        account, 50, source="promotion", reason="Thank you for the feedback", unit=unit, expires_at=now + timedelta(days=9)
+    )  # fmt: skip
+    wrong = await heller.spend(account, 10, reason="job analysis", unit=unit)
+    await heller.refund(account, wrong.seq or 0, reason="the analysis failed", unit=unit)
+    await heller.place_hold(account, 25, reason="resume tailoring", seconds=900, unit=unit)

@@ -47,6 +47,17 @@ class TopUpRule:
     spent: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpAttempt:
+    """What became of one automatic top-up: ``outcome`` is succeeded, failed or declined (nothing was charged)."""
+
+    attempt: int
+    attempted_at: datetime
+    outcome: str
+    amount: int
+    detail: str | None = None
+
+
 class Alerts(Reads):
     """Alerts and top-up rules of accounts. Both are found by looking, so they cost a spend nothing."""
 
@@ -146,3 +157,12 @@ class Alerts(Reads):
     async def resume_top_up(self, account: str, *, unit: str = DEFAULT_UNIT) -> TopUpRule:
         """End the pause after failures."""
         return decoded(await self._read("resume_top_up", account_id=account, unit=unit), TopUpRule)
+
+    async def top_up_attempts(
+        self, account: str, *, unit: str = DEFAULT_UNIT, limit: int = 100
+    ) -> list[TopUpAttempt]:
+        """What became of the automatic top-ups, newest first."""
+        rows = await self._read_many(
+            "top_up_attempts_of", account_id=account, unit=unit, limit=min(limit, PAGE_MAX)
+        )
+        return [decoded(row, TopUpAttempt) for row in rows]

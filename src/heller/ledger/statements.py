@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from heller.ledger.operations import DEFAULT_UNIT
@@ -64,8 +64,48 @@ class Revenue:
     moved: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one feature used on one day, less what of it was refunded; ``feature`` None: all the small ones together."""
+
+    day: date
+    feature: str | None
+    spent: int
+    count: int
+
+
 class Statements(Reads):
     """Statements and reports."""
+
+    async def usage(
+        self,
+        account: str,
+        since: datetime,
+        until: datetime,
+        *,
+        unit: str = DEFAULT_UNIT,
+        zone: str = "UTC",
+        features: int = 6,
+    ) -> list[Usage]:
+        """Spends per day and feature, by ``effective_at``, in order of the days.
+
+        Args:
+            account: whose.
+            since, until: the period, half open.
+            unit: the unit of the account.
+            zone: the time zone of the days, such as ``Europe/Berlin``.
+            features: so many, the largest, are named. A feature is ``metadata["feature"]``, else the reason.
+        """
+        rows = await self._read_many(
+            "usage_of",
+            account_id=account,
+            **{"from": since},
+            until=until,
+            unit=unit,
+            zone=zone,
+            features=features,
+        )
+        return [decoded(row, Usage) for row in rows]
 
     async def statement(
         self, account: str, since: datetime, until: datetime, *, unit: str = DEFAULT_UNIT
@@ -109,16 +149,16 @@ class Statements(Reads):
         self, account: str, since: datetime, until: datetime, *, unit: str = DEFAULT_UNIT
     ) -> AsyncIterator[str]:
         """The statement as CSV, line by line: a header, an opening line, the transactions, a closing line."""
-        yield _csv_row(CSV_COLUMNS)
+        yield csv_row(CSV_COLUMNS)
         closing = 0
         async for part in self.statement(account, since, until, unit=unit):
             if isinstance(part, StatementHead):
                 closing = part.closing
-                yield _csv_row([since.isoformat(), "", "opening", "", part.opening, "", "", "", "", ""])
+                yield csv_row([since.isoformat(), "", "opening", "", part.opening, "", "", "", "", ""])
             else:
                 t = part.transaction
                 at = t.effective_at.isoformat() if t.effective_at else ""
-                yield _csv_row(
+                yield csv_row(
                     [
                         at,
                         t.seq,
@@ -132,7 +172,7 @@ class Statements(Reads):
                         t.counterparty,
                     ]
                 )
-        yield _csv_row([until.isoformat(), "", "closing", "", closing, "", "", "", "", ""])
+        yield csv_row([until.isoformat(), "", "closing", "", closing, "", "", "", "", ""])
 
     async def expiring(
         self, before: datetime, *, account: str | None = None, limit: int = 1_000, after: str = ""
@@ -153,7 +193,8 @@ class Statements(Reads):
         return [decoded(row, Revenue) for row in rows]
 
 
-def _csv_row(values: Any) -> str:
+def csv_row(values: Any) -> str:
+    """A line of CSV that no spreadsheet runs as a formula."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(
         ["" if value is None else _harmless(value) for value in values]

@@ -1,6 +1,6 @@
 """How pages write numbers, money and times, in the reader's language. Nothing here knows a request."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from babel import Locale
@@ -61,9 +61,12 @@ class Formats:
         value = Decimal(amount).scaleb(-minor_places(currency))
         return str(format_currency(value, currency.upper(), locale=self.locale))
 
-    def day(self, at: datetime | None) -> str:
-        """The date, in UTC."""
-        return NONE if at is None else str(format_date(at.astimezone(UTC), "medium", locale=self.locale))
+    def day(self, at: date | None) -> str:
+        """The date; of an instant, in UTC."""
+        if at is None:
+            return NONE
+        on = at.astimezone(UTC) if isinstance(at, datetime) else at
+        return str(format_date(on, "medium", locale=self.locale))
 
     def when(self, at: datetime | str | None) -> Markup:
         """Date and time, the exact UTC on hover."""

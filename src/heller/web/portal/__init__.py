@@ -1,5 +1,6 @@
-"""The customers' portal, ``/portal``."""
+"""The customers' portal, ``/portal``: what an account has, what used it, and how to get more."""
 
-from fastapi import APIRouter
+from heller.web.portal import grants, overview, transactions
+from heller.web.portal.routing import router
 
-router = APIRouter(include_in_schema=False)
+__all__ = ["grants", "overview", "router", "transactions"]
