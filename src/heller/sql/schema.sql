@@ -2203,6 +2203,7 @@ declare
     when p_snapshot ->> 'status' = 'requires_action' then 'requires_action'
     when o.kind = 'top_up' and p_snapshot ->> 'failure_code' = 'authentication_required' then 'requires_action'
     else o.state end;
+  v_before text := o.state;
 begin
   update heller.orders set state = v_state, updated_at = clock_timestamp(),
     failure = case when v_is_paid then null else coalesce(p_snapshot ->> 'failure', failure) end,
@@ -2210,7 +2211,8 @@ begin
     payment_key = case when v_is_paid then coalesce(payment_key, p.payment_key) else payment_key end,
     subscription = coalesce(subscription, p_snapshot #>> '{invoice,subscription}'),
     checkout_session = coalesce(checkout_session, p_snapshot #>> '{session,id}')
-  where order_id = o.order_id;
+  where order_id = o.order_id returning * into o;
+  perform heller._top_up_ended(v_before, o);
 end $$;
 
 COMMENT ON FUNCTION heller._stripe_order_follows(o heller.orders, p heller.payments, p_snapshot jsonb) IS 'Brings an order''s state in line with its payment.';
@@ -2412,6 +2414,20 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller._take_again(a heller.accounts, p_seq bigint, p_amount bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_payment_key text, p_counterparty text, p_policy text) IS 'Takes credits that transaction p_seq brought, from its own grants first, then in burn-down order. The account must be settled.';
+
+CREATE FUNCTION heller._top_up_ended(p_before text, o heller.orders) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  if o.kind = 'top_up' and o.state <> p_before and o.state in ('paid', 'failed', 'canceled')
+     and exists (select from heller.top_up_rules where account_id = o.account_id and unit = o.unit) then
+    perform heller.record_top_up(o.account_id, case o.state when 'paid' then 'succeeded' else 'failed' end,
+                                 case o.state when 'paid' then o.amount else 0 end, o.failure, o.unit);
+  end if;
+end $$;
+
+COMMENT ON FUNCTION heller._top_up_ended(p_before text, o heller.orders) IS 'Tells the account''s top-up rule how an automatic top-up ended, whenever and by whatever it came out; p_before is the order''s state until now.';
 
 CREATE TABLE heller.top_up_rules (
     account_id text NOT NULL COLLATE pg_catalog."C",
@@ -3866,9 +3882,11 @@ begin
   update heller.top_up_rules set
     attempted_at = heller._clock(),
     failures = case p_outcome when 'succeeded' then 0 when 'failed' then failures + 1 else failures end,
-    paused_at = case when p_outcome = 'failed' and failures + 1 >= failures_max then heller._clock() end,
+    paused_at = case when p_outcome = 'failed' and failures + 1 >= failures_max then coalesce(paused_at, heller._clock())
+                     when p_outcome <> 'succeeded' then paused_at end,
     paused_reason = case when p_outcome = 'failed' and failures + 1 >= failures_max
-                         then format('%s failures in a row, the last: %s', failures + 1, coalesce(left(p_detail, 500), 'no reason given')) end
+                         then format('%s failures in a row, the last: %s', failures + 1, coalesce(left(p_detail, 500), 'no reason given'))
+                         when p_outcome <> 'succeeded' then paused_reason end
   where account_id = p_account_id and unit = p_unit returning * into r;
   return heller._top_up_rule_result(r);
 end $$;
@@ -4452,7 +4470,7 @@ end $$;
 
 COMMENT ON FUNCTION heller.stripe_assign(p_payment_key text, p_account_id text, p_credits bigint, p_actor text, p_reason text, p_unit text, p_stripe_account text, p_livemode boolean) IS 'A person says whose a payment is and what it is worth; converge then credits it if Stripe says that it was paid.';
 
-CREATE FUNCTION heller.stripe_begin_top_up(p_order_id text, p_account_id text, p_price text, p_threshold bigint, p_livemode boolean, p_unit text DEFAULT 'credit'::text, p_quantity integer DEFAULT 1, p_ceiling bigint DEFAULT NULL::bigint, p_ceiling_days integer DEFAULT 30, p_cooldown_seconds integer DEFAULT 300, p_failures_max integer DEFAULT NULL::integer, p_lifetime_seconds integer DEFAULT 3600, p_customer text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION heller.stripe_begin_top_up(p_order_id text, p_account_id text, p_price text, p_threshold bigint, p_livemode boolean, p_unit text DEFAULT 'credit'::text, p_quantity integer DEFAULT 1, p_ceiling bigint DEFAULT NULL::bigint, p_ceiling_days integer DEFAULT 30, p_cooldown_seconds integer DEFAULT 300, p_lifetime_seconds integer DEFAULT 3600, p_customer text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -4461,7 +4479,6 @@ declare
   v_available bigint;
   v_amount bigint;
   v_spent bigint;
-  v_failures integer;
 begin
   -- one decision at a time per account: what is counted below must not change meanwhile
   select * into a from heller.accounts where account_id = p_account_id and unit = p_unit for no key update;
@@ -4478,17 +4495,11 @@ begin
     return jsonb_build_object('declined', 'enough', 'available', v_available);
   elsif exists (select from heller.orders where account_id = p_account_id and unit = p_unit and kind = 'top_up' and state in ('open', 'processing', 'requires_action')) then
     return jsonb_build_object('declined', 'under_way');
+  elsif exists (select from heller.top_up_rules where account_id = p_account_id and unit = p_unit and paused_at is not null) then
+    return jsonb_build_object('declined', 'paused');
   elsif exists (select from heller.orders where account_id = p_account_id and unit = p_unit and kind = 'top_up'
                 and placed_at > clock_timestamp() - make_interval(secs => p_cooldown_seconds)) then
     return jsonb_build_object('declined', 'cooldown');
-  end if;
-  select count(*) into v_failures from heller.orders f
-  where account_id = p_account_id and unit = p_unit and kind = 'top_up' and state in ('failed', 'canceled')
-    and placed_at > coalesce((select max(placed_at) from heller.orders g where g.account_id = p_account_id and g.unit = p_unit and g.kind = 'top_up'
-                              and g.state = 'paid'), '-infinity')
-    and placed_at > coalesce((select at from heller.stripe_marks where name = 'top_up_resumed:' || p_account_id || ':' || p_unit), '-infinity');
-  if v_failures >= p_failures_max then
-    return jsonb_build_object('declined', 'paused', 'failures', v_failures);
   end if;
   select coalesce(sum(amount), 0) into v_spent from heller.orders
   where account_id = p_account_id and unit = p_unit and kind = 'top_up' and state not in ('failed', 'canceled', 'expired')
@@ -4500,7 +4511,7 @@ begin
     p_kind => 'top_up', p_customer => p_customer, p_lifetime_seconds => p_lifetime_seconds, p_actor => 'top-up');
 end $$;
 
-COMMENT ON FUNCTION heller.stripe_begin_top_up(p_order_id text, p_account_id text, p_price text, p_threshold bigint, p_livemode boolean, p_unit text, p_quantity integer, p_ceiling bigint, p_ceiling_days integer, p_cooldown_seconds integer, p_failures_max integer, p_lifetime_seconds integer, p_customer text) IS 'Decides whether an account is topped up now: below the threshold, none under way, cooled down, not paused after failures, below the spend ceiling. Then places the order, which is also the lock.';
+COMMENT ON FUNCTION heller.stripe_begin_top_up(p_order_id text, p_account_id text, p_price text, p_threshold bigint, p_livemode boolean, p_unit text, p_quantity integer, p_ceiling bigint, p_ceiling_days integer, p_cooldown_seconds integer, p_lifetime_seconds integer, p_customer text) IS 'Decides whether an account is topped up now: below the threshold, none under way, cooled down, not paused after failures, below the spend ceiling. Then places the order, which is also the lock.';
 
 CREATE FUNCTION heller.stripe_claim(p_worker text, p_limit integer DEFAULT 100, p_lease_seconds double precision DEFAULT 120) RETURNS SETOF jsonb
     LANGUAGE sql SECURITY DEFINER
@@ -5045,15 +5056,6 @@ $$;
 
 COMMENT ON FUNCTION heller.stripe_rekey(p_inbox_ids jsonb, p_payment_key text) IS 'Writes down which payment events belong to, once it is known.';
 
-CREATE FUNCTION heller.stripe_resume_top_up(p_account_id text, p_unit text DEFAULT 'credit'::text) RETURNS timestamp with time zone
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
-    AS $$
-  select heller.stripe_mark('top_up_resumed:' || p_account_id || ':' || p_unit, clock_timestamp())
-$$;
-
-COMMENT ON FUNCTION heller.stripe_resume_top_up(p_account_id text, p_unit text) IS 'Ends the pause after failed top-ups: earlier failures no longer count.';
-
 CREATE FUNCTION heller.stripe_retire_price(p_price text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -5118,16 +5120,24 @@ $$;
 COMMENT ON FUNCTION heller.stripe_unfinished_payments(p_stripe_account text, p_limit integer) IS 'Payments that may have got on meanwhile: debits under way, and those parked for what may have come since.';
 
 CREATE FUNCTION heller.stripe_update_order(p_order_id text, p_checkout_session text DEFAULT NULL::text, p_session_url text DEFAULT NULL::text, p_payment_intent text DEFAULT NULL::text, p_customer text DEFAULT NULL::text, p_state text DEFAULT NULL::text, p_failure text DEFAULT NULL::text, p_session_attempt integer DEFAULT NULL::integer) RETURNS jsonb
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  update heller.orders o set
+declare
+  o heller.orders;
+  v_before text;
+begin
+  select state into v_before from heller.orders where order_id = p_order_id for update;
+  if not found then return null; end if;
+  update heller.orders set
     checkout_session = coalesce(p_checkout_session, checkout_session), session_url = coalesce(p_session_url, session_url),
     payment_intent = coalesce(p_payment_intent, payment_intent), stripe_customer = coalesce(p_customer, stripe_customer),
     session_attempt = coalesce(p_session_attempt, session_attempt), failure = coalesce(p_failure, failure),
     state = case when p_state is null or state = 'paid' then state else p_state end, updated_at = clock_timestamp()
-  where order_id = p_order_id returning to_jsonb(o)
-$$;
+  where order_id = p_order_id returning * into o;
+  perform heller._top_up_ended(v_before, o);
+  return to_jsonb(o);
+end $$;
 
 COMMENT ON FUNCTION heller.stripe_update_order(p_order_id text, p_checkout_session text, p_session_url text, p_payment_intent text, p_customer text, p_state text, p_failure text, p_session_attempt integer) IS 'Writes down what Stripe answered about an order. A paid order stays paid.';
 
@@ -5610,6 +5620,27 @@ CREATE TABLE heller.event_horizons (
 
 COMMENT ON TABLE heller.event_horizons IS 'At the instant, no transaction id of xid or above had been given out. Once all below xid have ended, whatever is still to commit was recorded after the instant.';
 
+CREATE TABLE heller.evidence (
+    evidence_id bigint NOT NULL,
+    kind text NOT NULL COLLATE pg_catalog."C",
+    ok boolean NOT NULL,
+    actor text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT evidence_kind_format CHECK ((kind ~ '^[a-z][a-z_]{0,39}$'::text))
+);
+
+COMMENT ON TABLE heller.evidence IS 'What was done to show that something works (a backup restored, an alert sent, a rollback rehearsed), written where it happened.';
+
+ALTER TABLE heller.evidence ALTER COLUMN evidence_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME heller.evidence_evidence_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE VIEW heller.grant_log AS
  SELECT account_id,
     unit,
@@ -5749,6 +5780,29 @@ ALTER TABLE heller.inbox ALTER COLUMN inbox_id ADD GENERATED ALWAYS AS IDENTITY 
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE heller.jobs (
+    job text NOT NULL COLLATE pg_catalog."C",
+    worker text NOT NULL,
+    lease_until timestamp with time zone,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    succeeded_at timestamp with time zone,
+    seconds double precision,
+    runs bigint DEFAULT 0 NOT NULL,
+    failures bigint DEFAULT 0 NOT NULL,
+    error text,
+    answer jsonb,
+    CONSTRAINT jobs_counts_not_negative CHECK (((runs >= 0) AND (failures >= 0)))
+);
+
+COMMENT ON TABLE heller.jobs IS 'Each periodic job of the workers: who does it now, under a lease, and what came of it last.';
+
+COMMENT ON COLUMN heller.jobs.lease_until IS 'Until when no other worker takes it; null while nobody does it.';
+
+COMMENT ON COLUMN heller.jobs.error IS 'What went wrong in the last run; null when it went well.';
+
+COMMENT ON COLUMN heller.jobs.answer IS 'What the last run that went well said.';
 
 CREATE TABLE heller.member_spending (
     account_id text NOT NULL COLLATE pg_catalog."C",
@@ -6136,10 +6190,15 @@ CREATE TABLE heller.users (
     id text NOT NULL COLLATE pg_catalog."C",
     metadata jsonb,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    erased_at timestamp with time zone,
+    erased_by text,
+    CONSTRAINT users_erased_by_somebody CHECK (((erased_at IS NULL) = (erased_by IS NULL))),
     CONSTRAINT users_id_length CHECK (((length(id) >= 1) AND (length(id) <= 200)))
 );
 
 COMMENT ON TABLE heller.users IS 'A person or a team, by the caller''s own id.';
+
+COMMENT ON COLUMN heller.users.erased_at IS 'When the person''s names were erased; the ledger is kept.';
 
 ALTER TABLE ONLY heller.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (account_id, unit);
@@ -6168,6 +6227,9 @@ ALTER TABLE ONLY heller.draws
 ALTER TABLE ONLY heller.event_horizons
     ADD CONSTRAINT event_horizons_pkey PRIMARY KEY (xid);
 
+ALTER TABLE ONLY heller.evidence
+    ADD CONSTRAINT evidence_pkey PRIMARY KEY (evidence_id);
+
 ALTER TABLE ONLY heller.grants
     ADD CONSTRAINT grants_pkey PRIMARY KEY (account_id, unit, grant_id);
 
@@ -6185,6 +6247,9 @@ ALTER TABLE ONLY heller.inbox
 
 ALTER TABLE ONLY heller.inbox
     ADD CONSTRAINT inbox_pkey PRIMARY KEY (inbox_id);
+
+ALTER TABLE ONLY heller.jobs
+    ADD CONSTRAINT jobs_pkey PRIMARY KEY (job);
 
 ALTER TABLE ONLY heller.member_spending
     ADD CONSTRAINT member_spending_pkey PRIMARY KEY (account_id, unit, member_id, period_start);
@@ -6284,6 +6349,8 @@ CREATE INDEX discrepancies_found ON heller.discrepancies USING btree (found_at);
 CREATE INDEX discrepancies_open ON heller.discrepancies USING btree (kind, payment_key) WHERE (state = 'open'::text);
 
 CREATE INDEX draws_grant ON heller.draws USING btree (account_id, unit, grant_id);
+
+CREATE INDEX evidence_kind ON heller.evidence USING btree (kind, evidence_id);
 
 CREATE UNIQUE INDEX grants_idempotency_key ON heller.grants USING btree (account_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 

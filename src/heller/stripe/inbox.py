@@ -15,6 +15,7 @@ from heller.database import Database, call, call_many, connect
 from heller.errors import AccountFrozen, Busy, DatabaseError, HellerError
 from heller.stripe.api import Json, StripeApi
 from heller.stripe.converge import converge
+from heller.stripe.degraded import credit_on_trust, is_down
 from heller.stripe.events import FRAUD_WARNING, LOST_EVENTS
 from heller.stripe.snapshot import GoneError, payment_of
 
@@ -107,15 +108,12 @@ class _Work:
             await self._answer(group, ids)
         except GoneError as error:
             await self._call("stripe_close", inbox_ids=ids, status="parked", reason="gone", detail=str(error))
-        except (
-            stripe.APIConnectionError,
-            stripe.RateLimitError,
-            stripe.AuthenticationError,
-            stripe.PermissionError,
-        ) as error:
+        except (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError) as error:
             await self._postpone(ids, error, counts=False)
         except stripe.StripeError as error:
-            is_theirs = error.http_status is None or error.http_status >= 500  # noqa: PLR2004  # server errors
+            if is_down(error) and self._api.settings.degraded_mode:
+                await credit_on_trust(self._database, self._api, group)
+            is_theirs = error.http_status is None or is_down(error)
             await self._postpone(ids, error, counts=not is_theirs)
         except (AccountFrozen, Busy, DatabaseError, psycopg.OperationalError) as error:
             await self._postpone(ids, error, counts=False)

@@ -28,8 +28,8 @@ CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_acti
 class TopUpRule:
     """When available falls below ``threshold``, buy ``quantity`` of ``price``.
 
-    ``ceiling`` is the most it may cost within ``ceiling_days``, in minor units; after ``failures_max`` failures in a
-    row it pauses until it is resumed (None: whoever keeps the rules counts them).
+    ``ceiling`` is the most it may cost within ``ceiling_days``, in minor units. An account's stored rule pauses after
+    failures in a row, and then nothing tops the account up until ``resume_top_up``.
     """
 
     account: str
@@ -41,7 +41,6 @@ class TopUpRule:
     ceiling: int | None = None
     ceiling_days: int = 30
     cooldown_seconds: int = 300
-    failures_max: int | None = 3
 
 
 class TopUpRules(Protocol):
@@ -50,14 +49,12 @@ class TopUpRules(Protocol):
     async def due(self, limit: int) -> Sequence[TopUpRule]:
         """At most ``limit`` of them."""
 
-    async def record(
-        self, rule: TopUpRule, outcome: str, *, amount: int = 0, detail: str | None = None
-    ) -> None:
-        """What became of one: succeeded, failed, or declined (nothing was charged)."""
+    async def declined(self, rule: TopUpRule, detail: str) -> None:
+        """One was not charged, or is under way; how a charge ended is written down with its order."""
 
 
 class StoredRules:
-    """The rules kept in ``heller.top_up_rules``, which also counts failures and pauses."""
+    """The rules kept in ``heller.top_up_rules``, which also counts failures and pauses by itself."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -76,19 +73,16 @@ class StoredRules:
             "ceiling_days",
             "cooldown_seconds",
         )
-        return [TopUpRule(**{name: row[name] for name in names}, failures_max=None) for row in rows]
+        return [TopUpRule(**{name: row[name] for name in names}) for row in rows]
 
-    async def record(
-        self, rule: TopUpRule, outcome: str, *, amount: int = 0, detail: str | None = None
-    ) -> None:
-        """Write it down with the rule."""
+    async def declined(self, rule: TopUpRule, detail: str) -> None:
+        """Write it down with the rule: it cools down before the next attempt."""
         async with self._database.connection() as connection:
             await call(
                 connection,
                 "record_top_up",
                 account_id=rule.account,
-                outcome=outcome,
-                amount=amount,
+                outcome="declined",
                 detail=detail,
                 unit=rule.unit,
             )
@@ -137,7 +131,6 @@ async def top_up(database: Database, api: StripeApi, rule: TopUpRule) -> TopUp:
             ceiling=rule.ceiling,
             ceiling_days=rule.ceiling_days,
             cooldown_seconds=rule.cooldown_seconds,
-            failures_max=rule.failures_max,
             lifetime_seconds=LIFETIME_SECONDS,
             customer=customer,
         )
@@ -237,12 +230,6 @@ async def _intent_at_stripe(api: StripeApi, order: Order) -> str | None:
     return None
 
 
-async def resume(database: Database, account: str, *, unit: str = "credit") -> None:
-    """End the pause after failures."""
-    async with database.connection() as connection:
-        await call(connection, "stripe_resume_top_up", account_id=account, unit=unit)
-
-
 async def run_rules(database: Database, api: StripeApi, rules: TopUpRules) -> list[TopUp]:
     """Top up whatever is due; one account's trouble does not stop the others."""
     results: list[TopUp] = []
@@ -252,9 +239,8 @@ async def run_rules(database: Database, api: StripeApi, rules: TopUpRules) -> li
         except (stripe.StripeError, HellerError) as error:
             result = TopUp("unknown", str(error))
         results.append(result)
-        amount = result.order.amount if result.outcome == "paid" and result.order is not None else 0
-        word = {"paid": "succeeded", "failed": "failed"}.get(result.outcome, "declined")
-        await rules.record(rule, word, amount=amount, detail=result.reason or result.outcome)
+        if result.outcome not in ("paid", "failed"):
+            await rules.declined(rule, result.reason or result.outcome)
     return results
 
 

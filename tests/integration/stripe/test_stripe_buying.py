@@ -12,7 +12,7 @@ from heller.errors import IdempotencyConflict, InvalidArgument, UnknownAccount
 from heller.stripe import catalogue
 from heller.stripe.checkout import Item, cancel_subscription, confirm, find_order, receipt_url
 from heller.stripe.customers import customer_of
-from heller.stripe.top_up import StoredRules, TopUpRule, release_overdue, resume, run_rules, top_up
+from heller.stripe.top_up import StoredRules, TopUpRule, release_overdue, run_rules, top_up
 
 RULE = TopUpRule(account="ann", threshold=50, price="pack-100", cooldown_seconds=0)
 
@@ -252,13 +252,26 @@ async def test_lost_answer_of_a_charge_is_found_and_credited_once(shop: Any) -> 
 
 async def test_pause_after_failures_until_resumed(shop: Any) -> None:
     await saved_card(shop, "card_declined")
-    rule = TopUpRule(account="ann", threshold=50, price="pack-100", cooldown_seconds=0, failures_max=2)
+    await put_rule(shop, "ann", failures_max=2)
+    rule = TopUpRule(account="ann", threshold=50, price="pack-100", cooldown_seconds=0)
     outcomes = [(await top_up(shop.database, shop.api, rule)) for _ in range(3)]
     assert [r.outcome for r in outcomes] == ["failed", "failed", "declined"]
     assert outcomes[2].reason == "paused"
-    await resume(shop.database, "ann")
+    async with shop.database.connection() as connection:
+        await call(connection, "resume_top_up", account_id="ann")
     assert (await top_up(shop.database, shop.api, rule)).outcome == "failed"
     assert await shop.balance() == 0
+
+
+async def test_a_top_up_that_ends_later_counts_with_the_rule(shop: Any) -> None:
+    await saved_card(shop, "card_3ds")
+    await put_rule(shop, "ann", failures_max=1)
+    rules = StoredRules(shop.database)
+    assert [r.outcome for r in await run_rules(shop.database, shop.api, rules)] == ["requires_action"]
+    await release_overdue(shop.database, shop.api, now=datetime.now(UTC) + timedelta(hours=2))
+    ((failures, reason),) = await shop.rows("select failures, paused_reason from heller.top_up_rules")
+    assert (failures, reason is not None) == (1, True)
+    assert await run_rules(shop.database, shop.api, rules) == []
 
 
 @pytest.mark.parametrize(

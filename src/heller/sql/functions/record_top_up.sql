@@ -20,9 +20,11 @@ begin
   update heller.top_up_rules set
     attempted_at = heller._clock(),
     failures = case p_outcome when 'succeeded' then 0 when 'failed' then failures + 1 else failures end,
-    paused_at = case when p_outcome = 'failed' and failures + 1 >= failures_max then heller._clock() end,
+    paused_at = case when p_outcome = 'failed' and failures + 1 >= failures_max then coalesce(paused_at, heller._clock())
+                     when p_outcome <> 'succeeded' then paused_at end,
     paused_reason = case when p_outcome = 'failed' and failures + 1 >= failures_max
-                         then format('%s failures in a row, the last: %s', failures + 1, coalesce(left(p_detail, 500), 'no reason given')) end
+                         then format('%s failures in a row, the last: %s', failures + 1, coalesce(left(p_detail, 500), 'no reason given'))
+                         when p_outcome <> 'succeeded' then paused_reason end
   where account_id = p_account_id and unit = p_unit returning * into r;
   return heller._top_up_rule_result(r);
 end $$;

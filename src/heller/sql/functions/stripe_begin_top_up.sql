@@ -1,6 +1,6 @@
 create or replace function heller.stripe_begin_top_up(
   p_order_id text, p_account_id text, p_price text, p_threshold bigint, p_livemode boolean, p_unit text default 'credit', p_quantity integer default 1,
-  p_ceiling bigint default null, p_ceiling_days integer default 30, p_cooldown_seconds integer default 300, p_failures_max integer default null,
+  p_ceiling bigint default null, p_ceiling_days integer default 30, p_cooldown_seconds integer default 300,
   p_lifetime_seconds integer default 3600, p_customer text default null
 ) returns jsonb
 language plpgsql security definer set search_path = pg_catalog as $$
@@ -9,7 +9,6 @@ declare
   v_available bigint;
   v_amount bigint;
   v_spent bigint;
-  v_failures integer;
 begin
   -- one decision at a time per account: what is counted below must not change meanwhile
   select * into a from heller.accounts where account_id = p_account_id and unit = p_unit for no key update;
@@ -26,17 +25,11 @@ begin
     return jsonb_build_object('declined', 'enough', 'available', v_available);
   elsif exists (select from heller.orders where account_id = p_account_id and unit = p_unit and kind = 'top_up' and state in ('open', 'processing', 'requires_action')) then
     return jsonb_build_object('declined', 'under_way');
+  elsif exists (select from heller.top_up_rules where account_id = p_account_id and unit = p_unit and paused_at is not null) then
+    return jsonb_build_object('declined', 'paused');
   elsif exists (select from heller.orders where account_id = p_account_id and unit = p_unit and kind = 'top_up'
                 and placed_at > clock_timestamp() - make_interval(secs => p_cooldown_seconds)) then
     return jsonb_build_object('declined', 'cooldown');
-  end if;
-  select count(*) into v_failures from heller.orders f
-  where account_id = p_account_id and unit = p_unit and kind = 'top_up' and state in ('failed', 'canceled')
-    and placed_at > coalesce((select max(placed_at) from heller.orders g where g.account_id = p_account_id and g.unit = p_unit and g.kind = 'top_up'
-                              and g.state = 'paid'), '-infinity')
-    and placed_at > coalesce((select at from heller.stripe_marks where name = 'top_up_resumed:' || p_account_id || ':' || p_unit), '-infinity');
-  if v_failures >= p_failures_max then
-    return jsonb_build_object('declined', 'paused', 'failures', v_failures);
   end if;
   select coalesce(sum(amount), 0) into v_spent from heller.orders
   where account_id = p_account_id and unit = p_unit and kind = 'top_up' and state not in ('failed', 'canceled', 'expired')
@@ -47,5 +40,5 @@ begin
   return heller.stripe_place_order(p_order_id, p_account_id, jsonb_build_array(jsonb_build_object('price', p_price, 'quantity', p_quantity)), p_livemode,
     p_kind => 'top_up', p_customer => p_customer, p_lifetime_seconds => p_lifetime_seconds, p_actor => 'top-up');
 end $$;
-comment on function heller.stripe_begin_top_up(text, text, text, bigint, boolean, text, integer, bigint, integer, integer, integer, integer, text) is
+comment on function heller.stripe_begin_top_up(text, text, text, bigint, boolean, text, integer, bigint, integer, integer, integer, text) is
   'Decides whether an account is topped up now: below the threshold, none under way, cooled down, not paused after failures, below the spend ceiling. Then places the order, which is also the lock.';
