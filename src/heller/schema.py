@@ -17,6 +17,7 @@ from heller.database import connect, translating
 from heller.errors import PermissionMissing, SchemaMismatch, SchemaMissing
 
 APPLICATION_ROLE = "heller_app"
+BOOKS = ("schema_migrations", "schema_objects", "schema_fingerprints")
 LOCK_KEY = 0x68656C6C  # "hell" in ASCII: one schema change at a time per database
 LOCK_TIMEOUT = "5s"
 
@@ -198,7 +199,8 @@ async def _exists(connection: AsyncConnection) -> bool:
 
 
 async def _rows(connection: AsyncConnection, query: str) -> list[tuple[Any, ...]]:
-    return await (await connection.execute(sql.SQL(query))).fetchall()
+    with translating():
+        return await (await connection.execute(sql.SQL(query))).fetchall()
 
 
 async def _plan(connection: AsyncConnection) -> Plan:
@@ -263,7 +265,7 @@ async def _apply(connection: AsyncConnection) -> Plan:
 
 
 async def _grant(connection: AsyncConnection) -> None:
-    """Let the application role call the public functions and read the views, and nothing else."""
+    """Let the application role call the public functions, read the views and what was applied, and nothing else."""
     role = sql.Identifier(APPLICATION_ROLE)
     try:
         async with connection.transaction():
@@ -287,5 +289,5 @@ async def _grant(connection: AsyncConnection) -> None:
     )
     for (name,) in callables:
         await connection.execute(sql.SQL(f"grant execute on function {name} to {{}}").format(role))
-    for (name,) in views:
+    for (name,) in (*views, *((f"heller.{book}",) for book in BOOKS)):
         await connection.execute(sql.SQL(f"grant select on {name} to {{}}").format(role))

@@ -51,7 +51,7 @@ async def verify(url: str, *, progress: Progress | None = None, workers: int = 2
     async with connection:
         await schema.require(connection)
         with translating():
-            rows = await (await connection.execute("select count(*) from heller.accounts")).fetchall()
+            rows = await (await connection.execute("select count(*) from heller.account_balances")).fetchall()
             total = int(rows[0][0])
             borders = await _borders(connection, total, workers)
             trial = (await (await connection.execute("select heller.trial_balance()")).fetchall())[0][0]
@@ -83,7 +83,7 @@ async def _borders(connection: AsyncConnection, total: int, workers: int) -> lis
     borders: list[str] = []
     for part in range(1, workers):
         cursor = await connection.execute(
-            "select account_id from heller.accounts order by account_id, unit offset %s limit 1",
+            "select account_id from heller.account_balances order by account_id, unit offset %s limit 1",
             [total * part // workers],
         )
         row = await cursor.fetchone()
