@@ -19,11 +19,12 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from heller.errors import HellerError, InsufficientCredits, InvalidArgument, ProviderError
+from heller.errors import HellerError, InsufficientCredits, ProviderError
 from heller.stripe import WebhookApp
 from heller.stripe import load as stripe_settings
 from heller.stripe.settings import StripeSettings
-from heller.web import api, console, pages, portal, problems, session, sign_in
+from heller.web import api, console, openapi, pages, portal, problems, session, sign_in
+from heller.web.api import lean
 from heller.web.assets import Assets
 from heller.web.security import Edge, Except
 from heller.web.settings import SESSION_SECONDS, WebSettings, load
@@ -48,8 +49,17 @@ def create_app(
             app.state.wiring = wiring
             yield
 
-    app = FastAPI(title="heller", version=version("heller"), lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        version=version("heller"),
+        lifespan=lifespan,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    openapi.install(app, API)
     app.state.settings = settings
+    app.router.routes += (hot.route(API) for hot in lean.ROUTES)
     app.router.routes.append(Route(f"{API}/webhooks/stripe", _Webhook()))
     app.include_router(api.router, prefix=API)
     app.include_router(sign_in.router)
@@ -134,8 +144,17 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-        return _answer(request, InvalidArgument(f"{place}: {first['msg']}", argument=place))
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if (
+            first["loc"][0] == "body"
+            and request.url.path.startswith(f"{API}/")
+            and media_type != "application/json"
+        ):
+            return _answer(
+                request,
+                problems.UnsupportedMediaType("The body is not JSON.", hint="Content-Type: application/json"),
+            )
+        return _answer(request, problems.invalid(first, skip=1))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

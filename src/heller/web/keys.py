@@ -93,7 +93,7 @@ async def create(
         name=name,
         secret_hash=_hash(secret),
         role=role.name,
-        scopes=sorted(wanted),
+        scopes="{" + ",".join(sorted(wanted)) + "}",  # SQL's array; scopes are plain words
         actor=actor,
         expires_at=expires_at,
         rate_per_minute=rate_per_minute,

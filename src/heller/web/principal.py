@@ -21,6 +21,7 @@ SCOPES: dict[str, str] = {
     "credits:spend": "spend, hold, capture, release; refund of a spend",
     "credits:write": "open, grant, adjust, void, transfer, claw back, freeze; members, alerts, top-up rules",
     "checkout": "prices, checkout, orders, portal sessions",
+    "portal:write": "links that sign a user into the portal",
     "prices:write": "add and retire prices",
     "stripe:read": "deliveries and payments",
     "stripe:write": "retry, ignore and assign deliveries",

@@ -1,5 +1,6 @@
 """Errors over HTTP: RFC 9457 problems whose ``type`` is made of the error's stable ``code``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -177,3 +178,11 @@ def answer(error: errors.HellerError, *, request_id: str = "", top_up: str | Non
         media_type=MEDIA_TYPE,
         headers=headers_of(error),
     )
+
+
+def invalid(found: Mapping[str, Any], *, skip: int = 0) -> errors.HellerError:
+    """The error for what pydantic found first; ``skip`` parts of its place say where the value came from."""
+    if found["type"] == "json_invalid":
+        return MalformedJson(f"The body is no JSON: {found.get('ctx', {}).get('error', found['msg'])}")
+    place = ".".join(str(part) for part in found["loc"][skip:]) or "body"
+    return errors.InvalidArgument(f"{place}: {found['msg']}", argument=place)

@@ -56,7 +56,7 @@ class Edge:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                message["headers"] = self._headers(message.get("headers", ()), request_id)
+                message["headers"] = self._headers(message.get("headers", ()), scope["state"])
             await send(message)
 
         if declared > BODY_BYTES_MAX:
@@ -75,11 +75,14 @@ class Edge:
                 )
                 await problems.answer(error, request_id=request_id.decode())(scope, receive, sending)
 
-    def _headers(self, given: Iterable[tuple[bytes, bytes]], request_id: bytes) -> list[tuple[bytes, bytes]]:
+    def _headers(
+        self, given: Iterable[tuple[bytes, bytes]], state: dict[str, Any]
+    ) -> list[tuple[bytes, bytes]]:
         headers = list(given)
         named = {name for name, _ in headers}
         headers += [item for item in self._defaults.items() if item[0] not in named]
-        headers.append((b"x-request-id", request_id))
+        headers.append((b"x-request-id", state["request_id"].encode()))
+        headers += state.get("headers", ())  # what is left of the rate limit
         return headers
 
 

@@ -1,0 +1,64 @@
+"""Events: to follow by asking, or to have sent."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from heller.ledger.events import WebhookEndpoint
+from heller.web.api import models
+from heller.web.api.accounts import Kind
+from heller.web.api.answers import BODY, Page, Removed, responses
+from heller.web.api.caller import Caller, answer, cursor_of, place_of, reads
+
+router = APIRouter(tags=["events"])
+
+Reader = Annotated[Caller, reads("events:read")]
+Writer = Annotated[Caller, reads("events:write")]
+
+
+@router.get("/events", response_model=Page[dict[str, Any]], responses=responses())
+async def list_events(
+    caller: Reader,
+    account: Annotated[str | None, Query(min_length=1, max_length=200, pattern=models.PRINTABLE)] = None,
+    kind: Annotated[list[Kind] | None, Query(description="Only these kinds of transactions.")] = None,
+    limit: models.Limit = models.PAGE_DEFAULT,
+    cursor: models.Cursor = None,
+) -> Response:
+    """Every transaction in the order of recording; `next` goes on where this page ends, also when it is empty.
+
+    A new event shows once nothing older can come: about a second after it, if somebody asks that often. None is skipped.
+    """
+    found = await caller.wiring.heller.events(
+        after=place_of(cursor, dict[str, Any]), limit=limit, account=account, kinds=kind
+    )
+    following = cursor if found.position is None else cursor_of(found.position)
+    return answer({"items": found.events, "next": following})
+
+
+@router.get("/endpoints", response_model=Page[WebhookEndpoint], responses=responses())
+async def list_endpoints(caller: Reader) -> Response:
+    """Where events are sent to, and how that goes."""
+    return answer({"items": await caller.wiring.heller.webhook_endpoints(), "next": None})
+
+
+@router.put("/endpoints/{endpoint}", response_model=WebhookEndpoint, responses=responses(*BODY))
+async def put_endpoint(endpoint: models.Id, body: models.PutEndpoint, caller: Writer) -> Response:
+    """Send events to an address from now on, signed by the Standard Webhooks scheme; again changes it and ends a suspension."""
+    given = body.given()
+    result = await caller.change(
+        "endpoint.put",
+        endpoint,
+        lambda ledger: ledger.put_webhook_endpoint(endpoint, **given),
+        {name: value for name, value in given.items() if name != "secret"},
+    )
+    return answer(result)
+
+
+@router.delete("/endpoints/{endpoint}", response_model=Removed, responses=responses())
+async def remove_endpoint(endpoint: models.Id, caller: Writer) -> Response:
+    """Send nothing more there."""
+    removed = await caller.change(
+        "endpoint.remove", endpoint, lambda ledger: ledger.remove_webhook_endpoint(endpoint)
+    )
+    return answer(Removed(removed=removed))
