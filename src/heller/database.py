@@ -60,6 +60,11 @@ _CASES: dict[str, tuple[type[errors.HellerError], str, str]] = {
         "",
         "heller's functions are granted to heller_app; run 'heller schema apply'.",
     ),
+    "25006": (
+        errors.PermissionMissing,
+        "This connection may only read: ",
+        "Use the URL of the primary, not of a replica, and a role that may write.",
+    ),
     "3F000": _NO_SCHEMA,
     "40001": _CONFLICT,
     "40P01": _CONFLICT,
