@@ -14,6 +14,7 @@ from resume_matcher.matching.words import coverage, stems
 from resume_matcher.resume.levels import DEGREES, LEVELS, degree_in
 
 IMPLIED = 0.85
+STUDIED = 0.7  # a skill that only the education names
 SIMILAR_MAX = 0.6
 WRITTEN_IN_IT = 0.7
 NAMED_ONLY = 0.5  # a skill that is listed but belongs to no station: half of the time is believed
@@ -87,7 +88,8 @@ class Candidate:
         for option in requirement.options:
             if known := self.skills.get(option):
                 how = "exact" if known.mention.written.lower() == option.lower() else "alias"
-                return self._quoted(requirement, 1.0, how, known.passage, known.mention.written)
+                credit = STUDIED if known.passage.section == "education" else 1.0
+                return self._quoted(requirement, credit, how, known.passage, known.mention.written)
         for option in requirement.options:
             if option in self.implied:
                 known = self.skills[self.implied[option]]

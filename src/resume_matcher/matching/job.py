@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 _MUST = (
-    "requirements|required|required skills|required experience|required experiences|required qualifications|job requirements|qualifications|minimum qualifications"
+    "requirements|you must have|required|required skills|required experience|required experiences|required qualifications|job requirements|qualifications|minimum qualifications"
     "|must have|must haves|must-have|must-haves|your profile|profile|what you bring|what you need|what we expect|what we are looking for|what we're looking for"
     "|who you are|about you|skills|skills and experience|experience|job experience|education|required skills and expertise|key skills|your skills"
     "|anforderungen|anforderungsprofil|ihr profil|dein profil|profil|das bringen sie mit|das bringst du mit|was sie mitbringen|was du mitbringst|sie bringen mit"
@@ -83,6 +83,8 @@ def posting_of(text: str) -> Posting:
         if not bare:
             continue
         named, rest = _part(line)
+        if not named and _opens_a_list(lines, index):
+            named = _guessed(_MARKS.sub("", bare))
         if named:
             part = named
             if not rest:
@@ -117,11 +119,21 @@ def _part(line: str) -> tuple[str, str]:
     return "", ""
 
 
+def _opens_a_list(lines: list[str], index: int) -> bool:
+    """Whether a short line without a bullet stands right above bullets."""
+    following = next((line for line in lines[index + 1 :] if line.strip()), "")
+    is_short = len(lines[index].split()) <= _HEADING_WORDS_MAX
+    return is_short and not _BULLET.match(lines[index]) and bool(_BULLET.match(following))
+
+
 def _guessed(heading: str) -> str:
     low = heading.lower()
     for part, words in (
         ("nice", ("nice", "bonus", "prefer", "vorteil", "wünschenswert", "plus")),
-        ("must", ("requir", "profil", "qualifi", "skill", "anforder", "mitbring", "voraussetz", "bring")),
+        (
+            "must",
+            ("requir", "must", "profil", "qualifi", "skill", "anforder", "mitbring", "voraussetz", "bring"),
+        ),
         ("duty", ("respons", "aufgabe", "task", "duties", "tätigkeit")),
         (
             "talk",

@@ -43,6 +43,7 @@ _OR = re.compile(r"^\s*(?:,?\s*(?:or|oder|bzw\.?|respectively)\s+|/)\s*$", re.IG
 _COMMA = re.compile(r"^\s*,\s*$")
 _LABELLED = re.compile(r"^([^:]{2,60}):\s+(\S.*)$")
 _LABEL_WORDS_MAX = 6
+_CHUNKS = re.compile(r"[,;]\s|\s(?:and|und|sowie)\s", re.IGNORECASE)
 _TEXT_STEMS_MIN = 1
 _FILLER = re.compile(
     r"^(?:(?:you|we|she|he|candidates?|applicants?|the|a|an|must|should|have|has|are|is|be|possess|ability to|able to|capacity to|strong|solid|good|excellent|proven|very"
@@ -117,7 +118,9 @@ def _of_clause(clause: Clause) -> Iterator[Requirement]:
     if degree := lowest_degree_in(clause.text):
         found.append(Requirement("degree", _label(clause.text), clause.part, clause.line, level=degree))
     text = clause.text if not found or languages or degree else rest
-    skills = list(_named_skills(clause, text))
+    skills = (
+        [] if degree else list(_named_skills(clause, text))
+    )  # "a degree in marketing" asks for the degree
     taken = {option for requirement in found for option in requirement.options}
     found += [skill for skill in skills if not taken.issuperset(skill.options)]
     if not found and len(stems(_text_label(clause.text))) >= _TEXT_STEMS_MIN:
@@ -226,14 +229,11 @@ def _subject(text: str) -> str:
 
 
 def _languages(clause: Clause) -> Iterator[Requirement]:
-    places = language_places(clause.text)
-    for index, (language, start, end) in enumerate(places):
-        left = places[index - 1][2] if index else 0
-        right = places[index + 1][1] if index + 1 < len(places) else len(clause.text)
-        before, after = clause.text[left:start], clause.text[end:right]
-        is_before = bool(language_level(clause.text[: places[0][1]]))  # "fluent German, good English"
-        near = (before, after) if is_before else (after, before)
-        level = next((level for text in (*near, clause.text) if (level := language_level(text))), "B2")
+    cuts = [0, *(match.end() for match in _CHUNKS.finditer(clause.text)), len(clause.text)]
+    for language, start, _ in language_places(clause.text):
+        at = max(cut for cut in cuts if cut <= start)
+        chunk = clause.text[at : min(cut for cut in cuts if cut > start)]
+        level = language_level(chunk) or language_level(clause.text) or "B2"
         yield Requirement("language", language, clause.part, clause.line, (language,), level=level)
 
 
@@ -247,7 +247,7 @@ def _label(text: str) -> str:
 
 
 def _distinct(requirements: Iterator[Requirement]) -> list[Requirement]:
-    """Each once; asked for beats welcome beats part of the duties."""
+    """Each once; asked for beats welcome beats part of the duties; a choice that is asked for singly too is none."""
     rank = {"must": 0, "nice": 1, "duty": 2}
     found: dict[tuple[str, str | tuple[str, ...]], Requirement] = {}
     for requirement in requirements:
@@ -258,4 +258,6 @@ def _distinct(requirements: Iterator[Requirement]) -> list[Requirement]:
         known = found.get(key)
         if known is None or rank[requirement.part] < rank[known.part]:
             found[key] = requirement
-    return sorted(found.values(), key=lambda requirement: rank[requirement.part])
+    ordered = sorted(found.values(), key=lambda requirement: rank[requirement.part])
+    single = {r.options[0] for r in ordered if r.kind == "skill" and len(r.options) == 1}
+    return [r for r in ordered if not (r.kind == "skill" and len(r.options) > 1 and single & set(r.options))]

@@ -13,7 +13,7 @@ KIND_WEIGHTS = {"skill": 1.0, "text": 0.7, "years": 1.2, "degree": 1.0, "languag
 PRIOR = 0.4
 PRIOR_WEIGHT = 3.0
 MISSING_BELOW = 0.3
-FEATURES = ("must", "nice", "years", "missing")
+FEATURES = ("skills", "nice", "years", "languages", "present")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +44,27 @@ def weight(finding: Finding) -> float:
 
 
 def features(findings: list[Finding]) -> tuple[float, ...]:
-    """What the calibration reads, each between 0 and 1: shrunken credits, and the share of musts that is there at all."""
-    musts = [finding for finding in findings if finding.requirement.is_must]
-    others = [finding for finding in findings if not finding.requirement.is_must]
-    years = [finding for finding in findings if finding.requirement.kind == "years"]
+    """What the calibration reads, each between 0 and 1.
+
+    The less is asked of a kind, the more its credit is drawn to that of everything; and the less is asked at all, the
+    more that is drawn to the middle.
+    """
+    musts = [f for f in findings if f.requirement.is_must]
+    overall = _shrunken(findings, PRIOR)
     present = [f for f in musts if f.credit >= MISSING_BELOW]
     return (
-        _shrunken(musts),
-        _shrunken(others),
-        _shrunken(years),
-        (len(present) + PRIOR) / (len(musts) + 1),
+        _shrunken([f for f in musts if f.requirement.kind in {"skill", "text", "degree"}], overall),
+        _shrunken([f for f in findings if not f.requirement.is_must], overall),
+        _shrunken([f for f in findings if f.requirement.kind == "years"], overall),
+        _shrunken([f for f in musts if f.requirement.kind == "language"], overall),
+        (len(present) + overall) / (len(musts) + 1),
     )
 
 
-def _shrunken(findings: list[Finding]) -> float:
+def _shrunken(findings: list[Finding], prior: float) -> float:
     total = sum(weight(finding) for finding in findings)
     met = sum(weight(finding) * finding.credit for finding in findings)
-    return (met + PRIOR_WEIGHT * PRIOR) / (total + PRIOR_WEIGHT)
+    return (met + PRIOR_WEIGHT * prior) / (total + PRIOR_WEIGHT)
 
 
 def score(findings: list[Finding]) -> float:

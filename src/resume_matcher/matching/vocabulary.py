@@ -9,6 +9,7 @@ from itertools import pairwise
 
 _TOKEN = re.compile(r"\.net\b|c\+\+|[cf]#(?!\w)|[^\W_]+(?:[.][^\W\d_]+(?=\b))?|[+#/&-]", re.IGNORECASE)
 _NAME_WORDS_MAX = 7
+_FOLDED_FROM = 8
 _NOT_A_SKILL_BEFORE = {
     "R": frozenset({"&"}),
     "C": frozenset({"vitamin", "klasse", "class", "hepatitis", "&"}),
@@ -67,10 +68,10 @@ class Vocabulary:
         return found
 
     def _at(self, text: str, tokens: list[Token], at: int) -> tuple[Mention, int] | None:
-        for name, skill in self.names.get(tokens[at].text.lower(), ()):
+        for name, skill in self.names.get(_folded(tokens[at].text), ()):
             length = len(name)
             window = tokens[at : at + length]
-            if tuple(token.text.lower() for token in window) != name or not _is_joined(text, window):
+            if tuple(_folded(token.text) for token in window) != name or not _is_joined(text, window):
                 continue
             written = text[window[0].start : window[-1].end]
             if self._is_meant(skill, written, tokens, at, length):
@@ -115,7 +116,7 @@ def vocabulary() -> Vocabulary:
     names: dict[str, dict[tuple[str, ...], str]] = {}
     for skill, aliases in raw["skills"].items():
         for name in (skill, *aliases):
-            tokens = tuple(token.text.lower() for token in tokens_of(name))
+            tokens = tuple(_folded(token.text) for token in tokens_of(name))
             if not 0 < len(tokens) <= _NAME_WORDS_MAX:
                 raise ValueError(f"skills.toml: {name!r} of {skill!r} cannot be matched")
             names.setdefault(tokens[0], {}).setdefault(tokens, skill)
@@ -125,6 +126,16 @@ def vocabulary() -> Vocabulary:
         {skill: frozenset(others) for skill, others in raw["implies"].items()},
         frozenset(raw["skills"]),
     )
+
+
+def _folded(word: str) -> str:
+    """A long word without its plural or case ending, so that "Jahresabschlüssen" is "Jahresabschlüsse"."""
+    word = word.lower()
+    if len(word) >= _FOLDED_FROM:
+        for ending in ("en", "es", "n", "s", "e"):
+            if word.endswith(ending):
+                return word[: -len(ending)]
+    return word
 
 
 def _is_joined(text: str, window: list[Token]) -> bool:
