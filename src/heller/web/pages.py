@@ -132,15 +132,18 @@ def _formats(lang: str) -> Formats:
 
 @lru_cache
 def _translations(lang: str) -> NullTranslations:
-    """The catalogue of a language, compiled now: no build step."""
+    """The catalogues of a language, compiled now: no build step."""
     if lang == "en":
         return NullTranslations()
-    with (LOCALE / lang / "LC_MESSAGES" / "heller.po").open("rb") as file:
-        catalogue = read_po(file, locale=lang)
-    compiled = io.BytesIO()
-    write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return Translations(compiled)
+    merged = Translations()
+    for path in sorted((LOCALE / lang / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            catalogue = read_po(file, locale=lang)
+        compiled = io.BytesIO()
+        write_mo(compiled, catalogue)
+        compiled.seek(0)
+        merged.merge(Translations(compiled))
+    return merged
 
 
 @lru_cache
