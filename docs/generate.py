@@ -1,4 +1,4 @@
-"""Write docs/reference from the code: command line, SQL, errors. ``--check`` fails where a page is not current."""
+"""Write docs/reference from the code and the measurements. ``--check`` fails where a page is not current."""
 
 import re
 import sys
@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from heller import errors
 from heller.cli.main import app, exit_code
 from heller.schema import files
+from heller.settings import Settings
+from heller.stripe import settings as stripe
+from heller.web.settings import WebSettings
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -81,12 +86,100 @@ def _errors(kind: type[errors.HellerError]) -> Iterator[type[errors.HellerError]
         yield from _errors(child)
 
 
+def settings_table() -> str:
+    """Every variable of the environment, with its default and meaning."""
+    lines = ["# Settings", "", "Generated from the code by `make docs`.", ""]
+    lines += [
+        "All are read from the environment at the start. Secrets never show in a log. One that is wrong stops the program, and is named.",
+        "",
+    ]
+    for title, kind in (("All programs", Settings), ("`heller serve`", WebSettings)):
+        lines += [f"## {title}", "", "| variable | default | meaning |", "|---|---|---|", *_fields(kind), ""]
+    lines += ["## Stripe", "", "| variable | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in stripe.VARIABLES.items()]
+    lines += [
+        "",
+        "## Variables of commands",
+        "",
+        "Each stands for an option, which wins over it.",
+        "",
+        "| variable | option | meaning |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| `{name}` | `{option}` | {meaning} |" for name, (option, meaning) in sorted(_variables().items())
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _fields(kind: type[BaseSettings]) -> Iterator[str]:
+    prefix = kind.model_config.get("env_prefix", "")
+    for name, field in kind.model_fields.items():
+        variable = str(field.validation_alias or f"{prefix}{name}".upper())
+        if not field.description:
+            raise SystemExit(f"{kind.__name__}.{name} has no description")
+        default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+        shown = (
+            ""
+            if default in ("", ())
+            else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+        )
+        yield f"| `{variable}` | {shown} | {field.description} |"
+
+
+def _variables() -> dict[str, tuple[str, str]]:
+    """The variables that stand for options, by name."""
+    found: dict[str, tuple[str, str]] = {}
+    for _, command in _walk(("heller",), get_command(app)):
+        for parameter in command.params:
+            name, said = getattr(parameter, "envvar", None), str(getattr(parameter, "help", ""))
+            if isinstance(name, str) and name.startswith(("HELLER_", "DATABASE_", "LEGACY_DATABASE_")):
+                found[name] = max(
+                    found.get(name, ("", "")), (parameter.opts[0], said), key=lambda seen: len(seen[1])
+                )
+    return found
+
+
+def capacity() -> str:
+    """What docs/performance.md measured, multiplied out: cores for a number of spends a second."""
+    measured = (REFERENCE.parent / "performance.md").read_text(encoding="utf-8")
+    lines = [
+        "| | spends a second, measured | CPU a spend, us (client + server) | server cores for 1,000/s | for 100,000/s | for 10,000,000/s |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in (
+        "single calls, uniform",
+        "single calls, one hot account",
+        "batches of 2,000, uniform",
+        "batches of 2,000, one hot account",
+    ):
+        found = re.search(rf"^\| {row} \| ([\d,]+) \|.*?\| ([\d.]+) \+ ([\d.,]+) \|", measured, re.MULTILINE)
+        if found is None:
+            raise SystemExit(f"docs/performance.md has no row '{row}' that docs/generate.py can read")
+        spends, client, server = found[1], found[2], float(found[3].replace(",", ""))
+        needed = [server * rate / 1_000_000 for rate in (1_000, 100_000, 10_000_000)]
+        cores = [f"{one:,.0f}" if one > 1 else f"{one:.2f}" for one in needed]
+        if "hot" in row:
+            cores[1:] = ["one account is one row: see below"] * 2
+        lines.append(f"| {row} | {spends} | {client} + {found[3]} | {' | '.join(cores)} |")
+    return "\n".join([*lines, ""])
+
+
+PAGES = {
+    "cli.md": command_line,
+    "sql.md": sql,
+    "errors.md": error_table,
+    "settings.md": settings_table,
+    "capacity.inc": capacity,
+}
+
+
 def main() -> int:
     """Write the pages, or compare them."""
     is_check = "--check" in sys.argv
     stale = []
-    for name, text in (("cli.md", command_line()), ("sql.md", sql()), ("errors.md", error_table())):
-        path = REFERENCE / name
+    for name, page in PAGES.items():
+        path, text = REFERENCE / name, page()
         if is_check and (not path.exists() or path.read_text(encoding="utf-8") != text):
             stale.append(name)
         elif not is_check:

@@ -13,10 +13,14 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
 
-    pool_max: int = Field(default=8, ge=1, le=64, validation_alias="HELLER_POOL_MAX")
+    pool_max: int = Field(
+        default=8, ge=1, le=64, validation_alias="HELLER_POOL_MAX",
+        description="Connections to the database that one process keeps at most.",
+    )  # fmt: skip
     statement_timeout_seconds: float = Field(
-        default=30, gt=0, le=3600, validation_alias="HELLER_STATEMENT_TIMEOUT_SECONDS"
-    )
+        default=30, gt=0, le=3600, validation_alias="HELLER_STATEMENT_TIMEOUT_SECONDS",
+        description="A statement that takes longer is cancelled.",
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,24 @@ KEY_PREFIXES = {
     "live": ("sk_live_", "rk_live_"),
 }
 
+VARIABLES = {
+    "STRIPE_MODE": "`test` or `live`; must agree with the key.",
+    "STRIPE_SECRET_KEY": "The API key (`sk_...` or `rk_...`). Without it heller runs without Stripe.",
+    "STRIPE_WEBHOOK_SECRETS": "Signing secrets of our endpoint, newest first, with commas between.",
+    "STRIPE_WEBHOOK_SECRET": "The same for one secret, under the name people already have.",
+    "STRIPE_ACCOUNTS": "Connected accounts (`acct_...`) whose events count, with commas between.",
+    "STRIPE_API_BASE": "The address of a local stand-in of Stripe; test mode only.",
+    "STRIPE_CLAWBACK_POLICY": "When spent credits are taken back: `debt` (the balance goes below zero) or `clamp`.",
+    "STRIPE_ZERO_AMOUNT": "Purchases that cost nothing (a 100 % coupon): `refuse` (parked) or `allow`.",
+    "STRIPE_PROMOTION_CODES": "Promotion codes at checkout: `refuse` or `allow`.",
+    "STRIPE_AUTOMATIC_TAX": "Stripe Tax at checkout: `off` or `on`.",
+    "STRIPE_RECEIPTS": "Receipts by Stripe's mail: `on` or `off`.",
+    "STRIPE_FRAUD_WARNING": "An early fraud warning: `park` it for a person, `freeze` the account, or `ignore` it.",
+    "STRIPE_REQUESTS_PER_SECOND": "How many requests a second this process sends to Stripe at most.",
+    "STRIPE_DEGRADED_MODE": "While Stripe's API is down, credit a paid checkout on its signed event alone: `off` or `on`.",
+}
+"""Every variable that is read here, for the reference."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StripeSettings:

@@ -24,19 +24,42 @@ class WebSettings(BaseSettings):
         env_file=None, extra="ignore", frozen=True, env_prefix="HELLER_", populate_by_name=True
     )
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
-    public_url: str = ""
-    secret_key: SecretStr = SecretStr("")
-    development_sign_in: bool = False
-    oidc_issuer: str = ""
-    oidc_client_id: str = ""
-    oidc_client_secret: SecretStr = SecretStr("")
-    oidc_audience: str = ""
-    oidc_role_claim: str = "https://heller/role"
-    oidc_leeway_seconds: int = Field(default=30, ge=0, le=300)
-    cors_origins: Names = ()
-    rate_per_minute: int = Field(default=600, ge=0, le=1_000_000)
+    host: str = Field(default="127.0.0.1", description="Address to listen at.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen at.")
+    public_url: str = Field(
+        default="",
+        description="The address people and Stripe reach this at, such as https://credits.example.com.",
+    )
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs the sessions; 32 characters or more, the same in all processes.",
+    )
+    development_sign_in: bool = Field(
+        default=False, description="Sign in as anybody by a click; only bound to this machine."
+    )
+    oidc_issuer: str = Field(
+        default="", description="The OpenID provider, such as https://your-tenant.eu.auth0.com/."
+    )
+    oidc_client_id: str = Field(default="", description="The application's client id at the provider.")
+    oidc_client_secret: SecretStr = Field(
+        default=SecretStr(""), description="The application's client secret at the provider."
+    )
+    oidc_audience: str = Field(
+        default="", description="The audience that bearer tokens must name; without it our own address."
+    )
+    oidc_role_claim: str = Field(
+        default="https://heller/role",
+        description="The claim that says who is support, operator or admin; without it one is a customer.",
+    )
+    oidc_leeway_seconds: int = Field(
+        default=30, ge=0, le=300, description="How far the provider's clock may be from ours."
+    )
+    cors_origins: Names = Field(
+        default=(), description="Sites whose pages may call the API in a browser, with commas between."
+    )
+    rate_per_minute: int = Field(
+        default=600, ge=0, le=1_000_000, description="Requests a minute of one person; 0 is no limit. A key has a limit of its own."
+    )
 
     @field_validator("cors_origins", mode="before")
     @classmethod
