@@ -5,6 +5,8 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Annotated
+from urllib.parse import urlsplit
 
 import prometheus_client
 import psycopg
@@ -14,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import Route
@@ -25,14 +28,16 @@ from heller.stripe import load as stripe_settings
 from heller.stripe.settings import StripeSettings
 from heller.web import api, console, openapi, pages, portal, problems, session, sign_in
 from heller.web.api import lean
+from heller.web.api.caller import Caller, reads
 from heller.web.assets import Assets
 from heller.web.security import Edge, Except
 from heller.web.settings import SESSION_SECONDS, WebSettings, load
 from heller.web.wiring import opened, wiring_of
 
 API = "/v1"
-STRIPE_CHECKOUT = "https://checkout.stripe.com"
+STRIPE_PAGES = ("https://checkout.stripe.com", "https://billing.stripe.com")
 GZIP_BYTES_MIN = 1_024
+CORS_SECONDS = 600
 READY_SECONDS = 2.0
 
 log = structlog.get_logger("heller.web")
@@ -79,9 +84,33 @@ def create_app(
         https_only=settings.is_secure,
     )
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN)
-    target = stripe.api_base if stripe and stripe.api_base else STRIPE_CHECKOUT
-    app.add_middleware(Edge, is_secure=settings.is_secure, form_targets=[target] if stripe else [])
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "if-match", "x-request-id"],
+            expose_headers=[
+                "etag",
+                "idempotent-replayed",
+                "ratelimit-limit",
+                "ratelimit-remaining",
+                "retry-after",
+                "x-request-id",
+            ],
+            max_age=CORS_SECONDS,
+        )
+    app.add_middleware(Edge, is_secure=settings.is_secure, form_targets=_form_targets(settings, stripe))
     return app
+
+
+def _form_targets(settings: WebSettings, stripe: StripeSettings | None) -> list[str]:
+    """Where a form of ours may lead on to: Stripe's pages, and the sign-in provider at a sign-out."""
+    targets = [*((stripe.api_base,) if stripe.api_base else STRIPE_PAGES)] if stripe else []
+    if settings.oidc_client_id:
+        issuer = urlsplit(settings.oidc_issuer)
+        targets.append(f"{issuer.scheme}://{issuer.netloc}")
+    return targets
 
 
 def from_environment() -> FastAPI:
@@ -127,8 +156,8 @@ def _add_operations(app: FastAPI) -> None:
         return JSONResponse({"status": "ok"})
 
     @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        """For Prometheus."""
+    async def metrics(_caller: Annotated[Caller, reads("reports:read")]) -> Response:
+        """For Prometheus, which shows a key (``authorization: credentials``) with the scope ``reports:read``."""
         return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
 
 

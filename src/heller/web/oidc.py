@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import jwt
 
-from heller.errors import HellerError
-from heller.web.problems import Unauthenticated
+from heller.web.problems import HttpError, Unauthenticated
 
 ALGORITHMS = ("RS256", "ES256")
 TIMEOUT_SECONDS = 5.0
@@ -18,10 +17,11 @@ REFETCH_SECONDS = 30.0
 TOKEN_CHARACTERS_MAX = 8_192
 
 
-class ProviderUnavailable(HellerError):
+class ProviderUnavailable(HttpError):
     """The sign-in provider cannot be reached."""
 
     code = "sign_in_unavailable"
+    status = 503
 
 
 @dataclass(slots=True)
@@ -73,7 +73,8 @@ class Provider:
             async with self._lock:  # whoever waited finds what the first one fetched
                 if time.monotonic() - self._keys.fetched_at >= min(age, REFETCH_SECONDS):
                     await self._fetch()
-        found = self._keys.by_id.get(kid)
+        only = next(iter(self._keys.by_id.values())) if not kid and len(self._keys.by_id) == 1 else None
+        found = self._keys.by_id.get(kid, only)
         if found is None:
             raise Unauthenticated("The token is signed with a key that the issuer does not publish.")
         return found

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
-Via = Literal["api_key", "bearer", "session", "development", "command_line"]
+Via = Literal["api_key", "bearer", "session", "link", "development", "command_line"]
 
 
 class Role(IntEnum):

@@ -1,19 +1,37 @@
 """Signing in and out. With an OIDC provider by the code flow; for development by one click, bound to this machine."""
 
-from typing import Annotated, Literal
+import hashlib
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Request
+import httpx
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.starlette_client import OAuth
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from joserfc.errors import JoseError
 
+from heller.database import call
 from heller.web import csrf, pages, session
+from heller.web.auth import principal_of
+from heller.web.oidc import TIMEOUT_SECONDS, ProviderUnavailable
 from heller.web.principal import ROLE_SCOPES, Principal, Role
-from heller.web.problems import NotFound
+from heller.web.problems import HttpError, NotFound
 from heller.web.settings import is_loopback
 from heller.web.wiring import wiring_of
 
 router = APIRouter(include_in_schema=False)
 
 HOME = {Role.customer: "/portal"}
+NEXT = "next"
+PROVIDER = "provider"
+
+
+class SignInFailed(HttpError):
+    """The sign-in did not come to its end."""
+
+    code: ClassVar[str] = "sign_in_failed"
+    status: ClassVar[int] = 400
 
 
 def home_of(principal: Principal) -> str:
@@ -72,8 +90,96 @@ async def sign_in_for_development(
     return RedirectResponse(home_of(principal) if goal == "/" else goal, status_code=303)
 
 
+def _provider(request: Request) -> Any:
+    """The provider's side of the code flow, with PKCE; its metadata are fetched at the first use and kept."""
+    settings = wiring_of(request).settings
+    if not settings.oidc_client_id:
+        raise NotFound("No OpenID provider is set up.")
+    if not hasattr(request.app.state, PROVIDER):
+        oauth = OAuth()
+        oauth.register(
+            PROVIDER,
+            client_id=settings.oidc_client_id,
+            client_secret=settings.oidc_client_secret.get_secret_value() or None,
+            server_metadata_url=settings.oidc_issuer.rstrip("/") + "/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": "openid profile email",
+                "code_challenge_method": "S256",
+                "timeout": TIMEOUT_SECONDS,
+            },
+        )
+        setattr(request.app.state, PROVIDER, oauth.create_client(PROVIDER))
+    return getattr(request.app.state, PROVIDER)
+
+
+@router.get("/sign-in/oidc")
+async def to_provider(request: Request, next: str = "/") -> Response:  # noqa: A002  # the word of the query
+    """To the OpenID provider; it sends people back to ``/sign-in/callback``."""
+    provider = _provider(request)
+    request.session[NEXT] = session.safe_next(next)
+    address = wiring_of(request).settings.address
+    try:
+        response: Response = await provider.authorize_redirect(request, f"{address}/sign-in/callback")
+    except (httpx.HTTPError, AuthlibBaseError, KeyError, ValueError) as error:
+        raise ProviderUnavailable(f"The sign-in provider does not answer: {error}") from error
+    return response
+
+
+@router.get("/sign-in/callback")
+async def from_provider(request: Request) -> RedirectResponse:
+    """Back from the provider: its code becomes verified claims, those a principal, that a session."""
+    provider = _provider(request)
+    goal = session.safe_next(request.session.get(NEXT))
+    try:
+        token = await provider.authorize_access_token(
+            request, leeway=wiring_of(request).settings.oidc_leeway_seconds
+        )
+    except httpx.HTTPError as error:
+        raise ProviderUnavailable(f"The sign-in provider does not answer: {error}") from error
+    except (AuthlibBaseError, JoseError, ValueError) as error:
+        raise SignInFailed(
+            f"The sign-in failed: {error}", hint="Begin again from the sign-in page."
+        ) from error
+    if "userinfo" not in token:
+        raise SignInFailed("The provider sent no identity.", hint="Its client must allow the scope openid.")
+    wiring = wiring_of(request)
+    principal = await principal_of(wiring.database, wiring.settings, token["userinfo"], via="session")
+    session.remember(request, principal)
+    return RedirectResponse(home_of(principal) if goal == "/" else goal, status_code=303)
+
+
+@router.get("/sign-in/portal")
+async def from_application(
+    request: Request, secret: Annotated[str, Query(min_length=20, max_length=100)]
+) -> RedirectResponse:
+    """A link that an application made for one of its users: it works once."""
+    async with wiring_of(request).database.connection() as connection:
+        found = await call(
+            connection, "use_portal_session", secret_hash=hashlib.sha256(secret.encode()).digest()
+        )
+    if found is None:
+        raise SignInFailed("This link was used already, or its time is over.", hint="Ask for a new one.")
+    user = found["user"]
+    principal = Principal(
+        subject=user, role=Role.customer, scopes=ROLE_SCOPES[Role.customer], user=user, name=user, via="link"
+    )
+    session.remember(request, principal)
+    return RedirectResponse(found["path"], status_code=303)
+
+
 @router.post("/sign-out", dependencies=[Depends(csrf.protect)])
 async def sign_out(request: Request) -> RedirectResponse:
-    """Forget who it was."""
+    """Forget who it was, here and at the provider."""
+    principal = session.principal_of(request)
     session.forget(request)
-    return RedirectResponse("/sign-in", status_code=303)
+    back = "/sign-in"
+    if principal is not None and principal.via == "session":
+        settings = wiring_of(request).settings
+        end = (await _provider(request).load_server_metadata()).get("end_session_endpoint")
+        if end:
+            query = {
+                "client_id": settings.oidc_client_id,
+                "post_logout_redirect_uri": f"{settings.address}/sign-in",
+            }
+            back = f"{end}?{urlencode(query)}"
+    return RedirectResponse(back, status_code=303)
