@@ -16,7 +16,8 @@ begin
       select unit, count(*) as n, coalesce(sum(posted) filter (where posted > 0), 0) as owed, coalesce(-sum(posted) filter (where posted < 0), 0) as debt,
              sum(held) as held, count(*) filter (where frozen_at is not null) as frozen
       from heller.accounts group by unit) x), '{}'),
-    'deferred', coalesce((select jsonb_object_agg(r ->> 'currency', r -> 'deferred_after') from heller.revenue(v_started, v_started) r), '{}'))
+    'deferred', coalesce((select jsonb_object_agg(currency, amount) from (
+      select upper(r ->> 'currency') as currency, sum((r ->> 'deferred_after')::bigint) as amount from heller.revenue(v_started, v_started) r group by 1) x), '{}'))
   into v_figures;
   insert into heller.book_figures (name, figures, taken_at, milliseconds)
   values ('books', v_figures, v_started, extract(epoch from clock_timestamp() - v_started) * 1000)

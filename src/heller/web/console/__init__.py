@@ -1,5 +1,19 @@
-"""The operators' console, ``/console``."""
+"""The operators' console, ``/console``: support sees, an operator acts, an admin makes keys and rolls back."""
 
 from fastapi import APIRouter
 
+from heller.web.console import (
+    accounts,
+    audit_log,
+    deliveries,
+    discrepancies,
+    keys,
+    migration,
+    overview,
+    rollout,
+)
+
 router = APIRouter(include_in_schema=False)
+router.add_api_route("", overview.overview, methods=["GET"])
+for area in (overview, accounts, deliveries, discrepancies, rollout, migration, audit_log, keys):
+    router.include_router(area.router)

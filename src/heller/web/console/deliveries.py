@@ -1,0 +1,197 @@
+"""``/console/deliveries``: what Stripe sent, what became of it, and the remedies."""
+
+import contextlib
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from heller.database import call
+from heller.stripe.deliveries import Delivery, deliveries, delivery
+from heller.stripe.deliveries import queue as queue_of
+from heller.stripe.reconcile import discrepancies
+from heller.web import audit, pages
+from heller.web.console.live import follow
+from heller.web.console.shared import PAGE, PROTECTED, Fields, Operator, Support, acting, attempt, page
+from heller.web.problems import NotFound
+from heller.web.wiring import wiring_of
+
+router = APIRouter(prefix="/deliveries")
+
+HERE = "/console/deliveries"
+TABS = ("parked", "dead", "pending", "processing", "done", "ignored", "all")
+RELATED_MAX = 20
+HIDDEN = "client_secret"
+BODY_CHARACTERS_MAX = 200_000
+
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
+@router.get("")
+async def listed(
+    request: Request,
+    principal: Support,
+    *,
+    tab: str = "",
+    type: str = "",  # noqa: A002  # the words of the query
+    payment: str = "",
+    event: str = "",
+    before: int | None = None,
+) -> Response:
+    """The inbox by state, newest first."""
+    database = wiring_of(request).database
+    if tab not in TABS:
+        queue = await queue_of(database)
+        tab = next((name for name in ("parked", "dead") if queue[name]), "all")
+    found = await deliveries(
+        database,
+        status=None if tab == "all" else tab,
+        event_type=type.strip() or None,
+        payment_key=payment.strip() or None,
+        event_id=event.strip() or None,
+        before=before,
+        limit=PAGE,
+    )
+    return await page(
+        request,
+        "deliveries.html",
+        principal,
+        current=HERE,
+        tab=tab,
+        tabs=TABS,
+        found=found,
+        filters={"type": type, "payment": payment, "event": event},
+        before=before,
+        next_before=found[-1].inbox_id if len(found) == PAGE else None,
+    )
+
+
+@router.get("/live")
+async def live(request: Request, _principal: Support) -> Response:
+    """The depth of the queue as it changes."""
+    database = wiring_of(request).database
+
+    async def read() -> dict[str, Any]:
+        return {"queue": await queue_of(database)}
+
+    return follow(request, "_queue.html", read)
+
+
+@router.get("/{number}")
+async def shown(request: Request, principal: Support, number: Number) -> Response:
+    """One delivery: as it came, what was tried, whose payment it is about."""
+    database = wiring_of(request).database
+    found = await _delivery(request, number)
+    related, differences = [], []
+    if found.payment_key:
+        related = await deliveries(database, payment_key=found.payment_key, limit=RELATED_MAX)
+        differences = await discrepancies(database, payment_key=found.payment_key, limit=RELATED_MAX)
+    async with database.connection() as connection:
+        done = await audit.entries(connection, target=str(number), action="delivery", limit=RELATED_MAX)
+    return await page(
+        request,
+        "delivery.html",
+        principal,
+        current=HERE,
+        delivery=found,
+        body=_readable(found),
+        related=[row for row in related if row.inbox_id != number],
+        differences=differences,
+        done=done,
+    )
+
+
+async def _delivery(request: Request, number: int) -> Delivery:
+    async with wiring_of(request).database.connection() as connection:
+        is_there = await call(connection, "stripe_delivery", inbox_id=number) is not None
+    if not is_there:
+        raise NotFound(f"There is no delivery {number}.")
+    return await delivery(wiring_of(request).database, number)
+
+
+def _without_secrets(value: Any) -> Any:
+    """The same without what would let somebody act for the buyer: Stripe puts the intent's client secret into its events."""
+    if isinstance(value, dict):
+        return {
+            name: "(not shown)" if name == HIDDEN and item else _without_secrets(item)
+            for name, item in value.items()
+        }
+    return [_without_secrets(item) for item in value] if isinstance(value, list) else value
+
+
+def _readable(found: Delivery) -> str | None:
+    """The payload, laid out when it is JSON; what cannot be read is shown as it can."""
+    if found.body is None:
+        return None
+    text = found.body.decode("utf-8", "replace")
+    with contextlib.suppress(ValueError, RecursionError):
+        text = json.dumps(_without_secrets(json.loads(text)), indent=2, ensure_ascii=False)
+    return text[:BODY_CHARACTERS_MAX].encode("utf-8", "replace").decode()
+
+
+@router.post("/{number}/retry", dependencies=PROTECTED)
+async def retry(request: Request, principal: Operator, number: Number) -> Response:
+    """Back into the queue; the worker looks at Stripe anew."""
+    fields = await Fields.of(request)
+
+    async def work() -> str:
+        async with acting(
+            request, principal, "delivery.retry", str(number), reason=fields.text("reason")
+        ) as deed:
+            queued = await call(deed.connection, "stripe_retry", inbox_id=number, actor=principal.actor)
+            deed.is_repeat = not queued
+        _ = pages.translator(request)
+        return _("It is back in the queue.") if queued else _("It is in the queue already.")
+
+    return await attempt(request, f"{HERE}/{number}", "retry", work)
+
+
+@router.post("/{number}/ignore", dependencies=PROTECTED)
+async def ignore(request: Request, principal: Operator, number: Number) -> Response:
+    """Decide that nothing is to be done about it."""
+    fields = await Fields.of(request)
+
+    async def work() -> str:
+        reason = fields.text("reason")
+        async with acting(request, principal, "delivery.ignore", str(number), reason=reason) as deed:
+            await call(
+                deed.connection, "stripe_ignore", inbox_id=number, actor=principal.actor, reason=reason
+            )
+        _ = pages.translator(request)
+        return _("Nothing will be done about it.")
+
+    return await attempt(request, f"{HERE}/{number}", "ignore", work)
+
+
+@router.post("/{number}/assign", dependencies=PROTECTED)
+async def assign(request: Request, principal: Operator, number: Number) -> Response:
+    """Say whose the payment is; it is credited if Stripe says that it was paid."""
+    fields = await Fields.of(request)
+
+    async def work() -> str:
+        found = await _delivery(request, number)
+        account, credits = fields.text("account"), fields.whole("credits")
+        unit, reason, key = (
+            fields.optional("unit") or "credit",
+            fields.text("reason"),
+            found.payment_key or "",
+        )
+        async with acting(
+            request, principal, "delivery.assign", str(number), payment=key, account=account, credits=credits, unit=unit, reason=reason
+        ) as deed:  # fmt: skip
+            await call(
+                deed.connection,
+                "stripe_assign",
+                payment_key=fields.text("payment"),
+                account_id=account,
+                credits=credits,
+                actor=principal.actor,
+                reason=reason,
+                unit=unit,
+                stripe_account=found.stripe_account,
+            )
+        _ = pages.translator(request)
+        return _("The payment is assigned; it is credited once Stripe says that it was paid.")
+
+    return await attempt(request, f"{HERE}/{number}", "assign", work)
