@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from heller import errors
+from heller import errors, metrics
 from heller.cli.main import app, exit_code
 from heller.schema import files
 from heller.settings import Settings
@@ -165,11 +165,30 @@ def capacity() -> str:
     return "\n".join([*lines, ""])
 
 
+def metrics_table() -> str:
+    """Every metric, as /metrics of `heller serve` and of `heller worker --health-port` gives it."""
+    lines = [
+        "# Metrics",
+        "",
+        "Generated from the code by `make docs`. `/metrics` of `heller serve` and of `heller worker --health-port PORT`,",
+        "read from the database when it is asked for, and the process's own (`process_...`, `python_...`).",
+        "",
+        "| metric | kind | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    for figure in (metrics.UP, *metrics.FIGURES.values()):
+        name = f"{figure.name}_total" if figure.kind == "counter" else figure.name
+        labels = ", ".join(figure.labels)
+        lines.append(f"| `{name}` | {figure.kind} | {labels} | {figure.meaning} |")
+    return "\n".join([*lines, ""])
+
+
 PAGES = {
     "cli.md": command_line,
     "sql.md": sql,
     "errors.md": error_table,
     "settings.md": settings_table,
+    "metrics.md": metrics_table,
     "capacity.inc": capacity,
 }
 

@@ -1,7 +1,8 @@
 """``heller worker``: what has to happen without anybody calling. Any number of copies may run.
 
 Nothing here is needed for a balance to be right: the verbs do what is due by themselves, and Stripe's payments
-converge from any side. The worker makes it happen soon.
+converge from any side. The worker makes it happen soon. Of many workers one does each job, under a lease: when it is
+killed, another takes the job over as soon as the lease ends.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,12 +20,15 @@ import structlog
 from heller import Heller
 from heller.database import Database, call
 from heller.errors import HellerError
+from heller.migration.handover import fence
+from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.runs import open_sides
 from heller.rollout.alerts import Alerts
 from heller.rollout.controller import tick
 from heller.stripe import inbox, rounds
 from heller.stripe.api import StripeApi, opened
 from heller.stripe.settings import load
+from heller.worker_health import notifications_arrive, serving
 
 SWEEP_SECONDS = 5.0
 ALERT_SECONDS = 10.0
@@ -32,19 +36,25 @@ EVENT_SECONDS = 1.0
 ANCHOR_SECONDS = 600.0
 ANCHOR_EVERY = timedelta(days=1)
 ROLLOUT_SECONDS = 10.0
+INVARIANT_SECONDS = 60.0
+LEASE_SECONDS = 120.0
+LONG_LEASE_SECONDS = 900.0
+EARLY = 0.9  # of a period: the workers' clocks do not tick together
 PAGES_MAX = 100_000
 EVENT_ROUNDS_MAX = 1_000
+BREACHES_TOLD_MAX = 10
 
 log = structlog.get_logger("heller.worker")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to do every so often."""
+    """One thing to do every so often. ``lease_seconds``: longer than it can take; None where it has leases of its own."""
 
     name: str
     every_seconds: float
-    do: Callable[[], Awaitable[Any]]
+    do: Callable[[Any], Awaitable[Any]]
+    lease_seconds: float | None = LEASE_SECONDS
 
 
 @dataclass(slots=True)
@@ -57,62 +67,64 @@ class Worker:
     alerts: Alerts
     api: StripeApi | None
     legacy_url: str | None
+    name: str = field(default_factory=inbox.worker_name)
 
     @property
     def jobs(self) -> list[Job]:
         """What this process has to do."""
         jobs = [
-            Job("due", SWEEP_SECONDS, self.sweep),
+            Job("due", SWEEP_SECONDS, self.sweep, LONG_LEASE_SECONDS),
             Job("alerts", ALERT_SECONDS, self.tell),
-            Job("events out", EVENT_SECONDS, self.deliver),
-            Job("anchor", ANCHOR_SECONDS, self.anchor),
+            Job("events out", EVENT_SECONDS, self.deliver, None),
+            Job("anchor", ANCHOR_SECONDS, self.anchor, LONG_LEASE_SECONDS),
         ]
         if self.api is not None:
-            jobs.append(Job("stripe", rounds.LOOK_SECONDS, self.stripe_rounds))
+            jobs.append(Job("stripe", rounds.LOOK_SECONDS, self.stripe_rounds, None))
         if self.legacy_url is not None:
             jobs.append(Job("rollout", ROLLOUT_SECONDS, self.rollout))
+            jobs.append(Job("invariants", INVARIANT_SECONDS, self.invariants, LONG_LEASE_SECONDS))
         return jobs
 
-    async def sweep(self) -> int:
+    async def sweep(self, _previous: Any) -> int:
         """Expire and let arrive what is due in all accounts; the number of pages that had something."""
         after = ""
         for page in range(PAGES_MAX):
-            async with self.database.connection() as connection:
-                last = await call(connection, "run_due", after=after)
+            last = await self._call("run_due", after=after)
             if last is None:
                 return page
             after = last
         return PAGES_MAX
 
-    async def tell(self) -> int:
+    async def tell(self, _previous: Any) -> int:
         """Say which accounts fell below their threshold."""
         fired = await self.heller.fire_alerts()
         for alert in fired:
             log.warning("an account is low", account=alert.account, threshold=alert.threshold)
-            await self.alerts.send(
+            await self.say(
                 f"heller: {alert.account} is low",
                 f"Account {alert.account} has {alert.available} {alert.unit} available, below {alert.threshold}.",
             )
         return len(fired)
 
-    async def deliver(self) -> int:
+    async def deliver(self, _previous: Any) -> int:
         """Send the events that wait for the customer's own endpoints."""
         for sent in range(EVENT_ROUNDS_MAX):
             if await self.heller.deliver_once() is None:
                 return sent
         return EVENT_ROUNDS_MAX
 
-    async def anchor(self) -> None:
-        """Once a day, write down the heads of all chains."""
+    async def anchor(self, _previous: Any) -> str | None:
+        """Once a day, write down the heads of all chains; the instant of the newest anchor."""
         newest = await self.heller.anchors(limit=1)
         taken_at = newest[0].taken_at if newest else None
         if taken_at is None or taken_at < datetime.now(UTC) - ANCHOR_EVERY:
-            await self.heller.take_anchor()
+            taken = await self.heller.take_anchor()
+            return None if taken is None else taken.at
+        return newest[0].at
 
-    async def stripe_rounds(self) -> None:
-        """Reconcile, top up, release what is overdue, each in its turn."""
-        if self.api is not None:
-            await rounds.once(self.database, self.api)
+    async def stripe_rounds(self, _previous: Any) -> list[str]:
+        """Reconcile, top up, release what is overdue, each in its turn; what was done."""
+        return [] if self.api is None else await rounds.once(self.database, self.api)
 
     async def drain(self) -> int:
         """Converge the payments of the events that wait in the inbox."""
@@ -120,16 +132,85 @@ class Worker:
             0 if self.api is None else await inbox.drain(self.database, self.api, on_lost_events=self._lost)
         )
 
-    async def rollout(self) -> None:
-        """Judge the rollout, act on it, move homes towards its stage."""
-        if self.legacy_url is not None:
-            async with open_sides(self.legacy_url, self.url, needs_fence=False) as sides:
-                await tick(sides, alerts=self.alerts)
+    async def rollout(self, _previous: Any) -> dict[str, Any]:
+        """Judge the rollout, act on it, move homes towards its stage, slower while the legacy database is busy."""
+        if self.legacy_url is None:
+            return {}
+        async with open_sides(self.legacy_url, self.url, needs_fence=False) as sides:
+            done = await tick(sides, alerts=self.alerts)
+        if done.alerted:
+            await self._call(
+                "record_evidence",
+                kind="alert",
+                ok=True,
+                detail={"title": f"rollout {done.state}"},
+                actor=self.name,
+            )
+        return {"state": done.state, "percent": done.percent, "moves": done.moves.as_json()}
+
+    async def invariants(self, previous: Any) -> dict[str, Any]:
+        """Check I1 to I6, whether a rollout runs or not; a new breach is told once."""
+        if self.legacy_url is None:
+            return {}
+        async with open_sides(self.legacy_url, self.url, needs_fence=False) as sides:
+            if not await fence.is_installed(sides.legacy.connection):
+                return {"ok": True, "fence": False}
+            found = await check_invariants(sides)
+        broken = [f"{breach.invariant} {breach.account}" for breach in found.breaches]
+        if set(broken) - set((previous or {}).get("breaches", ())):
+            log.error("an invariant is broken", breaches=broken[:BREACHES_TOLD_MAX])
+            told = "\n".join(
+                f"{b.invariant} {b.account}: {b.sentence}" for b in found.breaches[:BREACHES_TOLD_MAX]
+            )
+            await self.say(f"heller: {len(broken)} broken invariants", told)
+        return {"ok": found.ok, "users": found.users, "homes": found.at_home, "breaches": broken}
+
+    async def say(self, title: str, body: str) -> bool:
+        """Send an alert, and write down whether it was taken."""
+        is_sent = await self.alerts.send(title, body)
+        if self.alerts.urls:
+            await self._call(
+                "record_evidence", kind="alert", ok=is_sent, detail={"title": title}, actor=self.name
+            )
+        return is_sent
 
     async def listen(self, stop: asyncio.Event) -> None:
         """Drain the inbox as events arrive."""
         if self.api is not None:
             await inbox.run(self.database, self.api, self.url, stop=stop, on_lost_events=self._lost)
+
+    async def attempt(self, job: Job, *, is_due: bool = False) -> Any:
+        """Do a job if it is due and nobody else does it; what it answered, or "failed: ..."; None when it was not ours."""
+        try:
+            if job.lease_seconds is None:
+                return await job.do(None)
+            taken = await self._call(
+                "take_job",
+                job=job.name,
+                worker=self.name,
+                every_seconds=0.0 if is_due else job.every_seconds * EARLY,
+                lease_seconds=job.lease_seconds,
+            )
+            return None if taken is None else await self._do(job, (taken["previous"] or {}).get("value"))
+        except (HellerError, psycopg.Error, OSError) as error:  # it comes again in its turn
+            log.warning("a job failed", job=job.name, error=str(error))
+            return f"failed: {error}"
+
+    async def _do(self, job: Job, previous: Any) -> Any:
+        try:
+            answer = await job.do(previous)
+        except BaseException as error:
+            with contextlib.suppress(HellerError, psycopg.Error):  # the lease's end does the same
+                await self._call(
+                    "finish_job", job=job.name, worker=self.name, error=str(error) or type(error).__name__
+                )
+            raise
+        await self._call("finish_job", job=job.name, worker=self.name, answer={"value": answer})
+        return answer
+
+    async def _call(self, function: str, /, **arguments: Any) -> Any:
+        async with self.database.connection() as connection:
+            return await call(connection, function, **arguments)
 
     async def _lost(self) -> None:
         if self.api is not None:
@@ -156,31 +237,36 @@ async def opened_worker(url: str) -> AsyncIterator[Worker]:
 async def once(url: str) -> dict[str, Any]:
     """One round of everything; what each job answered, or the error that it met. Raises as ``opened_worker``."""
     async with opened_worker(url) as worker:
-        done = {job.name: await _attempt(job) for job in worker.jobs}
+        done = {job.name: await worker.attempt(job, is_due=True) for job in worker.jobs}
         if worker.api is not None:
             done["inbox"] = await worker.drain()
         return done
 
 
-async def run(url: str, *, stop: asyncio.Event) -> None:
-    """Work until ``stop`` is set; what is under way then is finished first. Raises as ``opened_worker``."""
-    async with opened_worker(url) as worker, asyncio.TaskGroup() as tasks:
-        for job in worker.jobs:
-            tasks.create_task(_repeat(job, stop))
-        tasks.create_task(worker.listen(stop))
-        log.info("worker started", jobs=[job.name for job in worker.jobs])
+async def run(url: str, *, stop: asyncio.Event, health_port: int | None = None) -> None:
+    """Work until ``stop`` is set; what is under way then is finished first. Raises as ``opened_worker``.
+
+    ``health_port``: serve /health, /ready and /metrics there.
+    """
+    async with opened_worker(url) as worker, contextlib.AsyncExitStack() as stack:
+        wakes = await notifications_arrive(url)
+        if not wakes:
+            log.warning(
+                "notifications do not arrive, so events are looked for every second",
+                why="PgBouncer in transaction mode, or a proxy: give the worker a direct URL to be woken",
+            )
+        if health_port is not None:
+            await stack.enter_async_context(serving(worker.database, health_port, wakes=wakes))
+        async with asyncio.TaskGroup() as tasks:
+            for job in worker.jobs:
+                tasks.create_task(_repeat(worker, job, stop))
+            tasks.create_task(worker.listen(stop))
+            log.info("worker started", worker=worker.name, jobs=[job.name for job in worker.jobs])
+        log.info("worker ended", worker=worker.name)
 
 
-async def _repeat(job: Job, stop: asyncio.Event) -> None:
+async def _repeat(worker: Worker, job: Job, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        await _attempt(job)
+        await worker.attempt(job)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), job.every_seconds)
-
-
-async def _attempt(job: Job) -> Any:
-    try:
-        return await job.do()
-    except (HellerError, psycopg.Error, OSError) as error:  # it comes again in its turn
-        log.warning("a job failed", job=job.name, error=str(error))
-        return f"failed: {error}"

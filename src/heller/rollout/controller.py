@@ -17,7 +17,7 @@ from heller.database import call
 from heller.errors import HellerError, StaleVersion
 from heller.migration.handover.invariants import Invariants, check_invariants
 from heller.migration.handover.outcomes import Moves
-from heller.migration.handover.runs import Sides, move_many, recover_all
+from heller.migration.handover.runs import Sides, move_many, paced, recover_all
 from heller.rollout.alerts import Alerts
 from heller.rollout.guardrails import Decision, Observation, Weighed, decide
 from heller.rollout.limits import Limits
@@ -188,7 +188,7 @@ async def advance(sides: Sides, current: Rollout, *, moves: Moves, seconds: floa
             )  # fmt: skip
     elif current.state in {"running", "done"}:
         there = await move_many(
-            coordinator.hand_over,
+            paced(coordinator.hand_over, sides),
             _planned(sides, current),
             may_go_on=has_time,
             patience_seconds=PATIENCE_SECONDS,

@@ -1,0 +1,123 @@
+"""What a worker says of itself: /health, /ready and /metrics on a port, and whether it can be woken by NOTIFY."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from secrets import token_hex
+
+import psycopg
+import uvicorn
+from psycopg import sql
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from heller import metrics
+from heller.database import Database, call_many, connect
+from heller.errors import HellerError, SettingsError
+
+READY_SECONDS_MAX = 5.0
+PROBE_SECONDS_MAX = 2.0
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # who scrapes is on another machine
+LATE_SECONDS = 900.0  # longer than any job's period and lease
+
+
+async def notifications_arrive(url: str) -> bool:
+    """Whether a NOTIFY reaches who listens: not behind PgBouncer in transaction mode, which lends each transaction another server."""
+    channel = sql.Identifier(f"heller_probe_{token_hex(6)}")
+    try:
+        async with await connect(url, application_name="heller probe") as ears:
+            await ears.execute(sql.SQL("listen {}").format(channel))
+            async with await connect(url, application_name="heller probe") as mouth:
+                await mouth.execute(sql.SQL("notify {}").format(channel))
+            async for _ in ears.notifies(timeout=PROBE_SECONDS_MAX, stop_after=1):
+                return True
+            with contextlib.suppress(psycopg.Error):
+                await ears.execute(sql.SQL("unlisten {}").format(channel))
+    except psycopg.Error:
+        return False
+    return False
+
+
+@asynccontextmanager
+async def serving(
+    database: Database, port: int, *, wakes: bool, host: str = EVERYWHERE
+) -> AsyncIterator[None]:
+    """Answer on a port for as long as the block lasts.
+
+    Raises:
+        SettingsError: the port cannot be had.
+    """
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        raise SettingsError(
+            f"The health port {port} cannot be had: {error.strerror}.", hint="Choose another --health-port."
+        ) from None
+    config = uvicorn.Config(
+        _application(database, wakes=wakes), log_level=logging.CRITICAL, lifespan="off", ws="none"
+    )
+    server = _Quiet(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+class _Quiet(uvicorn.Server):
+    """A server that leaves the process's signals to the worker."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _application(database: Database, *, wakes: bool) -> Starlette:
+    started = time.monotonic()
+
+    async def health(_request: Request) -> Response:
+        """The process runs, and no job has been left undone by all workers."""
+        try:
+            late = await _late(database)
+        except (HellerError, psycopg.Error, TimeoutError):
+            late = []  # the database's trouble is /ready's to tell: a restart of this process would not help
+        is_late = bool(late) and time.monotonic() - started >= LATE_SECONDS
+        body = {
+            "status": "late" if is_late else "ok",
+            "late": late,
+            "wakes_by": "notify" if wakes else "polling",
+        }
+        return JSONResponse(body, 503 if is_late else 200)
+
+    async def ready(_request: Request) -> Response:
+        """The database answers too."""
+        try:
+            async with asyncio.timeout(READY_SECONDS_MAX), database.connection() as connection:
+                await connection.execute("select 1")
+        except (HellerError, psycopg.Error, TimeoutError) as error:
+            return JSONResponse({"status": "database unavailable", "detail": str(error)}, 503)
+        return JSONResponse({"status": "ok"})
+
+    async def figures(_request: Request) -> Response:
+        """For Prometheus."""
+        return Response(await metrics.exposition(database), media_type=metrics.CONTENT_TYPE)
+
+    return Starlette(routes=[Route("/health", health), Route("/ready", ready), Route("/metrics", figures)])
+
+
+async def _late(database: Database) -> list[str]:
+    async with asyncio.timeout(READY_SECONDS_MAX), database.connection() as connection:
+        jobs = await call_many(connection, "jobs_list")
+    return [
+        job["job"]
+        for job in jobs
+        if not job["is_running"] and (job["age_seconds"] or LATE_SECONDS) >= LATE_SECONDS
+    ]
