@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from fastapi import Request
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
@@ -29,6 +30,7 @@ from heller.web.wiring import wiring_of
 
 HERE = Path(__file__).parent
 LOCALE = HERE / "locale"
+PACKAGE = "heller.web"
 LANGUAGES = {"en": "English", "de": "Deutsch"}
 THEMES = ("system", "light", "dark")
 CHOICE_SECONDS = 365 * 24 * 3600
@@ -53,9 +55,13 @@ def render(
     principal: Principal | None = None,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    package: str = PACKAGE,
     **context: Any,
 ) -> HTMLResponse:
-    """A page. Templates extend ``base.html`` (or their area's layout) and get ``context`` and what is named below."""
+    """A page. Templates extend ``base.html`` (or their area's layout) and get ``context`` and what is named below.
+
+    ``package`` is an application's own, whose templates and texts come before heller's.
+    """
     lang = language(request)
     theme = _choice(request, "theme", THEMES) or "system"
     settings = wiring_of(request).settings
@@ -71,7 +77,7 @@ def render(
         "here": request.url.path,
         "with_query": lambda **changes: with_query(request, **changes),
     }
-    html = environment(lang).get_template(template).render(given | context)
+    html = environment(lang, package).get_template(template).render(given | context)
     response = HTMLResponse(html, status, headers={"Vary": "Cookie, Accept-Language", **(headers or {})})
     for name, known in (("lang", tuple(LANGUAGES)), ("theme", THEMES)):
         if request.query_params.get(name) in known:
@@ -95,9 +101,9 @@ def language(request: Request) -> str:
     return negotiate_locale([w for w in wanted if w], list(LANGUAGES), sep="_") or "en"
 
 
-def translator(request: Request) -> Callable[..., str]:
+def translator(request: Request, package: str = PACKAGE) -> Callable[..., str]:
     """``_`` for messages made in Python: ``_("Sent to %(name)s.", name=...)``."""
-    translations = _translations(language(request))
+    translations = _translations(language(request), package)
 
     def translate(message: str, **values: Any) -> str:
         text = translations.gettext(message)
@@ -131,12 +137,13 @@ def _formats(lang: str) -> Formats:
 
 
 @lru_cache
-def _translations(lang: str) -> NullTranslations:
-    """The catalogues of a language, compiled now: no build step."""
+def _translations(lang: str, package: str) -> NullTranslations:
+    """The catalogues of a language, compiled now: no build step. What a package does not say, heller's say."""
     if lang == "en":
         return NullTranslations()
     merged = Translations()
-    for path in sorted((LOCALE / lang / "LC_MESSAGES").glob("*.po")):
+    folders = [LOCALE, *([Path(str(resources.files(package))) / "locale"] if package != PACKAGE else [])]
+    for path in [path for folder in folders for path in sorted((folder / lang / "LC_MESSAGES").glob("*.po"))]:
         with path.open("rb") as file:
             catalogue = read_po(file, locale=lang)
         compiled = io.BytesIO()
@@ -147,17 +154,17 @@ def _translations(lang: str) -> NullTranslations:
 
 
 @lru_cache
-def environment(lang: str) -> Environment:
-    """Templates that speak one language."""
+def environment(lang: str, package: str = PACKAGE) -> Environment:
+    """Templates that speak one language; a package's own come before heller's of the same name."""
     made = Environment(
-        loader=PackageLoader("heller.web"),
+        loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, PACKAGE))]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    translations = _translations(lang)
+    translations = _translations(lang, package)
     made.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
         translations.gettext, translations.ngettext, newstyle=True
     )
@@ -175,6 +182,7 @@ def environment(lang: str) -> Environment:
         icon=icon,
         static=static,
         Navigation=Navigation,
+        site_name="heller",
     )
     return made
 
