@@ -1,6 +1,5 @@
 """The way in: ``Heller`` has a pool and batches; ``within(connection)`` works in the caller's own transaction."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, cast
@@ -25,10 +24,13 @@ from heller.ledger.operations import (
     encoded,
     result_of,
 )
-from heller.ledger.spends import is_plain, spend_many
+from heller.ledger.spends import is_plain, is_short, spend_many
 from heller.ledger.statements import Statements
 from heller.ledger.teams import Teams
 from heller.ledger.verbs import Verbs
+
+Ready = Operation | tuple[Operation, bytes]
+"""An operation that was checked, with its JSON unless it is a short spend, which travels without."""
 
 _APPLY = "select heller.apply(%s::jsonb, %s)::text"
 _decoder = msgspec.json.Decoder(list[dict[str, Any]])
@@ -69,25 +71,22 @@ class Ledger(Verbs, Teams, Alerts, Events, Anchors, Statements):
         """Do many operations in one call; see ``Verbs.apply``."""
         if len(operations) > OPERATIONS_MAX:
             raise InvalidArgument(f"{len(operations)} operations; at most {OPERATIONS_MAX} in one call")
-        texts: list[bytes] = []
-        places: list[int] = []
-        results: list[Any] = [None] * len(operations)
+        ready: list[Ready] = []
+        refused: dict[int, InvalidArgument] = {}
         for place, operation in enumerate(operations):
             try:
-                texts.append(encoded(operation))
-                places.append(place)
+                ready.append(_ready(operation))
             except InvalidArgument as error:
                 if atomic:
                     raise
-                results[place] = error
-        if texts:
-            sent = [operations[place] for place in places]
-            for place, result in zip(places, await self._send(sent, texts, atomic=atomic), strict=True):
-                results[place] = result
+                refused[place] = error
+        results = list(await self._send(ready, atomic=atomic)) if ready else []
+        for place in sorted(refused):
+            results.insert(place, refused[place])
         return results
 
     async def _send(
-        self, operations: Sequence[Operation], texts: Sequence[bytes], *, atomic: bool = False
+        self, operations: "Sequence[Ready]", *, atomic: bool = False
     ) -> Sequence[Result | HellerError]:
         raise NotImplementedError
 
@@ -142,25 +141,27 @@ class Heller(Ledger):
         return within(connection)
 
     async def _do(self, operation: Operation) -> Any:
-        item = (operation, encoded(operation))
         return await self._batcher.submit(
-            operation["account"], item, has_key=operation.get("key") is not None
+            operation["account"], _ready(operation), has_key=operation.get("key") is not None
         )
 
     async def _send(
-        self, operations: Sequence[Operation], texts: Sequence[bytes], *, atomic: bool = False
+        self, operations: "Sequence[Ready]", *, atomic: bool = False
     ) -> Sequence[Result | HellerError]:
         if atomic:
             async with self._database.connection() as connection:
-                return await _apply(connection, operations, texts, atomic=True)
+                return await _apply(connection, operations, atomic=True)
         # through the lanes, so that an account's operations keep their order and two callers never wait for each other's rows
-        answers = [
-            self._batcher.submit(
-                operation.get("account") or "", (operation, text), has_key=operation.get("key") is not None
-            )
-            for operation, text in zip(operations, texts, strict=True)
-        ]
-        return await _settled(answers)
+        results: list[Any] = await self._batcher.submit_all(
+            [
+                (operation.get("account") or "", ready, operation.get("key") is not None)
+                for ready in operations
+                for operation in (_operation(ready),)
+            ]
+        )
+        if all(isinstance(result, DatabaseError) for result in results):
+            raise results[0]  # no operation was done
+        return results
 
     async def _read(self, function: str, **arguments: Any) -> Any:
         async with self._database.connection() as connection:
@@ -178,14 +179,14 @@ class Within(Ledger):
         self._connection = connection
 
     async def _do(self, operation: Operation) -> Any:
-        (result,) = await self._send([operation], [encoded(operation)])
+        (result,) = await self._send([_ready(operation)])
         return _raised(result)
 
     async def _send(
-        self, operations: Sequence[Operation], texts: Sequence[bytes], *, atomic: bool = False
+        self, operations: "Sequence[Ready]", *, atomic: bool = False
     ) -> Sequence[Result | HellerError]:
         with translating():
-            return await _apply(self._connection, operations, texts, atomic=atomic)
+            return await _apply(self._connection, operations, atomic=atomic)
 
     async def _read(self, function: str, **arguments: Any) -> Any:
         return await call(self._connection, function, **arguments)
@@ -205,14 +206,14 @@ class WithinSession(Ledger):
         self._session = session
 
     async def _do(self, operation: Operation) -> Any:
-        (result,) = await self._send([operation], [encoded(operation)])
+        (result,) = await self._send([_ready(operation)])
         return _raised(result)
 
     async def _send(
-        self, operations: Sequence[Operation], texts: Sequence[bytes], *, atomic: bool = False
+        self, operations: "Sequence[Ready]", *, atomic: bool = False
     ) -> Sequence[Result | HellerError]:
         statement = "select heller.apply(cast(:operations as jsonb), :atomic)::text"
-        rows = await self._rows(statement, operations=_list(texts), atomic=atomic)
+        rows = await self._rows(statement, operations=_list(operations), atomic=atomic)
         return _results(operations, rows[0])
 
     async def _read(self, function: str, **arguments: Any) -> Any:
@@ -270,14 +271,12 @@ class _Channel:
         self._held = AsyncExitStack()
         self._connection: AsyncConnection | None = None
 
-    async def send(self, batch: Sequence[tuple[Operation, bytes]]) -> Sequence[Result | HellerError]:
+    async def send(self, batch: "Sequence[Ready]") -> Sequence[Result | HellerError]:
         if self._connection is None:
             self._connection = await self._held.enter_async_context(self._database.connection())
         try:
             with translating():
-                return await _apply(
-                    self._connection, [item[0] for item in batch], [item[1] for item in batch]
-                )
+                return await _apply(self._connection, batch)
         except BaseException:
             await self.rest()  # the pool looks after a connection that failed
             raise
@@ -288,43 +287,36 @@ class _Channel:
 
 
 async def _apply(
-    connection: AsyncConnection,
-    operations: Sequence[Operation],
-    texts: Sequence[bytes],
-    *,
-    atomic: bool = False,
+    connection: AsyncConnection, operations: "Sequence[Ready]", *, atomic: bool = False
 ) -> Sequence[Result | HellerError]:
-    if len(texts) > 1 and not atomic and all(map(is_plain, operations, texts)):
-        return await spend_many(connection, operations)
-    row = await (await connection.execute(_APPLY, [_list(texts), atomic])).fetchone()
+    if len(operations) > 1 and not atomic and all(map(_is_plain, operations)):
+        return await spend_many(connection, [_operation(ready) for ready in operations])
+    row = await (await connection.execute(_APPLY, [_list(operations), atomic])).fetchone()
     return _results(operations, cast("tuple[str]", row)[0])
 
 
-async def _settled(answers: "Sequence[asyncio.Future[Any]]") -> list[Result | HellerError]:
-    """What became of each; raises an error of the database that left no operation done."""
-    results: list[Any] = []
-    try:
-        for answer in answers:
-            try:
-                results.append(await answer)
-            except HellerError as error:
-                results.append(error)
-    finally:
-        for answer in answers[len(results) :]:  # the caller gave up: what was not sent yet never will be
-            answer.cancel()
-    if all(isinstance(result, DatabaseError) for result in results):
-        raise results[0]
-    return results
+def _ready(operation: Operation) -> Ready:
+    """An operation that was checked. Raises InvalidArgument."""
+    return operation if is_short(operation) else (operation, encoded(operation))
 
 
-def _list(texts: Sequence[bytes]) -> str:
+def _operation(ready: Ready) -> Operation:
+    return ready[0] if isinstance(ready, tuple) else ready
+
+
+def _is_plain(ready: Ready) -> bool:
+    return is_plain(*ready) if isinstance(ready, tuple) else True
+
+
+def _list(operations: Sequence[Ready]) -> str:
+    texts = (ready[1] if isinstance(ready, tuple) else encoded(ready) for ready in operations)
     return (b"[" + b",".join(texts) + b"]").decode()
 
 
-def _results(operations: Sequence[Operation], answers: str) -> list[Result | HellerError]:
+def _results(operations: Sequence[Ready], answers: str) -> list[Result | HellerError]:
     return [
-        result_of(operation.get("verb", ""), raw)
-        for operation, raw in zip(operations, _decoder.decode(answers), strict=True)
+        result_of(_operation(ready).get("verb", ""), raw)
+        for ready, raw in zip(operations, _decoder.decode(answers), strict=True)
     ]
 
 

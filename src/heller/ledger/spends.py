@@ -17,14 +17,38 @@ from heller.ledger.results import Transaction
 
 FIELDS = ("account", "amount", "key", "reason", "unit", "actor", "metadata")
 BIGINT_MAX = 2**63 - 1
+SHORT_CHARACTERS_MAX = 2_000
 
 _SPEND_MANY = """
 select seqs, balances, availables, recorded_at, to_jsonb(others)::text
 from heller.spend_many(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[])
 """
 _KNOWN = frozenset(FIELDS) | {"verb"}
+_TEXTS = ("account", "key", "reason", "unit", "actor")
 _CONTROL = re.compile(rb'\\[^"\\]')
 _encode = msgspec.json.Encoder().encode
+
+
+def is_short(operation: Operation) -> bool:
+    """Whether an operation is a spend of a few printable texts: there is nothing in it that could be wrong, or JSON."""
+    get = operation.get
+    amount = get("amount")
+    if (
+        get("verb") != "spend"
+        or not operation.keys() <= _KNOWN
+        or type(amount) is not int
+        or not -BIGINT_MAX <= amount <= BIGINT_MAX
+        or get("metadata") is not None
+        or type(get("account")) is not str
+    ):
+        return False
+    for name in _TEXTS:
+        text = get(name)
+        if text is not None and (
+            type(text) is not str or not text.isprintable() or len(text) > SHORT_CHARACTERS_MAX
+        ):
+            return False
+    return True
 
 
 def is_plain(operation: Operation, text: bytes) -> bool:

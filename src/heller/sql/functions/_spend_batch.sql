@@ -27,6 +27,8 @@ declare
   v_first bigint[];  -- only when a key comes twice: the place where it comes first
   v_taken boolean[];  -- at that place: whether the key is written
   v_again integer[];
+  -- one look at all of them: the pattern costs a microsecond a text
+  v_is_printable boolean := coalesce(p_keys::text !~ '[\x01-\x1f\x7f]', true) and coalesce(p_actors::text !~ '[\x01-\x1f\x7f]', true);
   i integer;
   v_seq bigint;
   v_balance bigint;
@@ -57,7 +59,7 @@ begin
   for r in
     select x.n, c.i, x.account, coalesce(x.unit, 'credit') as unit, x.amount, x.key, coalesce(x.reason, '') as reason, x.actor,
            nullif(x.metadata, '{}') as metadata, x.options,
-           x.options is null and heller._is_plain(x.amount, x.reason, x.actor, x.key, x.metadata) as is_plain,
+           x.options is null and heller._is_plain(x.amount, x.reason, x.actor, x.key, x.metadata, v_is_printable) as is_plain,
            x.key is not null and (exists (select from heller.transactions k where k.account_id = x.account and k.idempotency_key = x.key)
                                or exists (select from heller.holds k where k.account_id = x.account and k.idempotency_key = x.key)
                                or exists (select from heller.grants k where k.account_id = x.account and k.idempotency_key = x.key)
@@ -66,7 +68,7 @@ begin
          x (account, unit, amount, key, reason, actor, metadata, options, n)
     left join unnest(v_ids, v_units) with ordinality c (account_id, unit, i)
       on c.account_id = x.account collate "C" and c.unit = coalesce(x.unit, 'credit') collate "C"
-    order by x.n
+    order by x.account collate "C", x.n  -- by account, so that a page is touched once
   loop
     if v_first is not null and v_taken[v_first[r.n]] then
       v_again := v_again || r.n;
@@ -115,7 +117,8 @@ begin
          x.key, v_requests[x.n], coalesce(v_effective[x.n], recorded_at), recorded_at, x.hash
   from unnest(p_accounts, p_units, v_amounts, p_keys, p_reasons, p_actors, p_metadata, seqs, balances, v_hashes) with ordinality
        x (account, unit, amount, key, reason, actor, metadata, seq, balance, hash, n)
-  where x.seq is not null;
+  where x.seq is not null
+  order by x.account collate "C", x.seq;
   update heller.accounts u set posted = c.posted, version = u.version + c.last_seq - u.last_seq, last_seq = c.last_seq, head_hash = c.head
   from unnest(v_ids, v_ctids, v_posted, v_last_seqs, v_heads) c (account_id, row_id, posted, last_seq, head)
   where u.ctid = c.row_id  -- the row is locked: it is where it was found
