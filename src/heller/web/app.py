@@ -22,6 +22,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from heller import logs
 from heller.errors import HellerError, InsufficientCredits, ProviderError
 from heller.stripe import WebhookApp
 from heller.stripe import load as stripe_settings
@@ -47,6 +48,8 @@ def create_app(
     settings: WebSettings, *, url: str, stripe: StripeSettings | None = None, legacy_url: str | None = None
 ) -> FastAPI:
     """The application on the database at ``url``; connections open when it starts."""
+
+    logs.configure()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -184,5 +184,7 @@ def invalid(found: Mapping[str, Any], *, skip: int = 0) -> errors.HellerError:
     """The error for what pydantic found first; ``skip`` parts of its place say where the value came from."""
     if found["type"] == "json_invalid":
         return MalformedJson(f"The body is no JSON: {found.get('ctx', {}).get('error', found['msg'])}")
+    if found["type"] == "missing" and len(found["loc"]) == skip == 1:
+        return MalformedJson("The body is empty.")
     place = ".".join(str(part) for part in found["loc"][skip:]) or "body"
     return errors.InvalidArgument(f"{place}: {found['msg']}", argument=place)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 import structlog
+from starlette.exceptions import HTTPException
 
 from heller.web import problems
 from heller.web.settings import BODY_BYTES_MAX
@@ -64,9 +65,6 @@ class Edge:
             return
         try:
             await self.app(scope, receive if declared >= 0 else _counted(receive), sending)
-        except _TooLargeError:
-            if not begun:
-                await _refuse(scope, receive, sending)
         except Exception:  # a defect: the caller gets a problem and its id, the log the trace
             log.exception("a request failed", request_id=request_id.decode(), path=scope["path"])
             if not begun:
@@ -84,10 +82,6 @@ class Edge:
         headers.append((b"x-request-id", state["request_id"].encode()))
         headers += state.get("headers", ())  # what is left of the rate limit
         return headers
-
-
-class _TooLargeError(Exception):
-    """More bytes came than are read."""
 
 
 def _read(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int]:
@@ -111,7 +105,7 @@ def _counted(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > BODY_BYTES_MAX:
-            raise _TooLargeError
+            raise HTTPException(413, f"The body has more than {BODY_BYTES_MAX} bytes.")
         return message
 
     return counting

@@ -11,7 +11,7 @@ from heller.errors import SettingsError
 
 SECRET_CHARACTERS_MIN = 32
 SESSION_SECONDS = 8 * 3600
-BODY_BYTES_MAX = 1_048_576
+BODY_BYTES_MAX = 4_194_304
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 Names = Annotated[tuple[str, ...], NoDecode]

@@ -4,6 +4,7 @@ They check what the other routes check, with the same models and problems, and a
 Concurrent spends share round trips in the ledger's batching.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPMethod
@@ -22,13 +23,13 @@ from heller.ledger.results import Account, HoldState, Transaction
 from heller.web import audit, problems
 from heller.web.api import models
 from heller.web.api.answers import READ, WRITE, Kinds
-from heller.web.api.caller import KEY_CHARACTERS_MAX, demand, identify, see, version_of
+from heller.web.api.caller import ETAG_PATTERN, KEY_CHARACTERS_MAX, demand, identify, see, version_of
 from heller.web.principal import Principal
 from heller.web.wiring import Wiring
 
-ETAG_DIGITS_MAX = 18
 _JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replayed", b"true")
+_ETAG = re.compile(ETAG_PATTERN)
 _encode = msgspec.json.Encoder().encode
 _UNIT = pydantic.TypeAdapter(models.Unit)
 _ACCOUNT = pydantic.TypeAdapter(models.Account)
@@ -190,8 +191,7 @@ def _key(value: bytes) -> str:
 
 
 def _version(value: bytes) -> int | None:
-    digits = value.removeprefix(b"W/").strip(b'"')
-    if not digits.isdigit() or len(digits) > ETAG_DIGITS_MAX:
+    if not _ETAG.fullmatch(value.decode("latin-1")):
         raise errors.InvalidArgument("if-match is not the ETag of an account", argument="if-match")
     return version_of(value.decode())
 
