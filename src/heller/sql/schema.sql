@@ -1297,6 +1297,20 @@ end $$;
 
 COMMENT ON FUNCTION heller._open_hold(p_account_id text, p_unit text, p_hold_id bigint) IS 'An open hold of a locked account, or the refusal that says what became of it.';
 
+CREATE FUNCTION heller._operation_figures(p_from timestamp with time zone, p_until timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select coalesce(jsonb_object_agg(arm, figures), '{}') from (
+    select o.arm, jsonb_build_object('count', count(*), 'failed', count(*) filter (where o.failed), 'error_ratio', round(avg(o.failed::integer), 6),
+             'p50_milliseconds', percentile_disc(0.5) within group (order by o.milliseconds),
+             'p95_milliseconds', percentile_disc(0.95) within group (order by o.milliseconds),
+             'p99_milliseconds', percentile_disc(0.99) within group (order by o.milliseconds)) as figures
+    from heller.observations o where o.at >= p_from and o.at < p_until and o.what <> 'webhook' group by o.arm) x
+$$;
+
+COMMENT ON FUNCTION heller._operation_figures(p_from timestamp with time zone, p_until timestamp with time zone) IS 'Credit operations of a period by the home that served them: how many, how many failed, how long they took.';
+
 CREATE FUNCTION heller._period_start(p_period text, p_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog'
@@ -2869,7 +2883,8 @@ begin
       select unit, count(*) as n, coalesce(sum(posted) filter (where posted > 0), 0) as owed, coalesce(-sum(posted) filter (where posted < 0), 0) as debt,
              sum(held) as held, count(*) filter (where frozen_at is not null) as frozen
       from heller.accounts group by unit) x), '{}'),
-    'deferred', coalesce((select jsonb_object_agg(r ->> 'currency', r -> 'deferred_after') from heller.revenue(v_started, v_started) r), '{}'))
+    'deferred', coalesce((select jsonb_object_agg(currency, amount) from (
+      select upper(r ->> 'currency') as currency, sum((r ->> 'deferred_after')::bigint) as amount from heller.revenue(v_started, v_started) r group by 1) x), '{}'))
   into v_figures;
   insert into heller.book_figures (name, figures, taken_at, milliseconds)
   values ('books', v_figures, v_started, extract(epoch from clock_timestamp() - v_started) * 1000)
@@ -3204,6 +3219,47 @@ $$;
 
 COMMENT ON FUNCTION heller.due_top_ups(p_limit integer) IS 'Rules whose account is below its threshold now: not paused, cooled down, below the ceiling. Reads only: whoever acts says what became of it with record_top_up.';
 
+CREATE FUNCTION heller.erase_user(p_user_id text, p_actor text, p_dry_run boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  u heller.users;
+  v_accounts text[];
+  v_names integer;
+  v_orders integer;
+  v_payments integer;
+  v_events integer := 0;
+begin
+  perform heller._check_text('actor', p_actor, 200);
+  select * into u from heller.users where id = p_user_id for update;
+  if not found then
+    perform heller._fail('HL003', format('there is no user %s', p_user_id), jsonb_build_object('account', p_user_id));
+  end if;
+  v_accounts := array(select distinct account_id from heller.accounts where user_id = p_user_id order by account_id);
+  if p_dry_run then
+    return jsonb_build_object('user', p_user_id, 'accounts', v_accounts, 'erased_at', u.erased_at, 'dry_run', true,
+      'names', (select count(*) from heller.identities where user_id = p_user_id),
+      'orders', (select count(*) from heller.orders where account_id = any (v_accounts)),
+      'payments', (select count(*) from heller.payments where account_id = any (v_accounts)));
+  end if;
+  delete from heller.identities where user_id = p_user_id;
+  get diagnostics v_names = row_count;
+  update heller.accounts set metadata = null where user_id = p_user_id and metadata is not null;
+  update heller.orders set stripe_customer = null, session_url = null, metadata = null, actor = null where account_id = any (v_accounts);
+  get diagnostics v_orders = row_count;
+  update heller.payments set stripe_customer = null, snapshot = null where account_id = any (v_accounts);
+  get diagnostics v_payments = row_count;
+  select coalesce(sum(heller.stripe_erase(x.account_id, p_actor)), 0) into v_events from unnest(v_accounts) x (account_id);
+  delete from heller.portal_sessions where user_id = p_user_id;
+  update heller.users set metadata = null, erased_at = coalesce(erased_at, clock_timestamp()), erased_by = coalesce(erased_by, p_actor)
+  where id = p_user_id returning * into u;
+  return jsonb_build_object('user', p_user_id, 'accounts', v_accounts, 'erased_at', u.erased_at, 'names', v_names, 'orders', v_orders,
+                            'payments', v_payments, 'events', v_events, 'dry_run', false);
+end $$;
+
+COMMENT ON FUNCTION heller.erase_user(p_user_id text, p_actor text, p_dry_run boolean) IS 'Forgets who a person is: every name, what Stripe sent, what orders said. The ledger stays, under ids that no longer lead to anybody; reasons and metadata of transactions are immutable, so nobody should write a name there.';
+
 CREATE FUNCTION heller.events(p_after jsonb DEFAULT NULL::jsonb, p_limit integer DEFAULT 100, p_account_id text DEFAULT NULL::text, p_kinds text[] DEFAULT NULL::text[]) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -3248,6 +3304,15 @@ end $$;
 
 COMMENT ON FUNCTION heller.events(p_after jsonb, p_limit integer, p_account_id text, p_kinds text[]) IS 'What happened, in the order of recording, behind a position (null: from the beginning) and the position to go on from. No event is skipped, however late its transaction commits; an event is shown when nothing older can come any more.';
 
+CREATE FUNCTION heller.evidence_of(p_kind text, p_limit integer DEFAULT 1) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select to_jsonb(e) from heller.evidence e where e.kind = p_kind order by e.evidence_id desc limit least(greatest(p_limit, 1), 1000)
+$$;
+
+COMMENT ON FUNCTION heller.evidence_of(p_kind text, p_limit integer) IS 'What was shown of a kind, newest first.';
+
 CREATE FUNCTION heller.expiring(p_before timestamp with time zone, p_account_id text DEFAULT NULL::text, p_limit integer DEFAULT 1000, p_after text DEFAULT ''::text) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -3263,6 +3328,33 @@ CREATE FUNCTION heller.expiring(p_before timestamp with time zone, p_account_id 
 $$;
 
 COMMENT ON FUNCTION heller.expiring(p_before timestamp with time zone, p_account_id text, p_limit integer, p_after text) IS 'Grants that expire before an instant and what is left of each now, of up to p_limit accounts; the next page starts after the last account.';
+
+CREATE FUNCTION heller.export_user(p_user_id text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  u heller.users;
+begin
+  select * into u from heller.users where id = p_user_id;
+  if not found then
+    perform heller._fail('HL003', format('there is no user %s', p_user_id), jsonb_build_object('account', p_user_id));
+  end if;
+  return jsonb_build_object('user', to_jsonb(u),
+    'identities', (select coalesce(jsonb_agg(to_jsonb(i) - 'user_id' order by i.kind, i.name), '[]') from heller.identities i where i.user_id = p_user_id),
+    'accounts', (select coalesce(jsonb_agg(jsonb_build_object('account', heller._account_result(a),
+      'grants', (select coalesce(jsonb_agg(heller._grant_result(g) order by g.grant_id), '[]') from heller.grants g
+                 where g.account_id = a.account_id and g.unit = a.unit),
+      'holds', (select coalesce(jsonb_agg(heller._hold_result(h) order by h.hold_id), '[]') from heller.holds h
+                where h.account_id = a.account_id and h.unit = a.unit),
+      'orders', (select coalesce(jsonb_agg(to_jsonb(o) order by o.placed_at), '[]') from heller.orders o where o.account_id = a.account_id and o.unit = a.unit),
+      'payments', (select coalesce(jsonb_agg(to_jsonb(p) order by p.created_at), '[]') from heller.payments p
+                   where p.account_id = a.account_id and p.unit = a.unit)) order by a.account_id, a.unit), '[]')
+      from heller.accounts a where a.user_id = p_user_id),
+    'memberships', (select coalesce(jsonb_agg(to_jsonb(m) order by m.account_id), '[]') from heller.members m where m.member_id = p_user_id));
+end $$;
+
+COMMENT ON FUNCTION heller.export_user(p_user_id text) IS 'All that is kept of one person but the transactions, which are read by pages with history: names, accounts, grants, holds, orders, payments, memberships.';
 
 CREATE FUNCTION heller.find_accounts(p_text text DEFAULT NULL::text, p_state text DEFAULT NULL::text, p_after text DEFAULT ''::text, p_limit integer DEFAULT 50) RETURNS SETOF jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3323,6 +3415,20 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.find_accounts(p_text text, p_state text, p_after text, p_limit integer) IS 'Accounts by the beginning of their id, of their user''s id or of any name of that user, or by a payment, checkout session or order; without text all, by id. state: frozen or quarantined. The next page starts after the last account of this one.';
+
+CREATE FUNCTION heller.finish_job(p_job text, p_worker text, p_answer jsonb DEFAULT NULL::jsonb, p_error text DEFAULT NULL::text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  update heller.jobs set
+    lease_until = null, finished_at = clock_timestamp(), seconds = extract(epoch from clock_timestamp() - started_at), error = left(p_error, 2000),
+    failures = failures + (p_error is not null)::integer,
+    succeeded_at = case when p_error is null then clock_timestamp() else succeeded_at end,
+    answer = case when p_error is null then p_answer else answer end
+  where job = p_job and worker = p_worker and lease_until is not null
+$$;
+
+COMMENT ON FUNCTION heller.finish_job(p_job text, p_worker text, p_answer jsonb, p_error text) IS 'Gives a job back with what it said, or with what went wrong.';
 
 CREATE FUNCTION heller.fire_alerts(p_limit integer DEFAULT 100) RETURNS SETOF jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3565,6 +3671,16 @@ $$;
 
 COMMENT ON FUNCTION heller.is_account_of(p_account_id text, p_user_id text) IS 'Whether an account belongs to a user, or is that of a team the user is a member of.';
 
+CREATE FUNCTION heller.jobs_list() RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select to_jsonb(j) || jsonb_build_object('is_running', j.lease_until > clock_timestamp(), 'age_seconds', extract(epoch from clock_timestamp() - j.succeeded_at))
+  from heller.jobs j order by j.job
+$$;
+
+COMMENT ON FUNCTION heller.jobs_list() IS 'The periodic jobs of the workers and how each last went.';
+
 CREATE FUNCTION heller.members_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -3574,6 +3690,32 @@ CREATE FUNCTION heller.members_of(p_account_id text, p_unit text DEFAULT 'credit
 $$;
 
 COMMENT ON FUNCTION heller.members_of(p_account_id text, p_unit text, p_all boolean) IS 'The members of a team''s account with what each has spent in the current period; p_all includes former ones.';
+
+CREATE FUNCTION heller.metrics() RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select jsonb_build_object(
+    'books', heller.books(300),
+    'due_accounts', (select count(*) from heller.accounts where next_due_at <= clock_timestamp()),
+    'due_oldest_seconds', (select coalesce(extract(epoch from clock_timestamp() - min(next_due_at)), 0) from heller.accounts where next_due_at <= clock_timestamp()),
+    'inbox', (select coalesce(jsonb_object_agg(status, n), '{}') from (select status, count(*) as n from heller.inbox
+              where status in ('pending', 'processing', 'parked', 'dead') group by status) x),
+    'inbox_oldest_seconds', (select coalesce(extract(epoch from clock_timestamp() - min(received_at)), 0) from heller.inbox where status in ('pending', 'processing')),
+    'deliveries', (select coalesce(jsonb_object_agg(outcome, n), '{}') from (select outcome, sum(count) as n from heller.stripe_counts group by outcome) x),
+    'open_discrepancies', (select count(*) from heller.discrepancies where state = 'open'),
+    'healed_discrepancies', (select count(*) from heller.discrepancies where state = 'healed'),
+    'endpoints', (select coalesce(jsonb_object_agg(e ->> 'endpoint', jsonb_build_object('failures', e -> 'failures', 'disabled', e -> 'disabled')), '{}')
+                  from heller.webhook_endpoints_list() e),
+    'jobs', (select coalesce(jsonb_object_agg(job, jsonb_build_object('runs', runs, 'failures', failures, 'seconds', seconds,
+             'succeeded_at', extract(epoch from succeeded_at))), '{}') from heller.jobs),
+    'anchor_at', (select extract(epoch from max(at)) from heller.anchors),
+    'operations', heller._operation_figures(clock_timestamp() - interval '5 minutes', clock_timestamp()),
+    'rollout', (select jsonb_build_object('state', state, 'percent', case when stage = 0 then 0 else stages[stage] end,
+                'homes', coalesce(verdict #> '{invariants,at_home}', '{}'), 'invariants_ok', verdict #> '{invariants,ok}') from heller.rollouts where rollout = 'home'))
+$$;
+
+COMMENT ON FUNCTION heller.metrics() IS 'What monitoring looks at, in one answer: books (counted at most every five minutes), queues, jobs, operations of the last five minutes, rollout.';
 
 CREATE FUNCTION heller.migration_outcomes_list(p_outcome text DEFAULT 'quarantined'::text, p_source_table text DEFAULT NULL::text, p_after jsonb DEFAULT NULL::jsonb, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3876,6 +4018,15 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.record_delivery(p_endpoint_id text, p_position jsonb, p_delivered integer, p_error text, p_again_seconds integer, p_failures_max integer) IS 'Says how far an endpoint has taken events, and what went wrong; p_failures_max failures in a row (about four days) disable it.';
+
+CREATE FUNCTION heller.record_evidence(p_kind text, p_ok boolean, p_detail jsonb DEFAULT '{}'::jsonb, p_actor text DEFAULT 'cli'::text) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  insert into heller.evidence (kind, ok, actor, detail) values (p_kind, p_ok, left(p_actor, 200), coalesce(p_detail, '{}')) returning evidence_id
+$$;
+
+COMMENT ON FUNCTION heller.record_evidence(p_kind text, p_ok boolean, p_detail jsonb, p_actor text) IS 'Writes down that something was shown to work, or not to: where it happened, never by hand.';
 
 CREATE FUNCTION heller.record_top_up(p_account_id text, p_outcome text, p_amount bigint DEFAULT 0, p_detail text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5158,6 +5309,25 @@ end $$;
 
 COMMENT ON FUNCTION heller.stripe_update_order(p_order_id text, p_checkout_session text, p_session_url text, p_payment_intent text, p_customer text, p_state text, p_failure text, p_session_attempt integer) IS 'Writes down what Stripe answered about an order. A paid order stays paid.';
 
+CREATE FUNCTION heller.success_figures(p_from timestamp with time zone, p_until timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select jsonb_build_object(
+    'from', p_from, 'until', p_until,
+    'trial_balance', heller.trial_balance(),
+    'verified', (select jsonb_build_object('ok', ok, 'at', at, 'detail', detail) from heller.evidence where kind = 'verify' order by evidence_id desc limit 1),
+    'operations', heller._operation_figures(p_from, p_until),
+    'webhooks', (select jsonb_build_object('accepted', coalesce(sum(count) filter (where outcome like 'secret\_%'), 0),
+                   'unavailable', coalesce(sum(count) filter (where outcome in ('unavailable', 'defect')), 0),
+                   'not_believed', coalesce(sum(count) filter (where outcome not like 'secret\_%' and outcome not in ('unavailable', 'defect')), 0))
+                 from heller.stripe_counts where hour >= date_trunc('hour', p_from) and hour < p_until),
+    'events', (select jsonb_build_object('received', count(*), 'dead', count(*) filter (where status = 'dead'), 'parked', count(*) filter (where status = 'parked'),
+                 'missed', count(*) filter (where via = 'reconcile')) from heller.inbox where received_at >= p_from and received_at < p_until))
+$$;
+
+COMMENT ON FUNCTION heller.success_figures(p_from timestamp with time zone, p_until timestamp with time zone) IS 'Whether the move succeeded: what the books say, operations by home (legacy is before, heller after), webhooks taken and lost.';
+
 CREATE FUNCTION heller.take_anchor() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -5175,6 +5345,19 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.take_anchor() IS 'Writes down a digest over the heads of all chains as of an instant before which nothing more will be recorded. null at the very first call: call again.';
+
+CREATE FUNCTION heller.take_job(p_job text, p_worker text, p_every_seconds double precision, p_lease_seconds double precision DEFAULT 600) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  insert into heller.jobs as j (job, worker, lease_until, started_at, runs)
+  values (p_job, p_worker, clock_timestamp() + make_interval(secs => p_lease_seconds), clock_timestamp(), 1)
+  on conflict (job) do update set worker = excluded.worker, lease_until = excluded.lease_until, started_at = excluded.started_at, runs = j.runs + 1
+  where (j.lease_until is null or j.lease_until <= clock_timestamp()) and j.started_at <= clock_timestamp() - make_interval(secs => p_every_seconds)
+  returning jsonb_build_object('job', j.job, 'previous', j.answer)
+$$;
+
+COMMENT ON FUNCTION heller.take_job(p_job text, p_worker text, p_every_seconds double precision, p_lease_seconds double precision) IS 'Takes a periodic job that is due and that nobody does, under a lease: of many workers one gets it, with what the last run said; the others get null. A lease that ends is taken over.';
 
 CREATE FUNCTION heller.take_rate(p_bucket text, p_per_minute integer, p_weight integer DEFAULT 1) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5328,6 +5511,52 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.unfreeze(p_account_id text, p_unit text) IS 'Lets changes through again.';
+
+CREATE FUNCTION heller.usage_figures(p_from timestamp with time zone, p_until timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  with period as (
+    select t.account_id, t.unit, t.kind, t.delta, t.reason from heller.transactions t
+    where t.recorded_at >= p_from and t.recorded_at < p_until and t.source_system is null
+  ), firsts as (
+    select t.account_id, date_trunc('month', min(t.effective_at), 'UTC') as cohort from heller.transactions t
+    where t.kind = 'purchase' and t.delta > 0 group by t.account_id
+  ), active as (
+    select distinct t.account_id, date_trunc('month', t.effective_at, 'UTC') as month from heller.transactions t
+    where t.kind = 'spend' and t.account_id in (select account_id from firsts)
+  ), cohorts as (
+    select f.cohort, count(*) as buyers from firsts f where f.cohort >= p_from - interval '1 year' and f.cohort < p_until group by f.cohort
+  ), kept as (
+    select f.cohort, a.month, count(*) as active from firsts f join active a using (account_id)
+    where f.cohort >= p_from - interval '1 year' and f.cohort < p_until and a.month >= f.cohort group by f.cohort, a.month
+  )
+  select jsonb_build_object(
+    'from', p_from, 'until', p_until,
+    'purchases', (select count(*) from period where kind = 'purchase' and delta > 0),
+    'active_buyers', (select count(distinct account_id) from period where kind = 'purchase' and delta > 0),
+    'active_spenders', (select count(distinct account_id) from period where kind = 'spend'),
+    'accounts', (select count(*) from heller.accounts where opened_at < p_until),
+    'orders', (select coalesce(jsonb_object_agg(state, n), '{}') from (select state, count(*) as n from heller.orders
+               where placed_at >= p_from and placed_at < p_until group by state) x),
+    'credits', (select coalesce(jsonb_object_agg(unit, figures), '{}') from (select unit, jsonb_build_object(
+                  'sold', coalesce(sum(delta) filter (where kind = 'purchase' and delta > 0), 0),
+                  'granted', coalesce(sum(delta) filter (where kind = 'grant' and delta > 0), 0),
+                  'spent', coalesce(-sum(delta) filter (where kind = 'spend'), 0),
+                  'refunded', coalesce(sum(delta) filter (where kind = 'refund'), 0),
+                  'taken_back', coalesce(-sum(delta) filter (where kind in ('clawback', 'reinstate')), 0),
+                  'expired', coalesce(-sum(delta) filter (where kind = 'expire'), 0)) as figures from period group by unit) x),
+    'revenue', (select coalesce(jsonb_agg(r), '[]') from heller.revenue(p_from, p_until) r),
+    'features', (select coalesce(jsonb_agg(jsonb_build_object('feature', reason, 'unit', unit, 'spends', n, 'credits', spent, 'accounts', accounts)
+                                           order by spent desc, reason), '[]')
+                 from (select reason, unit, count(*) as n, -sum(delta) as spent, count(distinct account_id) as accounts
+                       from period where kind = 'spend' group by reason, unit order by 4 desc, 1 limit 50) x),
+    'cohorts', (select coalesce(jsonb_agg(jsonb_build_object('cohort', to_char(c.cohort at time zone 'UTC', 'YYYY-MM'), 'buyers', c.buyers, 'active',
+                  (select coalesce(jsonb_object_agg(to_char(k.month at time zone 'UTC', 'YYYY-MM'), k.active), '{}') from kept k where k.cohort = c.cohort))
+                  order by c.cohort), '[]') from cohorts c))
+$$;
+
+COMMENT ON FUNCTION heller.usage_figures(p_from timestamp with time zone, p_until timestamp with time zone) IS 'How credits are bought and used in a period: purchases, buyers, orders by state, credits by kind, revenue, the features they are spent on, and how many buyers of each month still spend.';
 
 CREATE FUNCTION heller.usage_of(p_account_id text, p_from timestamp with time zone, p_until timestamp with time zone, p_unit text DEFAULT 'credit'::text, p_zone text DEFAULT 'UTC'::text, p_features integer DEFAULT 6) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
