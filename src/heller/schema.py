@@ -148,6 +148,15 @@ async def apply(url: str, *, citus: bool = False) -> Plan:
             ) from error
 
 
+async def grant(url: str) -> None:
+    """Give the application role its rights anew, as after a restore, which brings none."""
+    async with await connect(url) as connection:
+        with translating():
+            async with connection.transaction():
+                await connection.execute("set local search_path = pg_catalog")  # catalogue names in full
+                await _grant(connection)
+
+
 async def verify(url: str) -> list[str]:
     """Every difference between the database's schema and the one this program brings, as sentences.
 

@@ -68,20 +68,27 @@ def with_directory(arguments: list[str]) -> list[str]:
 
 @contextmanager
 def database_url(
-    database: str | None, embedded: Path | None, *, apply_schema: bool = False, scratch: bool = False
+    database: str | None,
+    embedded: Path | None,
+    *,
+    apply_schema: bool = False,
+    scratch: bool = False,
+    as_it_is: bool = False,
 ) -> Iterator[str]:
     """The URL of the database a command works on; an embedded server runs for the length of the block.
 
     Args:
         apply_schema: bring the schema up to date first (an embedded database always is).
         scratch: without either option, work in a temporary embedded database.
+        as_it_is: leave an embedded database without the schema.
 
     Raises:
         SettingsError: neither option was given.
     """
     if embedded is not None or (scratch and not database):
         with server.running(embedded) as running:
-            asyncio.run(schema.apply(running.url))
+            if not as_it_is:
+                asyncio.run(schema.apply(running.url))
             yield running.url
     elif database:
         if apply_schema:

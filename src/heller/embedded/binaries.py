@@ -50,6 +50,11 @@ def program(name: str) -> Path:
     return programs[name]
 
 
+def major() -> int:
+    """The major version of the installed binaries."""
+    return int(find().major)
+
+
 @cache
 def _version(postgres: Path) -> str:
     """Ask the binary for its version, which also shows whether this machine can run it."""
