@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
@@ -25,6 +26,11 @@ class Site:
     heller: Heller
     database: Database
     environment: dict[str, str]
+
+    async def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the database has."""
+        async with self.database.connection() as connection:
+            return await (await connection.execute(query)).fetchall()  # type: ignore[arg-type]
 
 
 async def serious_issues(page: Page) -> list[str]:
@@ -75,3 +81,9 @@ async def live(
     wrong = await heller.spend(account, 10, reason="job analysis", unit=unit)
     await heller.refund(account, wrong.seq or 0, reason="the analysis failed", unit=unit)
     await heller.place_hold(account, 25, reason="resume tailoring", seconds=900, unit=unit)
+
+
+async def table(page: Page, selector: str) -> list[list[str]]:
+    """What the rows of a table's body say, cell by cell."""
+    script = "t => [...t.tBodies[0].rows].map(r => [...r.cells].map(c => c.innerText.trim()))"
+    return await page.locator(selector).first.evaluate(script)

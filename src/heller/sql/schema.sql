@@ -3890,14 +3890,15 @@ CREATE FUNCTION heller.payments_of(p_account_id text, p_unit text DEFAULT 'credi
     SET search_path TO 'pg_catalog'
     AS $$
   select jsonb_build_object('payment', p.payment_key, 'order', p.order_id, 'kind', o.kind, 'items', coalesce(o.items, '[]'), 'credits', p.credits,
-    'net_credits', p.net_credits, 'paid', p.paid, 'taken_back', p.taken_back, 'currency', p.currency, 'state', p.state,
+    'net_credits', p.net_credits, 'paid', case when p.source_system is null then p.paid else greatest(p.paid, p.amount) end, 'taken_back', p.taken_back, 'currency', p.currency, 'state', p.state,
     'payment_intent', p.payment_intent, 'stripe_account', p.stripe_account, 'created_at', p.created_at)
   from heller.payments p left join heller.orders o using (order_id)
-  where p.account_id = p_account_id and p.unit = p_unit and (p_before is null or p.created_at < p_before)
+  where p.account_id = p_account_id and p.unit = p_unit and p.state not in ('open', 'processing', 'failed', 'canceled')
+    and (p_before is null or p.created_at < p_before)
   order by p.created_at desc, p.payment_key limit least(greatest(p_limit, 1), 1000)
 $$;
 
-COMMENT ON FUNCTION heller.payments_of(p_account_id text, p_unit text, p_before timestamp with time zone, p_limit integer) IS 'What was paid for an account''s credits and for which order, newest first; the next page is p_before the last one''s created_at.';
+COMMENT ON FUNCTION heller.payments_of(p_account_id text, p_unit text, p_before timestamp with time zone, p_limit integer) IS 'What was paid for an account''s credits and for which order, newest first, without what is unpaid; the next page is p_before the last one''s created_at.';
 
 CREATE FUNCTION heller.put_alert(p_account_id text, p_threshold bigint, p_rearm_at bigint DEFAULT NULL::bigint, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER

@@ -3,11 +3,12 @@ create or replace function heller.payments_of(
 ) returns setof jsonb
 language sql stable security definer set search_path = pg_catalog as $$
   select jsonb_build_object('payment', p.payment_key, 'order', p.order_id, 'kind', o.kind, 'items', coalesce(o.items, '[]'), 'credits', p.credits,
-    'net_credits', p.net_credits, 'paid', p.paid, 'taken_back', p.taken_back, 'currency', p.currency, 'state', p.state,
+    'net_credits', p.net_credits, 'paid', case when p.source_system is null then p.paid else greatest(p.paid, p.amount) end, 'taken_back', p.taken_back, 'currency', p.currency, 'state', p.state,
     'payment_intent', p.payment_intent, 'stripe_account', p.stripe_account, 'created_at', p.created_at)
   from heller.payments p left join heller.orders o using (order_id)
-  where p.account_id = p_account_id and p.unit = p_unit and (p_before is null or p.created_at < p_before)
+  where p.account_id = p_account_id and p.unit = p_unit and p.state not in ('open', 'processing', 'failed', 'canceled')
+    and (p_before is null or p.created_at < p_before)
   order by p.created_at desc, p.payment_key limit least(greatest(p_limit, 1), 1000)
 $$;
 comment on function heller.payments_of(text, text, timestamptz, integer) is
-  'What was paid for an account''s credits and for which order, newest first; the next page is p_before the last one''s created_at.';
+  'What was paid for an account''s credits and for which order, newest first, without what is unpaid; the next page is p_before the last one''s created_at.';
