@@ -1,6 +1,6 @@
 """What operators have to deal with: a legacy system that is being left, deliveries in every state, accounts with a past."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -19,8 +19,8 @@ _DELIVERIES = """
 insert into heller.inbox (livemode, event_id, type, api_version, body, body_sha256, via, secret_slot, object_kind, object_id, payment_key,
                           deliveries, status, attempts, reason, detail, received_at, delivered_at, closed_at)
 select false, 'evt_1Demo' || n, t.type, '2026-01-28.clover', convert_to(b.body, 'utf8'), sha256(convert_to(b.body, 'utf8')), t.via, 0, t.kind, t.object,
-       t.payment, t.deliveries, t.status, t.attempts, t.reason, t.detail, clock_timestamp() - t.age, clock_timestamp() - t.age,
-       case when t.status in ('done', 'ignored', 'parked', 'dead') then clock_timestamp() - t.age + interval '2 seconds' end
+       t.payment, t.deliveries, t.status, t.attempts, t.reason, t.detail, clock_timestamp() - t.age * a.part, clock_timestamp() - t.age * a.part,
+       case when t.status in ('done', 'ignored', 'parked', 'dead') then clock_timestamp() - t.age * a.part + interval '1 second' end
 from (values
   (1, 'checkout.session.completed', 'webhook', 'checkout.session', 'cs_test_a1', 'pi_3Demo1', 1, 'done', 1, null, null, interval '3 hours'),
   (2, 'charge.refunded', 'webhook', 'charge', 'ch_3Demo2', 'pi_3Demo2', 2, 'done', 1, null, null, interval '2 hours'),
@@ -29,15 +29,16 @@ from (values
   (5, 'invoice.paid', 'reconcile', 'invoice', 'in_1Demo5', 'in_1Demo5', 1, 'ignored', 1, 'by_hand', 'a test of ours', interval '1 day'),
   (6, 'charge.updated', 'webhook', 'charge', 'ch_3Demo6', 'pi_3Demo6', 1, 'pending', 0, null, null, interval '12 seconds')
 ) t (n, type, via, kind, object, payment, deliveries, status, attempts, reason, detail, age),
+(select %s::double precision as part) a,
 lateral (select jsonb_pretty(jsonb_build_object('id', 'evt_1Demo' || n, 'object', 'event', 'type', t.type, 'data', jsonb_build_object('object',
   jsonb_build_object('id', t.object, 'object', t.kind, 'amount', 1900, 'currency', 'eur', 'client_secret', 'pi_secret_of_the_buyer')))) as body) b
 """
 
 
-async def deliveries(database_url: str) -> None:
-    """The inbox with an event in every state, and two discrepancies."""
+async def deliveries(database_url: str, *, ages: float = 1.0) -> None:
+    """The inbox with an event in every state, hours old or a part of that, and two discrepancies."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
-        await connection.execute(_DELIVERIES)
+        await connection.execute(_DELIVERIES, [ages])
         await connection.execute(
             "select heller.stripe_discrepancy('missed', 'pi_3Demo2', p_state => 'healed', p_note => 'No event had told us; reconcile brought the ledger in line.'),"
             " heller.stripe_discrepancy('unbooked', 'pi_3Demo3', p_expected => '{\"amount\": 1900, \"currency\": \"eur\"}', p_note => 'Stripe''s balance has this charge; our payments do not.')"
@@ -108,7 +109,3 @@ async def rolling(legacy_url: str, database_url: str, *, outcomes: int = 90, fai
             "update heller.observations set at = at - random() * interval '18 minutes' - interval '2 seconds'"
         )
         await controller.tick(sides)
-
-
-def days_ago(days: int) -> datetime:
-    return datetime.now(UTC) - timedelta(days=days)
