@@ -5,12 +5,7 @@ counts, or it says which differ.
 """
 
 import asyncio
-import hashlib
 import json
-import os
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from psycopg import AsyncConnection, sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from heller import embedded, schema
+from heller import dump, embedded, schema
 from heller.database import call, connect, translating
-from heller.errors import DatabaseError, IntegrityError, InvalidArgument, SchemaMismatch
+from heller.errors import IntegrityError, InvalidArgument, SchemaMismatch
 from heller.ledger import Verification, verify
 
 DUMP = "heller.dump"
 MANIFEST = "manifest.json"
 FORMAT = 1
-CHUNK_BYTES = 1 << 20
 
 _TABLES = "select c.relname from pg_class c where c.relnamespace = 'heller'::regnamespace and c.relkind = 'r' order by 1"
 _HEADS = """
@@ -92,7 +85,7 @@ async def backup(url: str, folder: Path, *, actor: str = "cli") -> Manifest:
     await asyncio.to_thread(_prepare, folder)
     async with await connect(url) as connection:
         await schema.require(connection)
-        async with _snapshot(connection) as name:
+        async with dump.snapshot(connection) as name:
             counted = await _count(connection)
             server = str(connection.info.server_version)
             arguments = [
@@ -102,8 +95,8 @@ async def backup(url: str, folder: Path, *, actor: str = "cli") -> Manifest:
                 "--no-privileges",
                 f"--snapshot={name}",
             ]
-            await _run("pg_dump", url, connection, [*arguments, f"--file={folder / DUMP}"])
-        size, digest = await asyncio.to_thread(_digest, folder / DUMP)
+            await dump.run("pg_dump", url, connection, [*arguments, f"--file={folder / DUMP}"])
+        size, digest = await asyncio.to_thread(dump.digest_of, folder / DUMP)
         manifest = Manifest(
             format=FORMAT,
             heller=version("heller"),
@@ -145,7 +138,7 @@ async def restore(folder: Path, url: str, *, actor: str = "cli") -> Restored:
                 argument="database",
             )
         arguments = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
-        await _run("pg_restore", url, connection, [*arguments, str(folder / DUMP)], with_dbname=True)
+        await dump.run("pg_restore", url, connection, [*arguments, str(folder / DUMP)])
         counted = await _count(connection)
     await schema.apply(url)
     await schema.grant(url)
@@ -186,7 +179,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     try:
         manifest = Manifest(**json.loads((folder / MANIFEST).read_text("utf-8")))
-        size, digest = _digest(folder / DUMP)
+        size, digest = dump.digest_of(folder / DUMP)
     except (OSError, ValueError, TypeError) as error:
         raise InvalidArgument(
             f"{folder} holds no whole backup: {error}",
@@ -223,22 +216,6 @@ def _prepare(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-@asynccontextmanager
-async def _snapshot(connection: AsyncConnection) -> AsyncIterator[str]:
-    """One instant of the database, which other connections can share for as long as the block lasts."""
-    await connection.set_autocommit(False)
-    try:
-        with translating():
-            await connection.execute("set transaction isolation level repeatable read, read only")
-            row = await (await connection.execute("select pg_export_snapshot()")).fetchone()
-            if row is None:
-                raise AssertionError  # it always answers
-            yield str(row[0])
-    finally:
-        await connection.rollback()
-        await connection.set_autocommit(True)
-
-
 async def _count(connection: AsyncConnection) -> dict[str, Any]:
     tables: dict[str, int] = {}
     with translating():
@@ -257,47 +234,3 @@ async def _count(connection: AsyncConnection) -> dict[str, Any]:
         "difference": int(trial[0]["difference"]),
         "migrations": [str(name) for (name,) in applied],
     }
-
-
-async def _run(
-    program: str, url: str, connection: AsyncConnection, arguments: list[str], *, with_dbname: bool = False
-) -> None:
-    """Run one of PostgreSQL's programs on a database. The password goes by the environment: others see arguments."""
-    parts = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
-    environment = os.environ | {"PGPASSWORD": parts.pop("password", os.environ.get("PGPASSWORD", ""))}
-    place = make_conninfo("", **parts)
-    where = [f"--dbname={place}"] if with_dbname else [place]
-    process = await asyncio.create_subprocess_exec(
-        _program(program, connection.info.server_version // 10_000),
-        *arguments,
-        *where,
-        env=environment,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        _, said = await process.communicate()
-    except BaseException:
-        process.kill()
-        raise
-    if process.returncode:
-        raise DatabaseError(
-            f"{program} failed: {said.decode(errors='replace').strip() or f'it ended with {process.returncode}'}",
-            hint="It needs the owner's URL and a program at least as new as the server.",
-        )
-
-
-def _program(name: str, server_major: int) -> str:
-    """The wheel's program, or PATH's where the server is newer than the wheel."""
-    own = embedded.program(name)
-    other = shutil.which(name)
-    return other if server_major > embedded.major() and other is not None else str(own)
-
-
-def _digest(path: Path) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-    return size, digest.hexdigest()
