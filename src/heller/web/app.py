@@ -27,7 +27,7 @@ from heller.errors import HellerError, InsufficientCredits, ProviderError
 from heller.stripe import WebhookApp
 from heller.stripe import load as stripe_settings
 from heller.stripe.settings import StripeSettings
-from heller.web import api, console, openapi, pages, portal, problems, session, sign_in
+from heller.web import api, console, openapi, pages, portal, problems, session, sign_in, widget
 from heller.web.api import lean
 from heller.web.api.caller import Caller, reads
 from heller.web.assets import Assets
@@ -73,12 +73,13 @@ def create_app(
     app.include_router(sign_in.router)
     app.include_router(portal.router, prefix="/portal")
     app.include_router(console.router, prefix="/console")
+    app.include_router(widget.router)
     app.mount("/static", Assets(), name="static")
     _add_operations(app)
     _add_handlers(app)
     app.add_middleware(
         Except,  # type: ignore[arg-type]  # an ASGI class with arguments of its own
-        paths=(API, "/static", "/health", "/ready", "/metrics"),
+        paths=(API, "/static", "/widget", "/health", "/ready", "/metrics"),
         middleware=SessionMiddleware,
         secret_key=settings.session_secret,
         session_cookie=("__Host-" if settings.is_secure else "") + session.COOKIE,

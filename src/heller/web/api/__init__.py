@@ -13,9 +13,10 @@ from heller.web.api import (
     selling,
     teams,
     users,
+    widgets,
 )
 
-AREAS = (accounts, credits, teams, batch, selling, users, events, deliveries, rollout, reports)
+AREAS = (accounts, credits, teams, batch, selling, users, events, deliveries, rollout, reports, widgets)
 
 router = APIRouter()
 for area in AREAS:

@@ -100,6 +100,17 @@ class PortalSession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WidgetToken:
+    """What a page needs to show a balance: `<script src="{script}" data-token="{token}" async></script>`."""
+
+    account: str
+    unit: str
+    token: str
+    script: str
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retried:
     """How many deliveries are back in the queue."""
 

@@ -351,6 +351,16 @@ class OpenPortal(Body):
     seconds: Annotated[int, Field(strict=True, ge=1, le=3_600, description="How long the link works.")] = 300
 
 
+class MakeWidgetToken(Body):
+    """A token for the balance widget of one account."""
+
+    account: Name
+    unit: Annotated[str, Field(pattern=UNITS)] = DEFAULT_UNIT
+    seconds: Annotated[
+        int, Field(strict=True, ge=60, le=2_592_000, description="How long the token works.")
+    ] = 86_400
+
+
 class Decision(Body):
     """What a person decides, and why."""
 
