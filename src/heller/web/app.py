@@ -48,7 +48,6 @@ def create_app(
     settings: WebSettings, *, url: str, stripe: StripeSettings | None = None, legacy_url: str | None = None
 ) -> FastAPI:
     """The application on the database at ``url``; connections open when it starts."""
-
     logs.configure()
 
     @asynccontextmanager
