@@ -35,6 +35,8 @@ COMMANDS = {
     "serve": "serve:app",
     "keys": "keys:app",
     "schema": "schema:app",
+    "checklist": "checklist:app",
+    "user": "user:app",
     "backup": "backup:app",
     "restore": "backup:restoring",
     "embedded": "embedded:app",

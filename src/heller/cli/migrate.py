@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from heller import migration
-from heller.cli import handover, options, output
+from heller.cli import archive, handover, options, output
 
 EXIT_FINDINGS = 3
 
@@ -326,3 +326,6 @@ def print_outcome(result: dict[str, Any]) -> None:
 
 
 handover.mount(app)
+
+
+app.command("archive")(archive.archive)

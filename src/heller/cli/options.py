@@ -1,6 +1,7 @@
 """Options that many commands share, and the database they name."""
 
 import asyncio
+import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 
 from heller import embedded as server
 from heller import schema
-from heller.errors import SettingsError
+from heller.errors import InvalidArgument, SettingsError
 
 T = TypeVar("T")
 
@@ -47,6 +48,14 @@ SourceOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 UnitOption = Annotated[str, typer.Option("--unit", help="The kind of credits.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would happen and change nothing.")]
+ConfirmOption = Annotated[
+    str | None,
+    typer.Option(
+        "--confirm",
+        metavar="WORD",
+        help="What would otherwise be asked for: type it to show that you mean it.",
+    ),
+]
 KeyOption = Annotated[
     str | None,
     typer.Option(
@@ -98,6 +107,22 @@ def database_url(
         raise SettingsError(
             "No database was named.",
             hint="Give --database URL or --embedded, or set DATABASE_URL.",
+        )
+
+
+def confirmed(word: str, given: str | None, *, what: str) -> None:
+    """Go on only when somebody typed ``word``, with --confirm or when asked on a terminal.
+
+    Raises:
+        InvalidArgument: it is another word, or nobody can be asked.
+    """
+    if given is None and sys.stdin.isatty():
+        given = typer.prompt(f"This cannot be undone. Type {what} ({word}) to go on", err=True)
+    if given != word:
+        raise InvalidArgument(
+            "This cannot be undone, and it was not confirmed.",
+            hint=f"Give {what} with --confirm.",
+            argument="confirm",
         )
 
 

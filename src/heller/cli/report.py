@@ -1,20 +1,22 @@
 """``heller report``: figures over all accounts."""
 
-from datetime import datetime
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from heller.cli import output
 from heller.cli.shared import WHEN, Where, anywhere, instant, taking
+from heller.success import Success, write_parquet
+from heller.success import as_csv as figures_csv
+from heller.success import success as figures_of
 
 app = typer.Typer(add_completion=False, help="Reports over all accounts.", no_args_is_help=True)
 
+EXIT_FINDINGS = 3
 MONEY = ("deferred_before", "sold", "recognised", "breakage", "taken_back", "moved", "deferred_after")
-
-
-@app.callback()
-def report() -> None:
-    """Keep the noun, however few commands it has."""
 
 
 @app.command("revenue")
@@ -35,3 +37,57 @@ def revenue(
         ("currency", *(f"{name.replace('_', ' ')}>" for name in MONEY)),
         lambda r: (r.currency, *(getattr(r, name) for name in MONEY)),
     )
+
+
+@app.command("success")
+@taking(anywhere)
+def success(
+    at: Where,
+    since: Annotated[
+        datetime, typer.Option("--from", parser=instant, metavar="WHEN", help=f"Where it begins: {WHEN}.")
+    ] = "30d",  # type: ignore[assignment]  # typer parses a default as it parses what is given
+    until: Annotated[
+        datetime | None,
+        typer.Option("--to", parser=instant, metavar="WHEN", help="Where it ends (default: now)."),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print every figure as CSV.")] = False,
+    parquet: Annotated[
+        Path | None, typer.Option("--parquet", metavar="FILE", help="Write every figure as Parquet.")
+    ] = None,
+) -> None:
+    """Whether the move succeeded, before and after; and how credits are bought, used and kept up by buyers.
+
+    Credits lost, times of credit operations, error rate, webhooks; then purchases, buyers, credits, revenue, features
+    by spend, and how many buyers of each month still spend. Exit 3 if a figure is out of bounds.
+    """
+    end = until or datetime.now(UTC)
+    found = at.look(lambda connection: figures_of(connection, since, end))
+    if parquet is not None:
+        write_parquet(found.rows(), parquet)
+    if as_csv:
+        sys.stdout.write(figures_csv(found.rows()))
+    elif at.as_json:
+        output.print_json(found.as_json())
+    else:
+        _print_success(found)
+    if not found.is_ok:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def _print_success(found: Success) -> None:
+    verdict = {True: "good", False: "BAD", None: ""}
+    rows = [
+        (f.name, "" if f.value is None else f"{f.value:g}", f.bound, verdict[f.ok]) for f in found.figures
+    ]
+    output.out.print(output.table(None, ("figure", "value>", "wanted", ""), rows))
+    usage = found.usage
+    output.out.print(
+        f"{usage['purchases']:,} purchases by {usage['active_buyers']:,} buyers; {usage['active_spenders']:,} accounts spent"
+    )
+    features = [(f["feature"], f["spends"], f["credits"], f["accounts"]) for f in usage["features"]]
+    output.out.print(output.table(None, ("feature", "spends>", "credits>", "accounts>"), features))
+    cohorts = [
+        (c["cohort"], c["buyers"], "  ".join(f"{month} {n:,}" for month, n in sorted(c["active"].items())))
+        for c in usage["cohorts"]
+    ]
+    output.out.print(output.table(None, ("first bought", "buyers>", "of them spending in"), cohorts))

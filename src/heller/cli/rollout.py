@@ -10,7 +10,7 @@ import typer
 from psycopg import AsyncConnection
 
 from heller.cli import options, output
-from heller.database import connect
+from heller.database import call, connect
 from heller.errors import HellerError, InvalidArgument
 from heller.migration.handover.runs import open_sides
 from heller.rollout import state
@@ -234,18 +234,29 @@ def evaluate(
 def alert_test(
     urls: AlertOption = None,
     test: Annotated[bool, typer.Option("--test", help="Send one now.")] = False,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
 ) -> None:
-    """Check where alerts go; with --test, send one."""
+    """Check where alerts go; with --test, send one, and where a database is named write down whether it was taken."""
     alerts = Alerts.of(urls)
     if not alerts.urls:
         raise InvalidArgument(
             "No receiver is named.", hint="Give --alert or set HELLER_ALERT_URLS.", argument="alert"
         )
-    if test and not options.run(
-        alerts.send(
-            "heller: a test",
-            f"Alerts of the rollout arrive here (sent by {os.environ.get('USER', 'someone')}).",
-        )
-    ):
+    if test and not _send_test(alerts, database, embedded):
         raise HellerError("Not every receiver took the alert.", hint="Look at the URL and at the receiver.")
     output.out.print(f"{len(alerts.urls)} receivers" + (", the test was sent." if test else "."))
+
+
+def _send_test(alerts: Alerts, database: str | None, embedded: Path | None) -> bool:
+    words = f"Alerts of the rollout arrive here (sent by {os.environ.get('USER', 'someone')})."
+    is_sent = options.run(alerts.send("heller: a test", words))
+
+    async def note(url: str) -> None:
+        async with await connect(url) as connection:
+            await call(connection, "record_evidence", kind="alert", ok=is_sent, detail={"title": "a test"})
+
+    if database or embedded:
+        with options.database_url(database, embedded) as url:
+            options.run(note(url))
+    return is_sent

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from psycopg import AsyncConnection
 
-from heller import Heller
+from heller import Heller, schema
 from heller.cli import options, output
+from heller.database import connect
 from heller.errors import InvalidArgument, UnknownAccount
 from heller.ledger.results import Account, HoldState, Transaction
 
@@ -107,6 +109,17 @@ class Where:
         async def run(url: str) -> T:
             async with Heller.connect(url, pool_max=POOL_MAX) as heller:
                 return await work(heller)
+
+        with options.database_url(self.database, self.embedded) as url:
+            return options.run(run(url))
+
+    def look(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do something with one connection to the database."""
+
+        async def run(url: str) -> T:
+            async with await connect(url) as connection:
+                await schema.require(connection)
+                return await work(connection)
 
         with options.database_url(self.database, self.embedded) as url:
             return options.run(run(url))

@@ -131,6 +131,24 @@ class Reads(ABC):
         """
         await self._read("add_identity", user_id=user, kind=kind, name=name)
 
+    async def export_user(self, user: str) -> dict[str, Any]:
+        """All that is kept of a user but the transactions: names, accounts, grants, holds, orders, payments, memberships.
+
+        Raises:
+            UnknownAccount: there is no such user.
+        """
+        result: dict[str, Any] = await self._read("export_user", user_id=user)
+        return result
+
+    async def erase_user(self, user: str, *, actor: str, dry_run: bool = False) -> dict[str, Any]:
+        """Forget who a user is: names, orders' words, what Stripe sent. The ledger stays.
+
+        Raises:
+            UnknownAccount: there is no such user.
+        """
+        result: dict[str, Any] = await self._read("erase_user", user_id=user, actor=actor, dry_run=dry_run)
+        return result
+
     async def freeze(self, account: str, reason: str, *, unit: str = DEFAULT_UNIT) -> Account:
         """Take no change of an account until ``unfreeze``."""
         return decoded(await self._read("freeze", account_id=account, reason=reason, unit=unit), Account)

@@ -3021,6 +3021,37 @@ $$;
 
 COMMENT ON FUNCTION heller.check_anchor(p_anchor jsonb) IS 'Whether the chains still have the heads they had when an anchor, kept elsewhere, was taken.';
 
+CREATE FUNCTION heller.checklist_facts() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  with day as (select clock_timestamp() - interval '24 hours' as since)
+  select jsonb_build_object(
+    'evidence', (select coalesce(jsonb_object_agg(kind, jsonb_build_object('ok', ok, 'at', at, 'detail', detail)), '{}')
+                 from (select distinct on (kind) * from heller.evidence order by kind, evidence_id desc) e),
+    'steps', (select coalesce(jsonb_object_agg(step, jsonb_build_object('at', finished_at, 'error', error, 'ok', result -> 'ok')), '{}')
+              from (select distinct on (step) * from heller.migration_steps where finished_at is not null order by step, step_id desc) s),
+    'run', (select jsonb_build_object('at', finished_at, 'summary', summary) from heller.migration_runs where finished_at is not null
+            order by run_id desc limit 1),
+    'worker_at', (select max(succeeded_at) from heller.jobs),
+    'test_purchases', (select count(*) from heller.payments where livemode is false and order_id is not null and paid > 0),
+    'test_refunds', (select count(*) from heller.payments where livemode is false and order_id is not null and paid > 0 and taken_back > 0),
+    'rollout', (select jsonb_build_object('state', state, 'percent', case when stage = 0 then 0 else stages[stage] end, 'since', stage_since,
+                'actor', actor, 'reason', reason) from heller.rollouts where rollout = 'home'),
+    'rolled_back_at', (select max(at) from heller.rollout_log where state = 'rolled_back'),
+    'returned', (select count(*) from heller.homes where returned_at is not null),
+    'operations', (select heller._operation_figures(day.since, clock_timestamp()) from day),
+    'webhooks', (select jsonb_build_object('accepted', coalesce(sum(count) filter (where outcome like 'secret\_%'), 0),
+                   'unavailable', coalesce(sum(count) filter (where outcome in ('unavailable', 'defect')), 0))
+                 from heller.stripe_counts, day where hour >= date_trunc('hour', day.since)),
+    'first_delivery_at', (select min(hour) from heller.stripe_counts where outcome like 'secret\_%'),
+    'dead', (select count(*) from heller.inbox where status = 'dead'),
+    'missed', (select count(*) from heller.inbox, day where via = 'reconcile' and received_at >= day.since),
+    'healed', (select count(*) from heller.discrepancies, day where state = 'healed' and found_at >= day.since))
+$$;
+
+COMMENT ON FUNCTION heller.checklist_facts() IS 'What the checklist finds in the database: evidence, steps of the migration, test purchases, rollout, webhooks of the last day.';
+
 CREATE FUNCTION heller.claim_homes(p_system text, p_accounts text[] DEFAULT NULL::text[]) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -5151,6 +5182,8 @@ begin
     perform heller._fail('HL001', 'a period is day, week, month or year, with carry roll_over or expire', '{"argument": "period"}');
   elsif p_valid_days < 1 then
     perform heller._fail('HL001', 'valid_days must be at least 1', '{"argument": "valid_days"}');
+  elsif exists (select from heller.prices where stripe_price = p_stripe_price and price <> p_price) then
+    perform heller._fail('HL001', format('stripe_price %s is that of another price', p_stripe_price), '{"argument": "stripe_price"}');
   end if;
   insert into heller.prices (price, product, pack, credits, unit, currency, amount, period, carry, valid_days, stripe_price, metadata)
   values (p_price, p_product, p_pack, p_credits, p_unit, lower(p_currency), p_amount, p_period, p_carry, p_valid_days, p_stripe_price, nullif(p_metadata, '{}'))

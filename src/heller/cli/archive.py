@@ -1,0 +1,41 @@
+"""``heller migrate archive``: close the legacy database and keep it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from psycopg.conninfo import conninfo_to_dict
+
+from heller.cli import options, output
+from heller.cli.shared import Actor
+from heller.migration.archive import archive as close
+
+
+def archive(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A new folder for the dump and its manifest.")
+    ],
+    source: options.SourceOption,
+    confirm: options.ConfirmOption = None,
+    actor: Actor = "cli",
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Make the legacy database read-only and keep a dump of it with a manifest, once nobody is at home there.
+
+    New connections to it can only read from then on; its owner can take that back.
+    """
+    options.confirmed(
+        str(conninfo_to_dict(source).get("dbname")), confirm, what="the name of the legacy database"
+    )
+    with options.database_url(database, embedded) as url:
+        done = options.run(close(source, url, folder, actor=actor))
+    if as_json:
+        output.print_json(asdict(done))
+    else:
+        output.out.print(
+            f"{done.database} is read-only; {sum(done.tables.values()):,} rows in {folder}, "
+            f"{done.dump_bytes:,} bytes, SHA-256 {done.dump_sha256}"
+        )

@@ -1,0 +1,63 @@
+"""``heller checklist``: what is done and what is open, before, during and after the move."""
+
+from typing import Annotated
+
+import typer
+
+from heller import checklist as lists
+from heller.cli import options, output
+
+app = typer.Typer(add_completion=False)
+
+EXIT_FINDINGS = 3
+MARKS = {
+    "ok": "[green]ok     [/]",
+    "open": "[yellow]open   [/]",
+    "failed": "[red]FAILED [/]",
+    "unknown": "[dim]unknown[/]",
+}
+
+
+@app.command()
+def checklist(
+    legacy: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            envvar="LEGACY_DATABASE_URL",
+            show_envvar=True,
+            metavar="URL",
+            help="The legacy database.",
+        ),
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url",
+            envvar="HELLER_PUBLIC_URL",
+            show_envvar=True,
+            metavar="URL",
+            help="Where heller serve is reached.",
+        ),
+    ] = None,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Look at every item of the move's three lists now, and say what would satisfy the open ones. Exit 3 while one is not ok."""
+    with options.database_url(database, embedded) as url:
+        items = options.run(lists.checklist(url, legacy_url=legacy, public_url=public_url))
+    result = lists.as_json(items)
+    if as_json:
+        output.print_json(result)
+    else:
+        phase = ""
+        for item in items:
+            if item.phase != phase:
+                phase = item.phase
+                output.out.print(f"[bold]{phase.capitalize()}[/]")
+            output.out.print(f"  {MARKS[item.state]} {item.title}: {item.evidence}")
+            if item.state != "ok":
+                output.out.print(f"          [dim]{item.command}[/]")
+    if not result["ok"]:
+        raise typer.Exit(EXIT_FINDINGS)
