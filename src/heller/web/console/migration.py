@@ -91,14 +91,6 @@ def _open_questions(
     ]
 
 
-@router.get("/steps/{number}")
-async def step(request: Request, principal: Support, number: Number) -> Response:
-    """One step with all that it answered."""
-    async with wiring_of(request).database.connection() as connection:
-        found = await _step(connection, number)
-    return await page(request, "step.html", principal, current=HERE, step=found)
-
-
 @router.get("/steps/{number}.json")
 async def step_json(request: Request, principal: Support, number: Number) -> Response:
     """What a step answered, as a file: for a proof, what ``heller migrate proof --check`` reads."""
@@ -107,6 +99,14 @@ async def step_json(request: Request, principal: Support, number: Number) -> Res
         found = await _step(connection, number)
     name = f"{found.step}-{number}.json"
     return JSONResponse(found.result, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@router.get("/steps/{number}")
+async def step(request: Request, principal: Support, number: Number) -> Response:
+    """One step with all that it answered."""
+    async with wiring_of(request).database.connection() as connection:
+        found = await _step(connection, number)
+    return await page(request, "step.html", principal, current=HERE, step=found)
 
 
 async def _step(connection: AsyncConnection, number: int) -> JournalledStep:

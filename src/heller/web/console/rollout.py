@@ -78,13 +78,16 @@ async def stands(wiring: Wiring) -> dict[str, Any]:
         rollout = await state.rollout_of(connection)
         homes = await state.homes(connection)
     now = datetime.now(UTC)
-    seen = ((rollout.verdict.get("invariants") or {}) if rollout else {}).get("at_home")
+    seen = ((rollout.verdict.get("invariants") or {}) if rollout else {}).get("users", 0)
+    never_copied = max(
+        seen - sum(homes.values()), 0
+    )  # only the evaluation, which reads both databases, knows of them
     soaked = (
         0 if rollout is None else min(int((now - rollout.stage_since).total_seconds()), rollout.soak_seconds)
     )
     return {
         "rollout": rollout,
-        "homes": homes | (seen or {}),  # the last evaluation also counted who was never copied
+        "homes": homes | {"legacy": homes["legacy"] + never_copied},
         "guardrails": guardrails_of(rollout, now=now) if rollout else [],
         "waiting_for": rollout.verdict.get("waiting_for", []) if rollout else [],
         "soaked_seconds": soaked,

@@ -1,0 +1,330 @@
+"""The console in a browser: what support sees, what an operator does, what only an admin may."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+from psycopg import sql
+
+import console_world as world
+from handover_world import fenced
+from heller.database import call
+from heller.migration import check_proof
+from heller.rollout import controller
+from heller.stripe import inbox
+from heller.stripe.api import opened
+from heller.stripe.settings import load
+from heller.web import audit
+from ui_site import DESKTOP, PHONE, Site, serious_issues
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
+
+PAGES = (
+    "/console",
+    "/console/accounts",
+    "/console/account?id=ada.lovelace",
+    "/console/deliveries?tab=all",
+    "/console/discrepancies?tab=all",
+    "/console/rollout",
+    "/console/migration",
+    "/console/migration/rows",
+    "/console/audit",
+)
+ACTS = (
+    "/console/account/adjust",
+    "/console/account/grant",
+    "/console/account/freeze",
+    "/console/account/unfreeze",
+    "/console/deliveries/1/retry",
+    "/console/deliveries/1/ignore",
+    "/console/deliveries/1/assign",
+    "/console/discrepancies/1/close",
+    "/console/rollout/start",
+    "/console/rollout/promote",
+    "/console/rollout/halt",
+    "/console/rollout/rollback",
+    "/console/keys",
+    "/console/keys/abc/revoke",
+)
+
+
+@session_fixture
+async def busy(site: Site) -> Site:
+    """A site where something has happened."""
+    await world.accounts(site.heller)
+    await world.deliveries(site.database_url, ages=0.01)
+    return site
+
+
+@session_fixture
+async def legacy(site: Site, server_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A legacy system that was carried over to the site."""
+    name = f"legacy_{uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    url = site.database_url.replace(psycopg.conninfo.conninfo_to_dict(site.database_url)["dbname"], name, 1)
+    await world.migrated(url, site.database_url, tmp_path_factory.mktemp("migration"), users=30)
+    yield url
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+async def act(page: Page, label: str, **fields: str) -> None:
+    """Open the form of an action, fill it and send it."""
+    panel = page.locator("details.action", has=page.locator("summary", has_text=label))
+    await panel.locator("summary").click()
+    for name, value in fields.items():
+        field = panel.locator(f"[name={name}]")
+        await (field.check() if value == "yes" else field.fill(value))
+    await panel.locator("button[type=submit]").click()
+    await expect(page.locator("main .alert").first).to_be_visible()
+
+
+async def worked(site: Site) -> None:
+    """What the worker does with the inbox."""
+    async with opened(load(site.environment)) as api:
+        while await inbox.drain(site.database, api):
+            pass
+
+
+async def test_an_operator_retries_a_parked_delivery_and_says_whose_it_is(site: Site, as_role: Any) -> None:
+    payment = site.twin.dashboard_charge(amount=1_900, currency="eur")["id"]
+    site.twin.drain()
+    await worked(site)
+    await site.heller.open_account("by-hand")
+    page = await as_role("operator")
+    await page.goto(f"/console/deliveries?tab=parked&payment={payment}")
+    await page.locator("tbody tr").first.locator("a").first.click()
+    await expect(page.locator("dl.facts").first).to_contain_text("no_order")
+    await act(page, "Retry", reason="Stripe was slow")
+    await expect(page.locator("main .alert").first).to_contain_text("back in the queue")
+    await expect(page.locator("dl.facts").first).to_contain_text("Waiting")
+    await worked(site)
+    await page.reload()
+    await expect(page.locator("dl.facts").first).to_contain_text("Parked")
+    await act(page, "Assign", account="by-hand", credits="five hundred", reason="A friend paid by link")
+    await expect(page.locator("main .alert").first).to_contain_text("credits is a whole number")
+    await expect(page.locator("#assign-reason")).to_have_value("A friend paid by link")
+    await page.locator("#assign-credits").fill("500")
+    await page.locator("details.action[open] button[type=submit]").click()
+    await expect(page.locator("main .alert").first).to_contain_text("The payment is assigned")
+    await worked(site)
+    assert (await site.heller.balance("by-hand")).posted == 500
+    number = page.url.rsplit("/", 1)[1]
+    async with site.database.connection() as connection:
+        done = await audit.entries(connection, target=number)
+    assert [(entry.action, entry.actor) for entry in done] == [
+        ("delivery.assign", "user:development-operator"), ("delivery.retry", "user:development-operator"),
+    ]  # fmt: skip
+
+
+async def test_a_double_click_adjusts_once_and_a_refusal_keeps_what_was_typed(
+    site: Site, as_role: Any
+) -> None:
+    await site.heller.open_account("twice")
+    page = await as_role("operator")
+    await page.goto("/console/account?id=twice")
+    await act(page, "Adjust", amount="-5", reason="wrong")
+    await expect(page.locator("main .alert").first).to_have_attribute("role", "alert")
+    await expect(page.locator("#adjust-amount")).to_have_value("-5")
+    await page.locator("#adjust-amount").fill("25")
+    await page.locator("#adjust-reason").fill("Sorry for the trouble")
+    await page.locator("details.action[open] button[type=submit]").dblclick()
+    await expect(page.locator("main .alert").first).to_contain_text("Adjusted by +25: the balance is 25")
+    (row,) = await site.heller.history("twice")
+    assert (row.delta, row.reason, row.actor) == (25, "Sorry for the trouble", "user:development-operator")
+    async with site.database.connection() as connection:
+        (entry,) = await audit.entries(connection, target="twice")
+    assert (entry.action, entry.detail["amount"], entry.detail["seq"]) == ("account.adjust", 25, 1)
+    await act(page, "Grant", amount="10", reason="Welcome back", expires_at="2099-01-01")
+    await act(page, "Freeze", reason="to be looked at")
+    await expect(page.locator("main")).to_contain_text("Frozen: to be looked at")
+    await act(page, "Unfreeze", reason="it was nothing")
+    assert (await site.heller.balance("twice")).posted == 35
+
+
+async def test_an_account_is_found_by_an_e_mail_from_the_overview(busy: Site, as_role: Any) -> None:
+    page = await as_role("support")
+    await page.locator("#quick").fill("ADA@exam")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("link", name="ada.lovelace").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("ada.lovelace")
+    await page.locator("#filter-text").fill("tailoring")
+    await page.get_by_role("button", name="Filter").click()
+    reasons = await page.locator("#transactions tbody td:nth-child(4)").all_inner_texts()
+    assert set(reasons) == {"resume tailoring"}
+
+
+async def test_the_overview_follows_what_happens_without_a_reload(busy: Site, as_role: Any) -> None:
+    page = await as_role("support")
+    tile = page.locator(".tile", has_text="Open discrepancies").locator(".tile-value")
+    before = int(await tile.inner_text())
+    async with busy.database.connection() as connection:
+        await call(connection, "stripe_discrepancy", kind="unbooked", payment_key=f"pi_{uuid4().hex}")
+    await expect(tile).to_have_text(str(before + 1))
+
+
+async def test_a_rollout_is_started_promoted_and_rolled_back(site: Site, legacy: str, as_role: Any) -> None:
+    page = await as_role("operator")
+    await page.goto("/console/rollout")
+    async with fenced(legacy, site.database_url) as sides:
+        await act(page, "Start", stages="50, 100", soak_hours="0", reason="the dry run was clean")
+        await controller.tick(sides)
+        await page.reload()
+        await expect(page.locator("[aria-current=step]")).to_contain_text("50 %")
+        moved = len([user async for user, _ in sides.legacy.users(away=True)])
+        await expect(page.locator(".split-legend")).to_contain_text(f"at home in heller {moved}")
+        await expect(page.locator(".guardrail-passed")).to_contain_text("Invariants")
+        await act(page, "Promote", reason="it looks fine")
+        await expect(page.locator("main .alert").first).to_contain_text(
+            "The gate of this stage is not passed"
+        )
+        await page.locator("[name=even_unproven]").check()
+        await page.locator("details.action[open] button[type=submit]").dblclick()
+        await expect(page.locator("main .alert").first).to_contain_text("Promoted: the stage is 100 %")
+        await controller.tick(sides)
+        assert [user async for user, _ in sides.legacy.users(away=False)] == []
+        await expect(page.locator("summary", has_text="Roll back")).to_have_count(0)
+        await _rolled_back(await as_role("admin"), sides)
+        assert [user async for user, _ in sides.legacy.users(away=True)] == []
+
+
+async def _rolled_back(page: Page, sides: Any) -> None:
+    """An admin types the confirmation; the worker brings everyone back; the timeline says so."""
+    await page.goto("/console/rollout")
+    await page.locator("summary", has_text="Roll back").click()
+    await page.locator("#rollback-reason").fill("complaints")
+    await page.locator("#rollback-confirmation").fill("roll bac")
+    button = page.locator("details.action[open] button[type=submit]")
+    await expect(button).to_be_disabled()
+    await page.locator("#rollback-confirmation").press_sequentially("k")
+    await button.click()
+    await expect(page.locator("main .alert").first).to_contain_text("being returned")
+    await controller.tick(sides)
+    await page.reload()
+    timeline = page.locator("ol.timeline li strong")
+    await expect(timeline).to_have_text(["Everyone has returned", "Rolled back", "Promoted", "Started"])
+
+
+async def test_the_migration_page_tells_steps_findings_decisions_and_proof(
+    site: Site, legacy: str, as_role: Any, tmp_path: Path
+) -> None:
+    page = await as_role("support")
+    await page.goto("/console/migration")
+    await expect(page.locator(".steps-row .step-finished")).to_have_count(6)
+    await expect(page.locator("main")).to_contain_text("Every credit is accounted for.")
+    finding = page.locator("details.more", has_text="match nobody")
+    await finding.locator("summary").click()
+    await expect(finding).to_contain_text("unknown_user")
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="proof.json").click()
+    await (await download.value).save_as(tmp_path / "proof.json")
+    assert check_proof(tmp_path / "proof.json")
+
+
+async def test_support_sees_all_and_may_do_nothing(busy: Site, as_role: Any) -> None:
+    page = await as_role("support")
+    for path in PAGES:
+        response = await page.goto(path)
+        assert response.status == 200, path
+        forms = await page.locator("main form[method=post]").count()
+        assert forms == 0, path
+    token = await page.locator("input[name=csrf]").first.input_value()
+    for path in ACTS:
+        answer = await page.request.post(path, form={"csrf": token, "reason": "x"})
+        assert answer.status == 403, path
+    assert (await page.goto("/console/keys")).status == 403
+    customer = await as_role("customer", user="ada.lovelace")
+    for path in PAGES:
+        assert (await customer.request.get(path)).status == 403, path
+    nobody = await as_role(None)
+    await nobody.goto("/console/accounts?q=ada")
+    assert nobody.url.endswith("/sign-in?next=%2Fconsole%2Faccounts%3Fq%3Dada")
+
+
+async def test_an_operator_may_neither_make_keys_nor_roll_back(busy: Site, as_role: Any) -> None:
+    page = await as_role("operator")
+    token = await page.locator("input[name=csrf]").first.input_value()
+    for path in ("/console/keys", "/console/rollout/rollback"):
+        answer = await page.request.post(
+            path, form={"csrf": token, "reason": "x", "confirmation": "roll back"}
+        )
+        assert answer.status == 403, path
+    foreign = await page.request.post(
+        "/console/account/freeze", form={"account": "ada.lovelace", "reason": "x"}
+    )
+    assert foreign.status == 403
+    assert not (await busy.heller.balance("ada.lovelace")).frozen
+
+
+async def test_a_keys_secret_is_shown_once_and_nowhere_else(site: Site, as_role: Any) -> None:
+    page = await as_role("admin")
+    await page.goto("/console/keys")
+    await act(page, "New key", name="nightly report")
+    secret = await page.locator(".secret code").inner_text()
+    assert secret.startswith("heller_")
+    answer = await page.request.get("/v1/users", headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status != 401
+    for path in ("/console/keys", "/console/audit"):
+        await page.goto(path)
+        assert secret.rsplit("_", 1)[1] not in await page.content()
+    await page.goto("/console/keys")
+    page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+    await page.locator("tr", has_text="nightly report").get_by_role("button", name="Revoke").click()
+    await expect(page.locator("main .alert").first).to_contain_text("revoked")
+
+
+async def test_no_page_shows_the_secret_of_a_buyer(busy: Site, as_role: Any) -> None:
+    page = await as_role("admin")
+    await page.goto("/console/deliveries?tab=parked&event=evt_1Demo3")
+    await page.locator("tbody a").first.click()
+    await expect(page.locator("pre.payload")).to_contain_text("pi_3Demo3")
+    assert "pi_secret_of_the_buyer" not in await page.content()
+
+
+async def test_axe_finds_nothing_serious_on_any_page_and_each_fits_a_phone(
+    busy: Site, legacy: str, as_role: Any
+) -> None:
+    page = await as_role("admin")
+    issues: list[str] = []
+    too_wide: list[str] = []
+    async with busy.database.connection() as connection:
+        row = await (
+            await connection.execute("select max(inbox_id) from heller.inbox where status = 'parked'")
+        ).fetchone()
+    for path in (
+        *PAGES,
+        f"/console/deliveries/{row[0] if row else 0}",
+        "/console/migration/steps/1",
+        "/console/keys",
+    ):
+        await page.goto(path)
+        for summary in await page.locator("details.action > summary").all():
+            await summary.click()
+        issues += await serious_issues(page)
+        await page.set_viewport_size(PHONE)
+        if await page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]:
+            too_wide.append(path)
+        await page.set_viewport_size(DESKTOP)
+    dark = await as_role("admin", color_scheme="dark")
+    await dark.goto("/console/rollout")
+    issues += await serious_issues(dark)
+    assert (issues, too_wide) == ([], [])
+
+
+async def test_pages_can_be_read_and_forms_sent_without_javascript(busy: Site, as_role: Any) -> None:
+    page = await as_role("operator", java_script_enabled=False, locale="de-DE")
+    await page.goto("/console/account?id=ada.lovelace")
+    await expect(page.locator("#transactions")).to_contain_text("Buchungen")
+    await page.locator("summary", has_text="Anpassen").click()
+    await page.locator("#adjust-amount").fill("1")
+    await page.locator("#adjust-reason").fill("ohne Skript")
+    await page.locator("details.action[open] button[type=submit]").click()
+    await expect(page.locator("main .alert").first).to_contain_text("Angepasst um +1")
