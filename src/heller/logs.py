@@ -1,27 +1,79 @@
-"""What the long-running processes log: JSON lines for programs, plain lines on a terminal. Never a local variable."""
+"""Logs: one JSON object a line on standard error (words on a terminal), with ids and without personal data.
 
+Request, user and key ids are bound with ``structlog.contextvars`` by whoever knows them. An e-mail address, a secret or
+the password in a URL never gets into a line, whatever a message or an error says.
+"""
+
+import re
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 
+_EMAIL = re.compile(r"[^\s@'\"<>=:/]+@[^\s@'\"<>]+\.[^\s@'\"<>.,;)]+")
+_PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
+_SECRET = re.compile(r"\b(whsec|sk_live|sk_test|rk_live|rk_test|hlk)_\w+")
+PERSONAL = frozenset(
+    {
+        "email",
+        "e_mail",
+        "name",
+        "ip",
+        "address",
+        "phone",
+        "authorization",
+        "cookie",
+        "password",
+        "secret",
+        "token",
+    }
+)
+"""Fields that are left out."""
 
-def configure() -> None:
-    """Set structlog up for this process, unless its owner has."""
-    if structlog.is_configured():
-        return
-    is_terminal = sys.stderr.isatty()
-    tail: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+# without the variables of the frames: they hold whatever was worked on
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+Event = MutableMapping[str, Any]
+
+
+def configure(*, terminal: bool | None = None) -> None:
+    """Log from now on, in this process: words where standard error is a terminal, JSON everywhere else."""
+    is_terminal = sys.stderr.isatty() if terminal is None else terminal
+    ending: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
         if is_terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [
+            _TRACEBACKS,
+            without_personal_data,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *tail,
+            without_personal_data,
+            *ending,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def without_personal_data(_logger: Any, _method: str, event: Event) -> Event:
+    """Leave out fields that name a person, and strike out what names one, or opens something, inside texts."""
+    return {name: _struck(value) for name, value in event.items() if name not in PERSONAL}
+
+
+def _struck(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SECRET.sub(r"\1_...", _EMAIL.sub("<e-mail>", _PASSWORD.sub(r"\1:...@", value)))
+    if isinstance(value, dict):
+        return {name: _struck(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_struck(inner) for inner in value]
+    return value

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from heller import errors
+from heller import errors, logs
 from heller.cli import options, output
 
 EXIT_FAILED = 1
@@ -113,6 +113,7 @@ def run() -> None:
     """Run one command; the entry point of the ``heller`` program."""
     arguments = sys.argv[1:]
     as_json = "--json" in arguments
+    logs.configure()
     try:
         app(args=options.with_directory(arguments), prog_name="heller")
     except errors.HellerError as error:

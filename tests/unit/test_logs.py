@@ -1,0 +1,43 @@
+"""A line of the log has ids, and nothing that names a person or opens a door."""
+
+import json
+
+import pytest
+import structlog
+
+from heller import logs
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> object:
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def test_line_is_json_with_ids_and_no_person(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(terminal=False)
+    structlog.contextvars.bind_contextvars(request_id="r1", user="u7", key_id="k3")
+    try:
+        raise ValueError("nobody is known as ann@example.org at postgresql://heller:hunter2@db/heller")
+    except ValueError as error:
+        structlog.get_logger("heller").exception(
+            "a request failed",
+            error=str(error),
+            email="ann@example.org",
+            secret="whsec_abc",  # noqa: S106 - made up
+            hint="use sk_live_12345",
+        )
+    (line,) = capsys.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["level"], said["request_id"], said["user"], said["key_id"]) == (
+        "a request failed", "error", "r1", "u7", "k3",
+    )  # fmt: skip
+    assert "email" not in said
+    assert "secret" not in said
+    for word in ("ann@example.org", "hunter2", "sk_live_12345"):
+        assert word not in line
+    assert "<e-mail>" in said["error"]
+    assert said["exception"][0]["exc_type"] == "ValueError"
+    assert said["exception"][0]["frames"][0]["name"] == "test_line_is_json_with_ids_and_no_person"
+    assert "locals" not in said["exception"][0]["frames"][0]
