@@ -190,3 +190,19 @@ async def test_a_form_without_its_token_changes_nothing(site, as_role) -> None:
         assert (path, answer.status) == (path, 403)
     assert await site.heller.members("jan") == []
     assert await site.rows("select from heller.orders where account_id = 'jan'") == []
+
+
+async def test_credits_that_another_system_owns_can_be_looked_at_only(site, as_role) -> None:
+    await site.heller.open_account("kai", user="kai")
+    await site.heller.grant("kai", 40)
+    async with site.database.connection() as connection:
+        await connection.execute("update heller.accounts set epoch = 0 where account_id = 'kai'")
+    page = await as_role("customer", "kai")
+    await expect(page.get_by_text("Your credits are at home in the other system for now.")).to_be_visible()
+    await page.goto("/portal/buy")
+    assert await page.get_by_role("button", name="Buy").count() == 0
+    token = await page.locator("input[name=csrf]").first.input_value()
+    form = {"csrf": token, "price": "pack-500", "key": "12345678"}
+    answer = await page.request.post("/portal/buy", form=form, headers={"accept": "text/html"})
+    assert answer.status == 409
+    assert await site.rows("select from heller.orders where account_id = 'kai'") == []

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from heller.errors import UnknownAccount
+from heller.errors import AccountAway, UnknownAccount
 from heller.ledger.operations import DEFAULT_UNIT
 from heller.ledger.results import Account
 from heller.web import audit, pages
@@ -19,6 +19,7 @@ from heller.web.session import page_principal
 from heller.web.wiring import wiring_of
 
 ROOT = "/portal"
+HERE = "heller"
 router = APIRouter(include_in_schema=False)
 
 
@@ -32,11 +33,17 @@ class Viewed:
     principal: Principal
     account: Account | None
     accounts: tuple[Account, ...]
+    home: str = HERE
 
     @property
     def is_own(self) -> bool:
-        """Whether the reader may act here."""
+        """Whether the account is the reader's."""
         return self.account is None or self.account in self.accounts
+
+    @property
+    def may_act(self) -> bool:
+        """Whether the reader may change something: it is theirs, and heller owns it now."""
+        return self.is_own and self.home == HERE
 
     def link(self, page: str = "", **query: Any) -> str:
         """The address of a portal page about the same account; None leaves a value out."""
@@ -69,17 +76,18 @@ async def viewed(
     accounts = tuple(await heller.accounts_of(principal.user)) if principal.user else ()
     own = [a for a in accounts if (not account or a.account == account) and (not unit or a.unit == unit)]
     if own:
-        first = next((a for a in own if a.unit == DEFAULT_UNIT), own[0])
-        return Viewed(principal=principal, account=first, accounts=accounts)
-    if account and principal.role >= Role.support:
+        found = next((a for a in own if a.unit == DEFAULT_UNIT), own[0])
+    elif account and principal.role >= Role.support:
         try:
             found = await heller.balance(account, unit=unit or DEFAULT_UNIT)
         except UnknownAccount as error:
             raise NotFound(error.message) from None
-        return Viewed(principal=principal, account=found, accounts=accounts)
-    if account or unit:
+    elif account or unit:
         raise NotFound("There is no such account.")
-    return Viewed(principal=principal, account=None, accounts=())
+    else:
+        return Viewed(principal=principal, account=None, accounts=())
+    home = (await heller.route(found.account, unit=found.unit))["home"]
+    return Viewed(principal=principal, account=found, accounts=accounts, home=home)
 
 
 async def acting(view: Annotated[Viewed, Depends(viewed)]) -> Viewed:
@@ -87,9 +95,17 @@ async def acting(view: Annotated[Viewed, Depends(viewed)]) -> Viewed:
 
     Raises:
         Forbidden: staff look on, they do not act for a customer here.
+        AccountAway: another system owns the credits now.
     """
     if not view.is_own:
         raise Forbidden("Only its owner acts on an account here.", hint="Operators act in the console.")
+    if view.account is not None and view.home != HERE:
+        raise AccountAway(
+            "These credits are at home in another system now.",
+            hint="Act there, or try again in a moment.",
+            account=view.account.account,
+            home=view.home,
+        )
     return view
 
 

@@ -1,4 +1,4 @@
-// <script src="https://credits.example/widget.js" data-token="..." async></script>
+// <script src="(where heller is)/widget.js" data-token="..." async></script>
 // shows the available credits where it stands. Optional: data-lang, data-target (a selector), data-seconds (refresh).
 // dispatchEvent(new Event("heller:refresh")) asks again at once, for example after a spend.
 (() => {
