@@ -35,6 +35,7 @@ PAGES = (
     "/console/rollout",
     "/console/migration",
     "/console/migration/rows",
+    "/console/checklist",
     "/console/audit",
 )
 ACTS = (

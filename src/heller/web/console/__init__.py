@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from heller.web.console import (
     accounts,
     audit_log,
+    checklist,
     deliveries,
     discrepancies,
     keys,
@@ -15,5 +16,5 @@ from heller.web.console import (
 
 router = APIRouter(include_in_schema=False)
 router.add_api_route("", overview.overview, methods=["GET"])
-for area in (overview, accounts, deliveries, discrepancies, rollout, migration, audit_log, keys):
+for area in (overview, accounts, deliveries, discrepancies, rollout, migration, checklist, audit_log, keys):
     router.include_router(area.router)

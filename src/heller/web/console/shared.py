@@ -40,6 +40,7 @@ NAVIGATION = (
     ("/console/discrepancies", "scale", _("Discrepancies")),
     ("/console/rollout", "rocket", _("Rollout")),
     ("/console/migration", "database-export", _("Migration")),
+    ("/console/checklist", "list-check", _("Checklist")),
     ("/console/audit", "history", _("Audit log")),
     ("/console/keys", "key", _("API keys")),
 )
