@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: help demo test chromium check lint docs lock format clean
 
 help: ## say what each target does
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -37,6 +37,17 @@ lint: $(VENV)/.dev ## style, types and layers
 
 docs: $(VENV)/.dev ## write docs/reference anew from the code
 	$(BIN)/python docs/generate.py
+
+docs-html: $(VENV)/.dev ## the documentation as a web site in build/html; a warning is an error
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs build/html
+	@echo build/html/index.html
+
+audit: $(VENV)/.dev ## known holes in what we depend on (asks the network), and all licences
+	$(BIN)/python tests/tools/licences.py
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/runtime.txt -r requirements/resume-matcher.txt
+
+release-check: $(VENV)/.dev ## build the wheel, install it in a clean place, run it
+	$(BIN)/python tests/tools/release_check.py
 
 check: lint ## everything that must be green: style, types, layers, generated files, tests
 	$(MAKE) test

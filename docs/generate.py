@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from man_page import man_page
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 from typer.core import TyperGroup
@@ -190,6 +191,7 @@ PAGES = {
     "settings.md": settings_table,
     "metrics.md": metrics_table,
     "capacity.inc": capacity,
+    "heller.1": man_page,
 }
 
 

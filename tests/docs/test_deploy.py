@@ -188,7 +188,9 @@ def script(url: str, names: dict[str, str], file: str = "roles.sql") -> None:
 
 async def refused(url: str, statement: str) -> bool:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await connection.execute("set default_transaction_read_only = off")  # anybody may; rights are what counts
+        await connection.execute(
+            "set default_transaction_read_only = off"
+        )  # anybody may; rights are what counts
         try:
             await connection.execute(statement)  # type: ignore[arg-type]
         except psycopg.errors.InsufficientPrivilege:

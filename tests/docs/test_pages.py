@@ -55,7 +55,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     server.stdout.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def twin() -> Iterator[stripe_twin.Twin]:
     with stripe_twin.running() as running:
         yield running
@@ -63,12 +63,12 @@ def twin() -> Iterator[stripe_twin.Twin]:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if READ[p].steps], ids=name)
 def test_what_a_page_shows_works(
-    page: Path, programs: Path, empty_database: str, second_database: str, tmp_path: Path,
+    page: Path, programs: Path, empty_database: str, heller_database: str, tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
     environment = {
         "PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(tmp_path), "USER": "ann", "LANG": "C.UTF-8",
-        "COLUMNS": "160", "DATABASE_URL": second_database, "LEGACY_DATABASE_URL": empty_database,
+        "COLUMNS": "160", "DATABASE_URL": heller_database, "LEGACY_DATABASE_URL": empty_database,
     }  # fmt: skip
     if "twin" in READ[page].needs:
         stand_in: stripe_twin.Twin = request.getfixturevalue("twin")
@@ -101,7 +101,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 def spoken(text: str) -> Iterator[list[str]]:
     """Every ``heller ...`` that a page names, in a session or in a sentence."""
     text = re.sub(r"\\\n>? *", " ", text)
-    for found in re.findall(r"(?:^\$ |[`|;&(] ?)heller ([a-z][^`\n|;&#)]*)", text, flags=re.MULTILINE):
+    shown = [line for line in text.splitlines() if line.startswith(("$ ", "> "))]
+    spans = re.findall(r"`(heller [^`\n]+)`", text)
+    for found in re.findall(
+        r"(?:^|[$>|;&(] ?)heller ([a-z][^`\n|;&#)]*)", "\n".join([*shown, *spans]), flags=re.MULTILINE
+    ):
         yield re.split(r"\s+", found.strip())
 
 
