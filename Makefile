@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chromium check lint docs lock format clean
+.PHONY: help demo resume-matcher test chromium check lint docs lock format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -16,6 +16,10 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 
+$(VENV)/.resume-matcher: $(VENV)/.runtime requirements/resume-matcher.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/resume-matcher.txt
+	@touch $@
+
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
@@ -25,6 +29,9 @@ demo: $(VENV)/.runtime ## from a broken legacy database to a proven ledger, in u
 
 chromium: # the browser of the UI tests, which fail without it
 	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+
+resume-matcher: $(VENV)/.resume-matcher ## the application that sells analyses for credits, at http://127.0.0.1:8080
+	@$(BIN)/heller-resume-matcher --demo demo/resume-matcher $(ARGS)
 
 test: $(VENV)/.dev chromium ## run all tests (starts its own PostgreSQL)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(ARGS)

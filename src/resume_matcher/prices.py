@@ -16,7 +16,7 @@ class Price:
 PRICES = {
     price.kind: price
     for price in (
-        Price("match", 5, "analyse", "job match"),
+        Price("match", 5, "rank", "job match"),
         Price("analysis", 10, "analyse", "resume analysis"),
         Price("improvement", 15, "improve", "resume improvement"),
     )

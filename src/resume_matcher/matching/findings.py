@@ -194,7 +194,7 @@ class Candidate:
                 level = item["fluency"] if item["fluency"] in LEVELS else "B1"
                 below = LEVELS.index(requirement.level) - LEVELS.index(level)
                 credit = 1.0 if below <= 0 else max(0.1, 1 - 0.3 * below)
-                return Finding(requirement, credit, "language", item["fluency"], "languages", level)
+                return Finding(requirement, credit, "language", "", "languages", level)
         if self.resume.get("meta", {}).get("language") == language:
             return Finding(requirement, WRITTEN_IN_IT, "written", "", "", language)
         return Finding(requirement, 0.0, "missing")

@@ -39,6 +39,8 @@ class Match:
                 {
                     "label": finding.requirement.label,
                     "kind": finding.requirement.kind,
+                    "years": finding.requirement.years,
+                    "level": finding.requirement.level,
                     "points": round(points, 1),
                 }
                 for finding, points in self.gains
@@ -114,9 +116,9 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "level": requirement.level,
         "credit": round(finding.credit, 3),
         "state": state,
-        "how": finding.how,
-        "evidence": finding.evidence,
-        "section": finding.section,
-        "found": finding.found,
+        "how": "missing" if state == "missing" else finding.how,
+        "evidence": "" if state == "missing" else finding.evidence,
+        "section": "" if state == "missing" else finding.section,
+        "found": "" if state == "missing" else finding.found,
         "weight": round(weight(finding), 2),
     }

@@ -27,6 +27,16 @@ def read_text(*, text: str) -> dict[str, Any]:
     return {"kind": document.kind, "pages": 1, "text": document.text, "content": parse(document.text)}
 
 
+def rank(*, text: str, content: dict[str, Any], job: str, today: str) -> dict[str, Any]:
+    """The score and what is met, without evidence and advice."""
+    full = analyse(text=text, content=content, job=job, today=today)
+    kept = ("label", "kind", "part", "years", "level", "state", "credit")
+    short = [{name: item[name] for name in kept} for item in full["requirements"]]
+    return {name: full[name] for name in ("score", "title", "confidence", "cautions", "missing")} | {
+        "requirements": short
+    }
+
+
 def analyse(*, text: str, content: dict[str, Any], job: str, today: str) -> dict[str, Any]:
     """A resume held against a job."""
     return matching.match(text, content, job, today=date.fromisoformat(today)).as_json()
@@ -41,6 +51,7 @@ def improve(*, text: str, content: dict[str, Any], job: str, today: str) -> dict
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "read_resume": read_resume,
     "read_text": read_text,
+    "rank": rank,
     "analyse": analyse,
     "improve": improve,
 }

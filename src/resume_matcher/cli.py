@@ -1,0 +1,78 @@
+"""``heller-resume-matcher``: the application with heller's portal, on one address."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from heller.errors import HellerError
+from resume_matcher import store
+from resume_matcher.demo import demonstrated
+from resume_matcher.web.site import create_site
+
+SHUTDOWN_SECONDS = 20
+EXIT_FAILED = 1
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at.")] = 8080,
+    database: Annotated[
+        str,
+        typer.Option(metavar="URL", envvar="DATABASE_URL", help="The database, which has heller's schema."),
+    ] = "",
+    demo: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Start all that is needed in this folder: PostgreSQL, Stripe's stand-in, packs, a worker.",
+        ),
+    ] = None,
+) -> None:
+    """Serve Resume Matcher. Settings of heller and of Stripe are those of 'heller serve'; its tables are brought up to date first."""
+    os.environ |= {"HELLER_HOST": host, "HELLER_PORT": str(port)}
+    if demo is not None:
+        with demonstrated(demo, address=f"http://{host}:{port}"):
+            run(host, port)
+        return
+    if not database:
+        raise typer.BadParameter(
+            "Give the database by --database or DATABASE_URL, or try --demo demo/resume-matcher."
+        )
+    os.environ["DATABASE_URL"] = database
+    run(host, port)
+
+
+def run(host: str, port: int) -> None:
+    """Bring the tables up to date and serve until told to stop."""
+    store.migrate(os.environ["DATABASE_URL"])
+    site = create_site()
+    sys.stderr.write(f"Resume Matcher at {site.ours.state.settings.address}\n")
+    uvicorn.run(
+        site,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+def main() -> None:
+    """Run the program; an error is one sentence and what to do."""
+    try:
+        app(prog_name="heller-resume-matcher")
+    except HellerError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EXIT_FAILED) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Settings of the application from the environment; heller's own are heller's."""
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from heller.errors import SettingsError
+
+
+class MatcherSettings(BaseSettings):
+    """What ``heller-resume-matcher`` reads."""
+
+    model_config = SettingsConfigDict(
+        env_file=None, extra="ignore", frozen=True, env_prefix="RESUME_MATCHER_"
+    )
+
+    hold_seconds: int = Field(default=180, ge=10, le=3600)
+    work_processes: int = Field(default=2, ge=1, le=32)
+
+
+def load() -> MatcherSettings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: one is out of bounds; the message names it.
+    """
+    try:
+        return MatcherSettings()
+    except ValidationError as error:
+        wrong = "; ".join(f"RESUME_MATCHER_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"The environment is not usable: {wrong}", hint="Correct or unset it.") from None
