@@ -1,7 +1,8 @@
 """``heller serve``: the API, the portal and the console."""
 
 import os
-from typing import Annotated
+import signal
+from typing import Annotated, Any
 
 import typer
 import uvicorn
@@ -71,6 +72,7 @@ def serve(
             "timeout_keep_alive": KEEP_ALIVE_SECONDS,
             "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
         }
+        signal.signal(signal.SIGTERM, _end)
         if workers == 1:
             uvicorn.run(create_app(settings, url=url, stripe=stripe, legacy_url=legacy), **common)  # type: ignore[arg-type]  # as named
             return
@@ -80,3 +82,8 @@ def serve(
         if legacy:
             os.environ["LEGACY_DATABASE_URL"] = legacy
         uvicorn.run("heller.web.app:from_environment", factory=True, workers=workers, **common)  # type: ignore[arg-type]  # as named
+
+
+def _end(*_: Any) -> None:
+    """Uvicorn raises the signal again when all is answered: then a good end, after which an embedded server stops too."""
+    raise SystemExit(0)

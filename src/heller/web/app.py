@@ -196,6 +196,8 @@ def _add_handlers(app: FastAPI) -> None:
         kind = kinds.get(error.status_code, problems.HttpError)
         response = _answer(request, kind(str(error.detail)))
         response.headers.update(error.headers or {})
+        if error.status_code == 405 and request.url.path.startswith(f"{API}/"):  # noqa: PLR2004  # HTTP
+            response.headers["allow"] = ", ".join(api.methods_of(request.url.path.removeprefix(API)))
         return response
 
     @app.exception_handler(sdk.StripeError)

@@ -102,6 +102,8 @@ def _scopes(prefix: str) -> dict[tuple[str, str], str]:
 def _describe(operation: Json) -> None:
     for response in operation["responses"].values():
         response.setdefault("headers", {}).update(_HEADERS)
+    for parameter in operation.get("parameters", []):
+        parameter["schema"] = _without_null(parameter["schema"])
     takes_key = any(p["name"].lower() == "idempotency-key" for p in operation.get("parameters", []))
     if takes_key:
         first = min(status for status in operation["responses"] if status.startswith("2"))
@@ -109,6 +111,17 @@ def _describe(operation: Json) -> None:
             "description": "`true` where the key was known: this is its first result.",
             "schema": {"type": "string", "enum": ["true"]},
         }
+
+
+def _without_null(schema: Json) -> Json:
+    """An optional parameter is left out, never null."""
+    choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
+    if len(choices) != 1:
+        return schema
+    return {
+        **choices[0],
+        **{name: value for name, value in schema.items() if name not in {"anyOf", "default"}},
+    }
 
 
 def _lean(lean: Lean) -> Json:

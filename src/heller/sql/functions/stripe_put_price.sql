@@ -21,6 +21,8 @@ begin
     perform heller._fail('HL001', 'a period is day, week, month or year, with carry roll_over or expire', '{"argument": "period"}');
   elsif p_valid_days < 1 then
     perform heller._fail('HL001', 'valid_days must be at least 1', '{"argument": "valid_days"}');
+  elsif exists (select from heller.prices where stripe_price = p_stripe_price and price <> p_price) then
+    perform heller._fail('HL001', format('stripe_price %s is that of another price', p_stripe_price), '{"argument": "stripe_price"}');
   end if;
   insert into heller.prices (price, product, pack, credits, unit, currency, amount, period, carry, valid_days, stripe_price, metadata)
   values (p_price, p_product, p_pack, p_credits, p_unit, lower(p_currency), p_amount, p_period, p_carry, p_valid_days, p_stripe_price, nullif(p_metadata, '{}'))

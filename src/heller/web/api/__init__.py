@@ -8,6 +8,7 @@ from heller.web.api import (
     credits,  # the word of the glossary
     deliveries,
     events,
+    lean,
     reports,
     rollout,
     selling,
@@ -21,3 +22,10 @@ AREAS = (accounts, credits, teams, batch, selling, users, events, deliveries, ro
 router = APIRouter()
 for area in AREAS:
     router.include_router(area.router)
+
+
+def methods_of(path: str) -> list[str]:
+    """The methods that an address of the API (without its prefix) takes."""
+    routes = [(hot.path_regex, {hot.method}) for hot in lean.ROUTES]
+    routes += [(route.path_regex, route.methods) for area in AREAS for route in area.router.routes]
+    return sorted({str(method) for regex, methods in routes if regex.match(path) for method in methods})

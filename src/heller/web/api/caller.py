@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -171,16 +171,11 @@ def writes(scope: str) -> Any:
     """The same for a verb of the ledger: it understands Idempotency-Key and If-Match."""
 
     async def caller(
-        request: Request, idempotency_key: IdempotencyKey = None, if_match: IfMatch = None
+        found: Annotated[Caller, reads(scope)],  # who calls is asked before what the headers say
+        idempotency_key: IdempotencyKey = None,
+        if_match: IfMatch = None,
     ) -> Caller:
-        found = await _caller(request, scope)
-        return Caller(
-            principal=found.principal,
-            wiring=found.wiring,
-            request_id=found.request_id,
-            key=idempotency_key,
-            if_version=version_of(if_match),
-        )
+        return replace(found, key=idempotency_key, if_version=version_of(if_match))
 
     caller.scope = scope  # type: ignore[attr-defined]  # said in the OpenAPI document
     return Depends(caller)

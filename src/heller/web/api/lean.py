@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import pydantic
-from starlette.routing import Route
+from starlette.routing import Route, compile_path
 from starlette.types import Message, Receive, Scope, Send
 
 from heller import errors
@@ -110,6 +110,11 @@ class Lean:
     problems: Kinds = ()
     tag: ClassVar[str] = "credits"
 
+    @property
+    def path_regex(self) -> re.Pattern[str]:
+        """What its path looks like."""
+        return compile_path(self.path)[0]
+
     def route(self, prefix: str) -> Route:
         """The route to serve it by."""
         return Route(prefix + self.path, self, methods=[self.method], name=self.name)
@@ -152,32 +157,32 @@ class Lean:
                 scope["state"]["request_id"],
                 _valid(_ACCOUNT, "account", parameters["account"]),
                 _valid(_PLACE, "hold", parameters.get("hold", 1)),
-                given.key,
-                given.if_version,
+                None if given.key is None else _key(given.key),
+                None if given.if_match is None else _version(given.if_match),
                 body,
             )
         )
 
 
 class _Headers:
-    """The few headers that matter here."""
+    """The few headers that matter here, as they came."""
 
-    __slots__ = ("authorization", "content_type", "if_version", "key")
+    __slots__ = ("authorization", "content_type", "if_match", "key")
 
     def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
         self.authorization: bytes | None = None
         self.content_type = b""
-        self.key: str | None = None
-        self.if_version: int | None = None
+        self.key: bytes | None = None
+        self.if_match: bytes | None = None
         for name, value in headers:
             if name == b"authorization":
                 self.authorization = value
             elif name == b"content-type":
                 self.content_type = value
             elif name == b"idempotency-key":
-                self.key = _key(value)
+                self.key = value
             elif name == b"if-match":
-                self.if_version = _version(value)
+                self.if_match = value
 
 
 def _key(value: bytes) -> str:

@@ -1,5 +1,6 @@
 """What requests carry. Unknown fields are refused, numbers are whole numbers, instants have a zone."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
@@ -21,12 +22,13 @@ INT_MAX = 2**31 - 1
 PAGE_DEFAULT = 100
 PAGE_MAX = 1_000
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+_DATED = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")  # else 0.5 and 20260131 would be seconds since 1970
 UNITS = r"^[^\x00-\x1f\x7f]{1,40}$"
 
 
 def _instant(value: Any) -> Any:
-    if isinstance(value, int | float):
-        raise ValueError("an instant is text such as 2026-01-31T12:00:00Z")  # noqa: TRY004  # pydantic wants ValueError
+    if not isinstance(value, str) or not _DATED.match(value):
+        raise ValueError("an instant is text such as 2026-01-31T12:00:00Z")  # pydantic wants ValueError
     return value
 
 
@@ -301,7 +303,7 @@ class AddIdentity(Body):
 class AddPrice(Body):
     """Something to buy: so many credits for so much money."""
 
-    price: Name
+    price: Annotated[str, Field(min_length=1, max_length=100, pattern=PRINTABLE)]
     product: Name
     pack: Name
     credits: Credits
@@ -312,7 +314,7 @@ class AddPrice(Body):
         Literal["day", "week", "month", "year"] | None, Field(description="A subscription's.")
     ] = None
     carry: Annotated[
-        Literal["expire", "keep"] | None, Field(description="What becomes of a period's rest.")
+        Literal["expire", "roll_over"] | None, Field(description="What becomes of a period's rest.")
     ] = None
     valid_days: Annotated[int | None, Field(strict=True, ge=1, le=36_500)] = None
     stripe_price: Name | None = None

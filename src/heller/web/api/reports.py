@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from heller.errors import InvalidArgument
 from heller.ledger.results import Books, Grant
 from heller.ledger.statements import Revenue
 from heller.migration import journal
@@ -194,11 +195,14 @@ async def create_key(body: models.CreateKey, caller: KeyMaker) -> Response:
     return answer(made, status=201)
 
 
-@router.delete("/keys/{key}", tags=["access"], response_model=ApiKey, responses=responses())
+@router.delete("/keys/{key}", tags=["access"], response_model=ApiKey, responses=responses(NotFound))
 async def revoke_key(key: models.Id, caller: KeyMaker) -> Response:
     """Make a key worthless, within ten seconds everywhere."""
     async with caller.wiring.database.transaction() as connection:
-        gone = await keys.revoke(connection, key, actor=caller.principal.actor)
+        try:
+            gone = await keys.revoke(connection, key, actor=caller.principal.actor)
+        except InvalidArgument as error:
+            raise NotFound(error.message) from None
         await audit.note(
             connection, caller.principal, "key.revoke", key, {"name": gone.name}, request_id=caller.request_id
         )

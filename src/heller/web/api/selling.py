@@ -44,10 +44,13 @@ async def add_price(body: models.AddPrice, caller: Seller) -> Response:
     return answer(result, status=201)
 
 
-@router.delete("/prices/{price}", response_model=Price, responses=responses())
+@router.delete("/prices/{price}", response_model=Price, responses=responses(NotFound))
 async def retire_price(price: models.Id, caller: Seller) -> Response:
     """Sell it no more."""
-    result = await catalogue.retire_price(caller.wiring.database, price)
+    try:
+        result = await catalogue.retire_price(caller.wiring.database, price)
+    except errors.InvalidArgument as error:
+        raise NotFound(error.message) from None
     await caller.note("price.retire", price)
     return answer(result)
 
