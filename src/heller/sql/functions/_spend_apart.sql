@@ -9,11 +9,7 @@ begin
   select array_agg(x.bad order by x.n), jsonb_agg(x.o order by x.n) filter (where x.bad is null), array_agg(x.n order by x.n) filter (where x.bad is null)
   into v_results, v_good, v_places
   from (select o, n, heller._mistyped(o) as bad from jsonb_array_elements(p_operations) with ordinality e (o, n)) x;
-  if v_good is null then
-    return v_results;
-  elsif cardinality(v_places) = cardinality(v_results) then  -- nothing can be named: do not try for ever
-    perform heller._fail('HL001', 'the operations cannot be read', '{"argument": "operations"}');
-  end if;
+  if v_good is null then return v_results; end if;
   v_good_results := heller._spend_many(v_good);
   for i in 1 .. cardinality(v_places) loop
     v_results[v_places[i]] := v_good_results[i];
