@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import prometheus_client
 import psycopg
 import stripe as sdk
 import structlog
@@ -22,7 +21,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from heller import logs
+from heller import logs, metrics
 from heller.errors import HellerError, InsufficientCredits, ProviderError
 from heller.stripe import WebhookApp
 from heller.stripe import load as stripe_settings
@@ -159,9 +158,10 @@ def _add_operations(app: FastAPI) -> None:
         return JSONResponse({"status": "ok"})
 
     @app.get("/metrics", include_in_schema=False)
-    async def metrics(_caller: Annotated[Caller, reads("reports:read")]) -> Response:
+    async def figures(request: Request, _caller: Annotated[Caller, reads("reports:read")]) -> Response:
         """For Prometheus, which shows a key (``authorization: credentials``) with the scope ``reports:read``."""
-        return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+        text = await metrics.exposition(wiring_of(request).database)
+        return Response(text, media_type=metrics.CONTENT_TYPE)
 
 
 def _add_handlers(app: FastAPI) -> None:
