@@ -1,5 +1,6 @@
 """What is in deploy/ holds together: names of settings, commands, images; and the roles do what they say."""
 
+import json
 import os
 import re
 import shutil
@@ -14,34 +15,19 @@ import pytest
 import yaml
 from psycopg import sql
 
-from heller import Heller, embedded, schema
+from heller import Heller, embedded, metrics, schema
 from heller.cli.main import COMMANDS
 from heller.errors import PermissionMissing
-from heller.settings import Settings
-from heller.stripe import settings as stripe_settings
-from heller.web.settings import WebSettings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-ELSEWHERE = {
-    "DATABASE_URL",
-    "LEGACY_DATABASE_URL",
-    "HELLER_ALERT_URLS",
-    "POSTGRES_USER",
-    "POSTGRES_DB",
-    "POSTGRES_PASSWORD",
-}
 YAML = sorted([*DEPLOY.rglob("*.yaml"), *DEPLOY.rglob("*.yml")])
 
 
 def settings() -> set[str]:
-    """Every variable that the program reads."""
-    own = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    web = {f"HELLER_{name}".upper() for name in WebSettings.model_fields}
-    stripe = set(
-        re.findall(r'"(STRIPE_[A-Z_]+)"', Path(stripe_settings.__file__).read_text(encoding="utf-8"))
-    )
-    return own | web | stripe
+    """Every variable that the program reads, from the page that is made of the code."""
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+    return set(re.findall(r"^\| `([A-Z_]+)`", page, flags=re.MULTILINE))
 
 
 def documents(path: Path) -> list[dict]:
@@ -63,7 +49,7 @@ def test_every_variable_that_a_file_sets_is_one_that_the_program_reads() -> None
         )
     }
     assert len(named) > 20
-    assert {(file, name) for file, name in named if name not in settings() | ELSEWHERE} == set()
+    assert {(file, name) for file, name in named if name not in settings()} == set()
 
 
 def containers(pod: dict) -> list[dict]:
@@ -226,3 +212,65 @@ async def test_the_reader_of_a_legacy_database_may_only_read(empty_database: str
         assert await refused(theirs, "update users set id = 1")
         connection.execute(sql.SQL("drop owned by {}").format(sql.Identifier(name)))
         connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+
+
+RULES = [
+    rule for group in documents(DEPLOY / "prometheus" / "alerts.yml")[0]["groups"] for rule in group["rules"]
+]
+DASHBOARD = json.loads((DEPLOY / "grafana" / "heller.json").read_text(encoding="utf-8"))
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+EXPRESSIONS = [rule["expr"] for rule in RULES] + [t["expr"] for panel in PANELS for t in panel["targets"]]
+
+
+def figures() -> dict[str, tuple[str, ...]]:
+    """The name of each metric as Prometheus sees it, and its labels."""
+    every = (metrics.UP, *metrics.FIGURES.values())
+    return {f.name + ("_total" if f.kind == "counter" else ""): f.labels for f in every}
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_expressions_name_metrics_and_labels_that_exist(expression: str) -> None:
+    known = figures()
+    assert set(re.findall(r"\bheller_\w+", expression)) <= known.keys()
+    for name, matchers in re.findall(r"\b(heller_\w+)\{([^}]*)\}", expression):
+        for label, values in re.findall(r'(\w+)=~?"([^"]*)"', matchers):
+            assert label in known[name]
+            if label == "state":
+                assert set(values.split("|")) <= set(metrics.ROLLOUT_STATES)
+    for labels in re.findall(r"\bby \(([^)]*)\)", expression):
+        assert {label.strip() for label in labels.split(",")} <= {
+            label for all_ in known.values() for label in all_
+        }
+    assert expression.count("(") == expression.count(")")
+    for name in re.findall(r"(?:rate|increase)\((heller_\w+)", expression):
+        assert name.endswith("_total"), "only counters have a rate"
+
+
+def test_every_alert_says_what_it_is_how_bad_and_what_to_do() -> None:
+    page = (ROOT / "docs" / "operate" / "monitoring.md").read_text(encoding="utf-8")
+    assert len({rule["alert"] for rule in RULES}) == len(RULES) > 10
+    for rule in RULES:
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["annotations"]["summary"]
+        assert rule["annotations"]["runbook"] == f"operate/monitoring.md#{rule['alert'].lower()}"
+        assert f"### {rule['alert']}\n" in page
+    assert set(re.findall(r"^### (\w+)$", page, flags=re.MULTILINE)) == {rule["alert"] for rule in RULES}
+    for rule in RULES:
+        used = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+        assert used <= set(re.findall(r"\w+", rule["expr"])) | {"job"}
+
+
+def test_dashboard_shows_every_metric_but_up_and_its_panels_do_not_overlap() -> None:
+    shown = {
+        name for panel in PANELS for t in panel["targets"] for name in re.findall(r"\bheller_\w+", t["expr"])
+    }
+    assert figures().keys() - shown == {"heller_up"}
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+    cells = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24
