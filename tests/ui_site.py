@@ -1,19 +1,41 @@
 """What tests in a browser share: the site under test, sizes of windows, and axe."""
 
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 import stripe_twin
 from heller import Heller
 from heller.database import Database
+from heller.stripe.catalogue import add_price
 
+START_SECONDS_MAX = 30
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 DESKTOP = {"width": 1200, "height": 900}
 PHONE = {"width": 390, "height": 844}
 SATURDAY = 5
+WCAG_AA = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 
 
 @dataclass(frozen=True)
@@ -33,9 +55,90 @@ class Site:
             return await (await connection.execute(query)).fetchall()  # type: ignore[arg-type]
 
 
+def environment_of(database_url: str, twin: stripe_twin.Twin, webhook_secret: str) -> dict[str, str]:
+    """What ``heller serve`` and ``heller worker`` are told."""
+    return os.environ | {
+        "DATABASE_URL": database_url,
+        "HELLER_SECRET_KEY": "a key for tests of the pages, long enough",
+        "STRIPE_MODE": "test",
+        "STRIPE_SECRET_KEY": "sk_test_twin",
+        "STRIPE_WEBHOOK_SECRETS": webhook_secret,
+        "STRIPE_API_BASE": twin.url,
+        "STRIPE_REQUESTS_PER_SECOND": "1000",
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(environment: dict[str, str], port: int) -> Iterator[None]:
+    """``heller serve`` as a process, ready."""
+    log = Path(tempfile.gettempdir(), f"heller-ui-{port}.log")
+    command = [sys.executable, "-m", "heller.cli.main", "serve", "--development", "--port", str(port)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        until = time.monotonic() + START_SECONDS_MAX
+        while not _is_ready(port):
+            if time.monotonic() > until or process.poll() is not None:
+                raise AssertionError(f"heller serve did not start:\n{log.read_text()}")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS_MAX)
+        log.unlink()
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/ready").is_success
+    except httpx.TransportError:
+        return False
+
+
+async def sell(database: Database) -> None:
+    for credits, amount, pack in ((500, 1900, "Starter"), (2_000, 5900, "Team")):
+        await add_price(
+            database,
+            f"pack-{credits}",
+            product="Credits",
+            pack=pack,
+            credits=credits,
+            currency="eur",
+            amount=amount,
+            valid_days=365,
+        )
+    await add_price(
+        database,
+        "monthly-1000",
+        product="Credits",
+        pack="Monthly",
+        credits=1_000,
+        currency="eur",
+        amount=2_500,
+        period="month",
+        carry="expire",
+    )
+
+
+async def sign_in(page: Page, role: str, user: str = "") -> None:
+    """Be somebody, by the development sign-in."""
+    await page.goto("/sign-in")
+    if role == "customer":
+        await page.locator("input[name=user]").fill(user)
+        await page.locator("form:has(input[name=user]) button[type=submit]").click()
+    else:
+        await page.locator(f"button[value={role}]").click()
+
+
 async def serious_issues(page: Page) -> list[str]:
     """What axe finds on a page that keeps people out: serious and critical ones, with the place."""
-    found = await Axe().run(page)
+    found = await Axe().run(page, options=WCAG_AA)
     return [
         f"{page.url}: {issue['id']} ({issue['impact']}): {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
         for issue in found.response["violations"]

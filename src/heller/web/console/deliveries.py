@@ -3,11 +3,12 @@
 import contextlib
 import json
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
-from heller.database import call
+from heller.database import Database, call
 from heller.stripe.deliveries import Delivery, deliveries, delivery
 from heller.stripe.deliveries import queue as queue_of
 from heller.stripe.reconcile import discrepancies
@@ -28,54 +29,69 @@ BODY_CHARACTERS_MAX = 200_000
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
+class Filter:
+    """Which deliveries a page shows, as its query says."""
+
+    def __init__(self, tab: str = "", type: str = "", payment: str = "", event: str = "") -> None:  # noqa: A002  # the words of the query
+        self.tab = tab
+        self.given = {"type": type.strip(), "payment": payment.strip(), "event": event.strip()}
+
+    async def found(self, database: Database, *, before: int | None = None) -> list[Delivery]:
+        """The deliveries, newest first."""
+        return await deliveries(
+            database,
+            status=None if self.tab == "all" else self.tab,
+            event_type=self.given["type"] or None,
+            payment_key=self.given["payment"] or None,
+            event_id=self.given["event"] or None,
+            before=before,
+            limit=PAGE,
+        )
+
+    @property
+    def live(self) -> str:
+        """Where the page is followed."""
+        return f"{HERE}/live?{urlencode({'tab': self.tab, **self.given})}"
+
+
+Filtered = Annotated[Filter, Depends()]
+
+
 @router.get("")
 async def listed(
-    request: Request,
-    principal: Support,
-    *,
-    tab: str = "",
-    type: str = "",  # noqa: A002  # the words of the query
-    payment: str = "",
-    event: str = "",
-    before: int | None = None,
+    request: Request, principal: Support, wanted: Filtered, before: int | None = None
 ) -> Response:
-    """The inbox by state, newest first."""
+    """The inbox by state, newest first; without a state what waits for a person, if anything does."""
     database = wiring_of(request).database
-    if tab not in TABS:
-        queue = await queue_of(database)
-        tab = next((name for name in ("parked", "dead") if queue[name]), "all")
-    found = await deliveries(
-        database,
-        status=None if tab == "all" else tab,
-        event_type=type.strip() or None,
-        payment_key=payment.strip() or None,
-        event_id=event.strip() or None,
-        before=before,
-        limit=PAGE,
-    )
+    queue = await queue_of(database)
+    if wanted.tab not in TABS:
+        wanted.tab = next((name for name in ("parked", "dead") if queue[name]), "all")
+    found = await wanted.found(database, before=before)
     return await page(
         request,
         "deliveries.html",
         principal,
         current=HERE,
-        tab=tab,
+        queue=queue,
+        tab=wanted.tab,
         tabs=TABS,
         found=found,
-        filters={"type": type, "payment": payment, "event": event},
+        filters=wanted.given,
+        live=wanted.live,
         before=before,
         next_before=found[-1].inbox_id if len(found) == PAGE else None,
     )
 
 
 @router.get("/live")
-async def live(request: Request, _principal: Support) -> Response:
-    """The depth of the queue as it changes."""
+async def live(request: Request, _principal: Support, wanted: Filtered) -> Response:
+    """The depth of the queue, and the newest deliveries, as they change."""
     database = wiring_of(request).database
 
     async def read() -> dict[str, Any]:
-        return {"queue": await queue_of(database)}
+        return {"queue": await queue_of(database), "found": await wanted.found(database)}
 
-    return follow(request, "_queue.html", read)
+    return follow(request, {"queue": "_queue.html", "rows": "_delivery_rows.html"}, read)
 
 
 @router.get("/{number}")

@@ -1,8 +1,9 @@
 """Parts of pages that follow what happens, by server-sent events. Without JavaScript the page is as it was loaded."""
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -20,44 +21,45 @@ STREAM_SECONDS_MAX = (
 STREAMS_MAX = 100
 PING_SECONDS = 15
 
+Read = Callable[[], Awaitable[dict[str, Any]]]
+
+_TIME = re.compile(r"(<time [^>]*>)[^<]*")
 _open = 0
 
 
-def part(request: Request, template: str, context: dict[str, Any]) -> str:
-    """A part of a page, in the reader's language."""
-    language = pages.language(request)
-    return pages.environment(language).get_template(f"console/{template}").render(context, lang=language)
-
-
-def follow(
-    request: Request, template: str, read: Callable[[], Awaitable[dict[str, Any]]]
-) -> EventSourceResponse:
-    """The stream of a part: a whole new one whenever it would look different.
+def follow(request: Request, parts: Mapping[str, str], read: Read) -> EventSourceResponse:
+    """The stream of some parts (name and template): a whole new one whenever it says something else.
 
     Raises:
         TooManyRequests: very many are open already; the browser comes again by itself.
     """
     if _open >= STREAMS_MAX:
         raise TooManyRequests("Too many pages are followed live.", hint="Close some; the page still loads.")
-    return EventSourceResponse(_events(request, template, read), ping=PING_SECONDS)
+    return EventSourceResponse(_events(request, parts, read), ping=PING_SECONDS)
 
 
-async def _events(
-    request: Request, template: str, read: Callable[[], Awaitable[dict[str, Any]]]
-) -> AsyncIterator[ServerSentEvent]:
+async def _events(request: Request, parts: Mapping[str, str], read: Read) -> AsyncIterator[ServerSentEvent]:
     global _open  # noqa: PLW0603  # how many streams this process has open
     _open += 1
-    until, last = time.monotonic() + STREAM_SECONDS_MAX, ""
+    language = pages.language(request)
+    until, last = time.monotonic() + STREAM_SECONDS_MAX, dict.fromkeys(parts, "")
     try:
         while time.monotonic() < until:
             began = time.monotonic()
             try:
-                html = part(request, template, await read())
+                context = await read()
             except DatabaseError:  # it comes back; the page keeps what it shows
-                html = last
-            if html != last:
-                last = html
-                yield ServerSentEvent(html, event="part")
+                context = {}
+            for name, template in parts.items() if context else ():
+                html = (
+                    pages.environment(language)
+                    .get_template(f"console/{template}")
+                    .render(context, lang=language)
+                )
+                said = _TIME.sub(r"\1", html)  # browsers count relative times by themselves
+                if said != last[name]:
+                    last[name] = said
+                    yield ServerSentEvent(html, event=name)
             await asyncio.sleep(max(LOOK_SECONDS, (time.monotonic() - began) / LOOK_COST_MAX))
     finally:
         _open -= 1

@@ -57,7 +57,7 @@ async def shown(request: Request, principal: Support) -> Response:
 async def live(request: Request, _principal: Support) -> Response:
     """The steps as they go."""
     wiring = wiring_of(request)
-    return follow(request, "_steps.html", lambda: stands(wiring))
+    return follow(request, {"steps": "_steps.html"}, lambda: stands(wiring))
 
 
 async def stands(wiring: Wiring) -> dict[str, Any]:

@@ -51,7 +51,7 @@ async def overview(request: Request, principal: Support) -> Response:
 async def live(request: Request, _principal: Support) -> Response:
     """The figures as they change."""
     wiring = wiring_of(request)
-    return follow(request, "_figures.html", lambda: figures(wiring))
+    return follow(request, {"figures": "_figures.html"}, lambda: figures(wiring))
 
 
 async def figures(wiring: Wiring) -> dict[str, Any]:

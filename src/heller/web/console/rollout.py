@@ -69,7 +69,7 @@ async def shown(request: Request, principal: Support) -> Response:
 async def live(request: Request, _principal: Support) -> Response:
     """Stage, people and guardrails as they change."""
     wiring = wiring_of(request)
-    return follow(request, "_rollout.html", lambda: stands(wiring))
+    return follow(request, {"rollout": "_rollout.html"}, lambda: stands(wiring))
 
 
 async def stands(wiring: Wiring) -> dict[str, Any]:

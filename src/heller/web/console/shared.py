@@ -62,7 +62,7 @@ async def page(
         for href, picture, label in NAVIGATION
         if href not in FOR_ADMINS or principal.role >= Role.admin
     ]
-    message = request.session.pop(MESSAGE, None) or {}
+    message = request.session.pop(MESSAGE) if MESSAGE in request.session else {}
     return pages.render(
         request,
         f"console/{template}",
