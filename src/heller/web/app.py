@@ -208,7 +208,7 @@ def _add_handlers(app: FastAPI) -> None:
 
 def _answer(request: Request, error: HellerError) -> Response:
     request_id = request.state.request_id
-    if request.url.path.startswith(f"{API}/") or "text/html" not in request.headers.get("accept", ""):
+    if "session" not in request.scope or "text/html" not in request.headers.get("accept", ""):  # not a page
         is_short = isinstance(error, InsufficientCredits)
         top_up = f"{request.app.state.settings.address}/portal/buy" if is_short else None
         return problems.answer(error, request_id=request_id, top_up=top_up)

@@ -130,7 +130,7 @@ class GiveCredits(Change):
     cost: Annotated[
         Whole, Field(description="What was paid for all of them, in minor units of `currency`.")
     ] = 0
-    currency: Annotated[str | None, Field(pattern="^[a-z]{3}$", examples=["eur"])] = None
+    currency: Annotated[str | None, Field(pattern="^[A-Za-z]{3}$", examples=["eur"])] = None
     payment: Annotated[Name | None, Field(description="The key of the payment that bought them.")] = None
     effective_at: Instant | None = None
 
@@ -307,7 +307,7 @@ class AddPrice(Body):
     product: Name
     pack: Name
     credits: Credits
-    currency: Annotated[str, Field(pattern="^[a-z]{3}$", examples=["eur"])]
+    currency: Annotated[str, Field(pattern="^[A-Za-z]{3}$", examples=["eur"])]
     amount: Annotated[Whole, Field(description="In minor units.", examples=[990])]
     unit: Annotated[str, Field(pattern=UNITS)] = DEFAULT_UNIT
     period: Annotated[
