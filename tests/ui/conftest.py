@@ -3,20 +3,11 @@
 Tests and fixtures of this folder share one event loop: ``pytestmark = pytest.mark.asyncio(loop_scope="session")``.
 """
 
-import contextlib
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import psycopg
 import pytest
 import pytest_asyncio
@@ -28,27 +19,10 @@ import stripe_twin
 from heller import Heller
 from heller.database import Database
 from heller.stripe.api import API_VERSION
-from heller.stripe.catalogue import add_price
-from ui_site import DESKTOP, Site
+from ui_site import CHROMIUM_ARGUMENTS, DESKTOP, Site, environment_of, free_port, sell, serving, sign_in
 
-START_SECONDS_MAX = 30
 ACTION_MILLISECONDS_MAX = 10_000
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -80,73 +54,13 @@ async def site(ui_database: str, ui_twin: stripe_twin.Twin) -> AsyncIterator[Sit
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     endpoint = ui_twin.add_endpoint(f"{address}/v1/webhooks/stripe", api_version=API_VERSION)
-    environment = os.environ | {
-        "DATABASE_URL": ui_database,
-        "HELLER_SECRET_KEY": "a key for tests of the pages, long enough",
-        "STRIPE_MODE": "test",
-        "STRIPE_SECRET_KEY": "sk_test_twin",
-        "STRIPE_WEBHOOK_SECRETS": endpoint["secret"],
-        "STRIPE_API_BASE": ui_twin.url,
-        "STRIPE_REQUESTS_PER_SECOND": "1000",
-    }
+    environment = environment_of(ui_database, ui_twin, endpoint["secret"])
     with serving(environment, port):
         database = await Database.open(ui_database, pool_max=4)
         async with Heller.connect(ui_database, pool_max=4) as heller:
-            await _sell(database)
+            await sell(database)
             yield Site(address, ui_database, ui_twin, heller, database, environment)
         await database.close()
-
-
-@contextlib.contextmanager
-def serving(environment: dict[str, str], port: int) -> Iterator[None]:
-    """``heller serve`` as a process, ready."""
-    log = Path(tempfile.gettempdir(), f"heller-ui-{port}.log")
-    command = [sys.executable, "-m", "heller.cli.main", "serve", "--development", "--port", str(port)]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
-    try:
-        until = time.monotonic() + START_SECONDS_MAX
-        while not _is_ready(port):
-            if time.monotonic() > until or process.poll() is not None:
-                pytest.fail(f"heller serve did not start:\n{log.read_text()}")
-            time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait(START_SECONDS_MAX)
-        log.unlink()
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/ready").is_success
-    except httpx.TransportError:
-        return False
-
-
-async def _sell(database: Database) -> None:
-    for credits, amount, pack in ((500, 1900, "Starter"), (2_000, 5900, "Team")):
-        await add_price(
-            database,
-            f"pack-{credits}",
-            product="Credits",
-            pack=pack,
-            credits=credits,
-            currency="eur",
-            amount=amount,
-            valid_days=365,
-        )
-    await add_price(
-        database,
-        "monthly-1000",
-        product="Credits",
-        pack="Monthly",
-        credits=1_000,
-        currency="eur",
-        amount=2_500,
-        period="month",
-        carry="expire",
-    )
 
 
 @session_fixture
@@ -184,12 +98,7 @@ async def as_role(site: Site, browser: Browser) -> AsyncIterator[AsRole]:
         page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         if role is not None:
-            await page.goto("/sign-in")
-            if role == "customer":
-                await page.locator("input[name=user]").fill(user)
-                await page.locator("form:has(input[name=user]) button[type=submit]").click()
-            else:
-                await page.locator(f"button[value={role}]").click()
+            await sign_in(page, role, user)
         return page
 
     yield open_page
