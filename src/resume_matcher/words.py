@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from babel.numbers import format_decimal
+
 Gettext = Callable[[str], str]
 
 
@@ -57,8 +59,8 @@ class Words:
         return self.reasons.get(reason or "", message or "")
 
 
-def words(_: Gettext) -> Words:
-    """In the language of a translator."""
+def words(_: Gettext, language: str = "en") -> Words:
+    """In the language of a translator, with its decimals."""
     return Words(
         kinds={"match": _("Match"), "analysis": _("Analysis"), "improvement": _("Improvement")},
         offers={
@@ -123,7 +125,9 @@ def words(_: Gettext) -> Words:
             "withdrawn": _("Withdrawn"),
         },
         years=lambda count: (
-            _("1 year") if str(count) in {"1", "1.0"} else _("%(count)s years") % {"count": count}
+            _("1 year")
+            if float(count) == 1
+            else _("%(count)s years") % {"count": format_decimal(float(count), "0.#", locale=language)}
         ),
     )
 

@@ -87,7 +87,8 @@ class Candidate:
     def _skill(self, requirement: Requirement, vector: Any) -> Finding:
         for option in requirement.options:
             if known := self.skills.get(option):
-                how = "exact" if known.mention.written.lower() == option.lower() else "alias"
+                wanted = {option.lower(), *requirement.label.lower().split(" / ")}
+                how = "exact" if known.mention.written.lower() in wanted else "alias"
                 credit = STUDIED if known.passage.section == "education" else 1.0
                 return self._quoted(requirement, credit, how, known.passage, known.mention.written)
         for option in requirement.options:

@@ -148,7 +148,10 @@ def _text_label(text: str) -> str:
 def _skills(clause: Clause, text: str) -> Iterator[Requirement]:
     for group in _alternatives(text, vocabulary().mentions(text)):
         names = tuple(dict.fromkeys(mention.skill for mention in group))
-        yield Requirement("skill", " / ".join(names), clause.part, clause.line, names)
+        written = {mention.skill: mention.written for mention in reversed(group)}
+        yield Requirement(
+            "skill", _label(" / ".join(written[name] for name in names)), clause.part, clause.line, names
+        )
 
 
 def _alternatives(text: str, mentions: list[Mention]) -> Iterator[list[Mention]]:

@@ -42,8 +42,10 @@ def _of_findings(match: Match, points: dict[str, float]) -> Iterator[dict[str, A
 def _code(finding: Finding) -> str | None:
     """What can be done about a requirement; None where nothing need be."""
     kind = finding.requirement.kind
-    if finding.how in {"implied", "alias"} and kind == "skill":
-        return "name_it" if finding.how == "implied" else "use_their_word"
+    if finding.how == "implied":
+        return "name_it"
+    if finding.how == "alias" and _words(finding).isdisjoint(finding.found.lower().split()):
+        return "use_their_word"
     if finding.credit >= PARTLY_BELOW or finding.requirement.part == "duty":
         return None
     if finding.how == "written":
@@ -53,6 +55,11 @@ def _code(finding: Finding) -> str | None:
     return {"years": "show_years", "degree": "show_degree", "language": "show_language"}.get(
         kind, "add_if_true"
     )
+
+
+def _words(finding: Finding) -> set[str]:
+    """The words of what is asked."""
+    return set(finding.requirement.label.lower().split()) - {"/"}
 
 
 def _of_form(text: str, resume: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -93,6 +93,13 @@ async def ordered(request: Request, here: Here, order_id: UUID) -> Response:
     return show(request, here, template, analyses=found, done=done, order_id=order_id)
 
 
+@router.get("/analyses/{analysis_id}.{form}")
+async def exported(request: Request, here: Here, analysis_id: UUID, form: str) -> Response:
+    """The result as a file."""
+    analysis = await _one(request, here, analysis_id)
+    return file_of(request, analysis, form)
+
+
 @router.get("/analyses/{analysis_id}")
 async def result(request: Request, here: Here, analysis_id: UUID) -> Response:
     """The result with its evidence."""
@@ -100,13 +107,6 @@ async def result(request: Request, here: Here, analysis_id: UUID) -> Response:
     if not analysis.is_finished:
         return go(f"/matcher/orders/{analysis.order_id}")
     return show(request, here, "analysis", analysis=analysis, result=analysis.result)
-
-
-@router.get("/analyses/{analysis_id}.{form}")
-async def exported(request: Request, here: Here, analysis_id: UUID, form: str) -> Response:
-    """The result as a file."""
-    analysis = await _one(request, here, analysis_id)
-    return file_of(request, analysis, form)
 
 
 def file_of(request: Request, analysis: Analysis, form: str) -> Response:

@@ -49,7 +49,7 @@ Here = Annotated[Me, Depends(me)]
 
 def words_of(request: Request) -> Words:
     """The codes in the reader's words."""
-    return words(pages.translator(request, PACKAGE))
+    return words(pages.translator(request, PACKAGE), pages.language(request))
 
 
 def show(
