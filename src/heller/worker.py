@@ -256,7 +256,10 @@ async def run(url: str, *, stop: asyncio.Event, health_port: int | None = None) 
                 why="PgBouncer in transaction mode, or a proxy: give the worker a direct URL to be woken",
             )
         if health_port is not None:
-            await stack.enter_async_context(serving(worker.database, health_port, wakes=wakes))
+            periods = {job.name: job.every_seconds for job in worker.jobs if job.lease_seconds is not None}
+            await stack.enter_async_context(
+                serving(worker.database, health_port, periods=periods, wakes=wakes)
+            )
         async with asyncio.TaskGroup() as tasks:
             for job in worker.jobs:
                 tasks.create_task(_repeat(worker, job, stop))

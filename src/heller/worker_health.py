@@ -5,9 +5,10 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from secrets import token_hex
+from typing import Any
 
 import psycopg
 import uvicorn
@@ -46,9 +47,9 @@ async def notifications_arrive(url: str) -> bool:
 
 @asynccontextmanager
 async def serving(
-    database: Database, port: int, *, wakes: bool, host: str = EVERYWHERE
+    database: Database, port: int, *, periods: Mapping[str, float], wakes: bool, host: str = EVERYWHERE
 ) -> AsyncIterator[None]:
-    """Answer on a port for as long as the block lasts.
+    """Answer on a port for as long as the block lasts. ``periods``: how often each leased job is due, in seconds.
 
     Raises:
         SettingsError: the port cannot be had.
@@ -60,7 +61,7 @@ async def serving(
             f"The health port {port} cannot be had: {error.strerror}.", hint="Choose another --health-port."
         ) from None
     config = uvicorn.Config(
-        _application(database, wakes=wakes), log_level=logging.CRITICAL, lifespan="off", ws="none"
+        _application(database, periods, wakes=wakes), log_level=logging.CRITICAL, lifespan="off", ws="none"
     )
     server = _Quiet(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -80,13 +81,13 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-def _application(database: Database, *, wakes: bool) -> Starlette:
+def _application(database: Database, periods: Mapping[str, float], *, wakes: bool) -> Starlette:
     started = time.monotonic()
 
     async def health(_request: Request) -> Response:
         """The process runs, and no job has been left undone by all workers."""
         try:
-            late = await _late(database)
+            late = await _late(database, periods)
         except (HellerError, psycopg.Error, TimeoutError):
             late = []  # the database's trouble is /ready's to tell: a restart of this process would not help
         is_late = bool(late) and time.monotonic() - started >= LATE_SECONDS
@@ -113,11 +114,14 @@ def _application(database: Database, *, wakes: bool) -> Starlette:
     return Starlette(routes=[Route("/health", health), Route("/ready", ready), Route("/metrics", figures)])
 
 
-async def _late(database: Database) -> list[str]:
+async def _late(database: Database, periods: Mapping[str, float]) -> list[str]:
+    """The jobs that no worker has done for much longer than they are due, and that nobody does now."""
     async with asyncio.timeout(READY_SECONDS_MAX), database.connection() as connection:
-        jobs = await call_many(connection, "jobs_list")
-    return [
-        job["job"]
-        for job in jobs
-        if not job["is_running"] and (job["age_seconds"] or LATE_SECONDS) >= LATE_SECONDS
-    ]
+        jobs = {job["job"]: job for job in await call_many(connection, "jobs_list")}
+    return [name for name, period in periods.items() if _is_late(jobs.get(name), period + LATE_SECONDS)]
+
+
+def _is_late(job: dict[str, Any] | None, seconds_max: float) -> bool:
+    if job is None:
+        return True
+    return not job["is_running"] and (job["age_seconds"] is None or job["age_seconds"] > seconds_max)

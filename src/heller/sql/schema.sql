@@ -4970,7 +4970,7 @@ CREATE FUNCTION heller.stripe_health() RETURNS jsonb
     'outcomes_24h', (select coalesce(jsonb_object_agg(outcome, n), '{}') from (select outcome, sum(count) as n from heller.stripe_counts
                      where last_at > clock_timestamp() - interval '24 hours' group by 1) x),
     'drifted_payments', (select coalesce(jsonb_agg(payment_key), '[]') from heller._stripe_drifted(100)),
-    'marks', (select coalesce(jsonb_object_agg(name, at), '{}') from heller.stripe_marks where name not like 'top\_up%' and name not like 'turn:%'))
+    'marks', (select coalesce(jsonb_object_agg(name, at), '{}') from heller.stripe_marks))
 $$;
 
 COMMENT ON FUNCTION heller.stripe_health() IS 'What the watch looks at: the queue, the last delivery, what reconcile had to heal, payments whose transactions do not add up.';
@@ -5291,19 +5291,6 @@ end $$;
 
 COMMENT ON FUNCTION heller.stripe_retry(p_inbox_id bigint, p_payment_key text, p_actor text) IS 'Puts events back into the queue, whatever became of them; safe, because converge looks at Stripe anew.';
 
-CREATE FUNCTION heller.stripe_take_turn(p_name text, p_every_seconds double precision) RETURNS boolean
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
-    AS $$
-  with taken as (
-    insert into heller.stripe_marks as m (name, at) values ('turn:' || p_name, clock_timestamp())
-    on conflict (name) do update set at = excluded.at where m.at <= clock_timestamp() - make_interval(secs => p_every_seconds)
-    returning 1)
-  select exists (select from taken)
-$$;
-
-COMMENT ON FUNCTION heller.stripe_take_turn(p_name text, p_every_seconds double precision) IS 'Whether a periodic job is due, and it is the caller who does it: of many workers one gets true.';
-
 CREATE FUNCTION heller.stripe_unfinished_payments(p_stripe_account text DEFAULT ''::text, p_limit integer DEFAULT 10000) RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -5385,7 +5372,8 @@ CREATE FUNCTION heller.take_job(p_job text, p_worker text, p_every_seconds doubl
   insert into heller.jobs as j (job, worker, lease_until, started_at, runs)
   values (p_job, p_worker, clock_timestamp() + make_interval(secs => p_lease_seconds), clock_timestamp(), 1)
   on conflict (job) do update set worker = excluded.worker, lease_until = excluded.lease_until, started_at = excluded.started_at, runs = j.runs + 1
-  where (j.lease_until is null or j.lease_until <= clock_timestamp()) and j.started_at <= clock_timestamp() - make_interval(secs => p_every_seconds)
+  where case when j.lease_until is null then j.started_at <= clock_timestamp() - make_interval(secs => p_every_seconds)
+             else j.lease_until <= clock_timestamp() end  -- its worker is gone: the job was not done
   returning jsonb_build_object('job', j.job, 'previous', j.answer)
 $$;
 

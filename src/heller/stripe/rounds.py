@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -13,7 +14,8 @@ import structlog
 from heller.database import Database, call
 from heller.errors import HellerError
 from heller.stripe.api import StripeApi
-from heller.stripe.reconcile import HOURLY, NIGHTLY, missed_events, reconcile
+from heller.stripe.inbox import worker_name
+from heller.stripe.reconcile import HOURLY, NIGHTLY, Reconciled, missed_events, reconcile
 from heller.stripe.top_up import StoredRules, TopUpRules, release_overdue, run_rules
 
 LOOK_SECONDS = 5.0
@@ -36,30 +38,62 @@ async def keep(
             await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """A job of its own turn. ``lease_seconds``: longer than it can take; when its worker is killed, another waits so long."""
+
+    name: str
+    every_seconds: float
+    lease_seconds: float
+    do: Callable[[], Awaitable[Any]]
+
+
 async def once(database: Database, api: StripeApi, *, rules: TopUpRules | None = None) -> list[str]:
     """Do what is due now; the names of the jobs done. A job in trouble is logged and comes again in its turn."""
-    jobs: list[tuple[str, float, Callable[[], Awaitable[Any]]]] = [
-        ("top_up", TOP_UP_SECONDS, lambda: run_rules(database, api, rules or StoredRules(database))),
-        ("overdue", OVERDUE_SECONDS, lambda: release_overdue(database, api)),
-        ("events", EVENTS_SECONDS, lambda: missed_events(database, api)),
-        ("sweep", SWEEP_SECONDS, lambda: reconcile(database, api, since=datetime.now(UTC) - HOURLY)),
-        (
-            "night",
-            NIGHT_SECONDS,
-            lambda: reconcile(database, api, since=datetime.now(UTC) - NIGHTLY, balance=True),
+
+    async def since(age: timedelta, *, balance: bool = False) -> Reconciled:
+        return await reconcile(database, api, since=datetime.now(UTC) - age, balance=balance)
+
+    jobs = [
+        _Round(
+            "top_up", TOP_UP_SECONDS, 300.0, lambda: run_rules(database, api, rules or StoredRules(database))
         ),
+        _Round("overdue", OVERDUE_SECONDS, 300.0, lambda: release_overdue(database, api)),
+        _Round("events", EVENTS_SECONDS, 900.0, lambda: missed_events(database, api)),
+        _Round("sweep", SWEEP_SECONDS, 3_600.0, lambda: since(HOURLY)),
+        _Round("night", NIGHT_SECONDS, 7_200.0, lambda: since(NIGHTLY, balance=True)),
     ]
     done: list[str] = []
-    for name, every_seconds, job in jobs:
+    for job in jobs:
         try:
-            async with database.connection() as connection:
-                is_mine = await call(connection, "stripe_take_turn", name=name, every_seconds=every_seconds)
-            if is_mine:
-                await job()
-                done.append(name)
+            if await _turn(database, job):
+                done.append(job.name)
         except (stripe.StripeError, HellerError, psycopg.Error) as error:
-            log.warning("a periodic job failed", job=name, error=str(error))
+            log.warning("a periodic job failed", job=job.name, error=str(error))
     return done
+
+
+async def _turn(database: Database, job: _Round) -> bool:
+    """Do a job under a lease, if it is due and nobody else does it."""
+    mine = {"job": f"stripe {job.name}", "worker": worker_name()}
+    taken = await _call(
+        database, "take_job", **mine, every_seconds=job.every_seconds, lease_seconds=job.lease_seconds
+    )
+    if taken is None:
+        return False
+    try:
+        await job.do()
+    except BaseException as error:
+        with contextlib.suppress(HellerError, psycopg.Error):  # the lease's end does the same
+            await _call(database, "finish_job", **mine, error=str(error) or type(error).__name__)
+        raise
+    await _call(database, "finish_job", **mine)
+    return True
+
+
+async def _call(database: Database, function: str, /, **arguments: Any) -> Any:
+    async with database.connection() as connection:
+        return await call(connection, function, **arguments)
 
 
 async def lost_events(database: Database, api: StripeApi) -> None:

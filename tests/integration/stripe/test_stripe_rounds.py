@@ -22,7 +22,7 @@ async def test_a_job_in_trouble_does_not_stop_the_others(shop: Any) -> None:
     shop.twin.fail_next("500", method="GET", path="/v1/events", times=100)
     assert await rounds.once(shop.database, shop.api) == ["top_up", "overdue"]
     shop.twin.world.planned.clear()
-    await shop.rows("update heller.stripe_marks set at = at - interval '2 days' returning 1")
+    await shop.rows("update heller.jobs set started_at = started_at - interval '2 days' returning 1")
     assert await rounds.once(shop.database, shop.api) == ["top_up", "overdue", "events", "sweep", "night"]
 
 
@@ -33,6 +33,14 @@ async def test_it_stops_when_told(shop: Any) -> None:
     stop.set()
     await asyncio.wait_for(keeping, 20)
     assert [
-        r[0]
-        for r in await shop.rows("select count(*)::int from heller.stripe_marks where name like 'turn:%%'")
+        r[0] for r in await shop.rows("select count(*)::int from heller.jobs where job like 'stripe %%'")
     ] == [5]
+
+
+async def test_a_round_whose_worker_was_killed_is_done_when_its_lease_ends(shop: Any) -> None:
+    await rounds.once(shop.database, shop.api)
+    killed = "update heller.jobs set lease_until = clock_timestamp() + %s::interval where job = 'stripe night' returning 1"
+    await shop.rows(killed, "1 hour")
+    assert await rounds.once(shop.database, shop.api) == []
+    await shop.rows(killed, "-1 second")
+    assert await rounds.once(shop.database, shop.api) == ["night"]

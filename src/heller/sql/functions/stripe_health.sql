@@ -15,6 +15,6 @@ language sql stable security definer set search_path = pg_catalog as $$
     'outcomes_24h', (select coalesce(jsonb_object_agg(outcome, n), '{}') from (select outcome, sum(count) as n from heller.stripe_counts
                      where last_at > clock_timestamp() - interval '24 hours' group by 1) x),
     'drifted_payments', (select coalesce(jsonb_agg(payment_key), '[]') from heller._stripe_drifted(100)),
-    'marks', (select coalesce(jsonb_object_agg(name, at), '{}') from heller.stripe_marks where name not like 'top\_up%' and name not like 'turn:%'))
+    'marks', (select coalesce(jsonb_object_agg(name, at), '{}') from heller.stripe_marks))
 $$;
 comment on function heller.stripe_health() is 'What the watch looks at: the queue, the last delivery, what reconcile had to heal, payments whose transactions do not add up.';

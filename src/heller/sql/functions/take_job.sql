@@ -5,7 +5,8 @@ language sql security definer set search_path = pg_catalog as $$
   insert into heller.jobs as j (job, worker, lease_until, started_at, runs)
   values (p_job, p_worker, clock_timestamp() + make_interval(secs => p_lease_seconds), clock_timestamp(), 1)
   on conflict (job) do update set worker = excluded.worker, lease_until = excluded.lease_until, started_at = excluded.started_at, runs = j.runs + 1
-  where (j.lease_until is null or j.lease_until <= clock_timestamp()) and j.started_at <= clock_timestamp() - make_interval(secs => p_every_seconds)
+  where case when j.lease_until is null then j.started_at <= clock_timestamp() - make_interval(secs => p_every_seconds)
+             else j.lease_until <= clock_timestamp() end  -- its worker is gone: the job was not done
   returning jsonb_build_object('job', j.job, 'previous', j.answer)
 $$;
 comment on function heller.take_job(text, text, double precision, double precision) is
