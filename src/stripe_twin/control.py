@@ -173,6 +173,16 @@ class Control:
             return self._shown(space, method)
 
     @verb
+    def remember_customer(self, customer: str) -> Json:
+        """A customer of the time before the twin, under the id that the seller's tables have; no event."""
+        with self.world.lock:
+            space = self.world.store.space(PLATFORM, False)
+            made = self.world.make(
+                space, "customer", {"id": customer, "invoice_prefix": self.world.token(8).upper()}
+            )
+            return self._shown(space, made)
+
+    @verb
     def renew(self, subscription: str, *, outcome: Outcome | None = None) -> Json | None:
         """The subscription's next period: its invoice; None when the subscription ended instead."""
         with self.world.lock:

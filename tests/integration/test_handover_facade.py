@@ -213,6 +213,31 @@ async def _with_legacy(legacy, ours):
     return legacy, ours
 
 
+async def test_refund_of_a_user_between_the_homes_is_not_called_unknown(empty_database, heller_database):
+    await build_legacy(empty_database, users=1)
+    async with (
+        fenced(empty_database, heller_database) as sides,
+        Credits.connect(heller_database, empty_database) as credits,
+    ):
+        hurried = Credits(
+            credits._heller, credits._legacy, observations=credits._observations, patience_seconds=0.1
+        )
+        await credits.spend("1", 10, key="a")
+        await sides.legacy.seal(["1"])
+        with pytest.raises(AccountAway):
+            await hurried.refund("1", "a", key="undo a")
+        await sides.coordinator().recover(["1"])
+        assert (await credits.refund("1", "a", key="undo a")).balance_after == 100
+        await credits.spend("1", 10, key="b")
+        await sides.ours.seal(["1"])
+        with pytest.raises(AccountAway):
+            await hurried.refund("1", "b", key="undo b")
+        await sides.coordinator().recover(["1"])
+        assert (await credits.refund("1", "b", key="undo b")).balance_after == 100
+        with pytest.raises(UnknownAccount):
+            await hurried.refund("nobody", "b", key="undo b")
+
+
 async def _get(app, path):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://legacy") as client:
         return await client.get(path)

@@ -24,6 +24,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 SERVER_ERRORS = 500
+CONFLICT = 409
 ROUTED = b"x-heller-home"
 
 
@@ -39,7 +40,8 @@ class Operation:
 class ObservingMiddleware:
     """ASGI: records each operation's time, and whether it failed (5xx, or an exception).
 
-    Requests that the router sent to the other home are nobody's outcome and are left out.
+    Requests that were sent to the other home (the router's answer, or 409 from an application that knows of the fence)
+    are nobody's outcome and are left out.
 
     Args:
         app: the application.
@@ -80,7 +82,7 @@ class ObservingMiddleware:
             status = SERVER_ERRORS
             raise
         finally:
-            if status and not is_routed:
+            if status and not is_routed and status != CONFLICT:
                 await self._record(
                     scope,
                     failure=(failure if failure != "no answer" else f"HTTP {status}")

@@ -84,6 +84,12 @@ class Webhook:
             return "ignored"
         intent = found["id"] if found["object"] == "payment_intent" else found.get("payment_intent")
         payment = await self._payment(session, found, intent)
+        if (
+            payment is None
+            and "user_id" not in (found.get("metadata") or {})
+            and Fault.NAME_MATCH not in self._faults
+        ):
+            return "not ours"
         user = await self._user(session, payment, found)
         if event["type"] in PAID:
             return await self._credit(session, payment, user, event=event, intent=intent)

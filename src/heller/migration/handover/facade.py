@@ -96,15 +96,20 @@ class LegacyCredits:
         )
 
     async def delta_of(self, user: str, key: str) -> int | None:
-        """The change that a key made, if it was made in the legacy system."""
+        """The change that a key made. Raises AccountAway where that is not the home: the key may be made elsewhere."""
         async with self._database.connection() as connection:
             row = await (
                 await connection.execute(
-                    "select delta from heller_fence.keys where user_id = coalesce(heller_fence.user_of(%s), %s) and key = %s",
-                    [user, user, key],
+                    "select heller_fence.home(%(u)s), (select k.delta from heller_fence.keys k"
+                    " where k.user_id = coalesce(heller_fence.user_of(%(u)s), %(u)s) and k.key = %(k)s)",
+                    {"u": user, "k": key},
                 )
             ).fetchone()
-        return None if row is None else int(row[0])
+        if row is None or row[0] is None:
+            raise UnknownAccount(f"The legacy system has no user {user}.", account=user)
+        if row[0] != "legacy":
+            raise _away(user)
+        return None if row[1] is None else int(row[1])
 
 
 class Credits:
@@ -202,6 +207,11 @@ class Credits:
         """
 
         async def ours() -> Movement:
+            home = (await self._heller.route(user))["home"]
+            if home == "unknown":
+                raise UnknownAccount(f"heller has no account {user}.", account=user)
+            if home != "heller":  # asked first: a history that is not all here yet proves nothing
+                raise _away(user, home)
             for t in await self._heller.history(user, limit=1_000):
                 if t.key == of and t.delta < 0 and t.seq is not None:
                     back = await self._heller.refund(user, t.seq, -t.delta, key=key, reason=reason or None)
