@@ -15,7 +15,6 @@ from psycopg import AsyncConnection
 
 from heller.database import call
 from heller.errors import HellerError, StaleVersion
-from heller.migration.handover.fence import is_installed
 from heller.migration.handover.invariants import Invariants, check_invariants
 from heller.migration.handover.outcomes import Moves
 from heller.migration.handover.runs import Sides, move_many, paced, recover_all
@@ -64,9 +63,7 @@ async def tick(
     strict: bool = False,
     move_seconds: float = MOVE_SECONDS,
 ) -> Tick:
-    """One evaluation and the moves that follow from it; nothing when another worker is at it or there is no fence.
-
-    The invariants are checked whatever the rollout's state, and before one was started.
+    """One evaluation and the moves that follow from it; nothing when another worker is at it or nothing was started.
 
     Args:
         strict: as for ``check_invariants``.
@@ -74,14 +71,13 @@ async def tick(
     """
     connection = sides.ours.connection
     async with _lock(connection) as mine:
-        if not mine or not await is_installed(sides.legacy.connection):
-            return Tick()
-        current = await rollout_of(connection, rollout)
-        moves = Moves() if current is None else await recover_all(sides)
-        done = Tick(moves=moves, invariants=await check_invariants(sides, strict=strict))
+        current = await rollout_of(connection, rollout) if mine else None
         if current is None:
-            return done
+            return Tick()
+        done = Tick(current.state, current.percent)
+        done.moves = await recover_all(sides)
         if current.state in {"running", "halted"}:
+            done.invariants = await check_invariants(sides, strict=strict)
             done.decision = await evaluate(connection, invariants=done.invariants, rollout=rollout)
             current = (
                 await act(sides, current, done.decision, alerts=alerts or Alerts(), tick=done) or current
