@@ -69,6 +69,7 @@ async def test_transactions_are_searched_filtered_paged_and_exported(site, as_ro
     await page.get_by_label("Search").press_sequentially("COVER")
     await expect(page.locator("#list tbody tr").first).to_contain_text("cover letter")
     await expect(page).to_have_url(re.compile("text=COVER"))
+    await expect(page.get_by_role("link", name="CSV")).to_have_attribute("href", re.compile("text=COVER"))
     assert {row[1] for row in await table(page, "#list table")} == {"cover letter"}
 
     await page.goto("/portal/transactions?kind=refund&from=2020-01-01&until=2999-01-01")

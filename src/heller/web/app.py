@@ -102,7 +102,12 @@ def create_app(
             ],
             max_age=CORS_SECONDS,
         )
-    app.add_middleware(Edge, is_secure=settings.is_secure, form_targets=_form_targets(settings, stripe))
+    app.add_middleware(
+        Edge,
+        is_secure=settings.is_secure,
+        answer=_answer,
+        form_targets=_form_targets(settings, stripe),
+    )
     return app
 
 

@@ -59,7 +59,9 @@ class Formats:
         if amount is None or currency is None:
             return NONE
         value = Decimal(amount).scaleb(-minor_places(currency))
-        return str(format_currency(value, currency.upper(), locale=self.locale))
+        # nothing is rounded, also where Stripe counts more places than the language's tables
+        text = format_currency(value, currency.upper(), locale=self.locale, decimal_quantization=False)
+        return str(text).replace("-", MINUS)
 
     def day(self, at: date | None) -> str:
         """The date; of an instant, in UTC."""
@@ -102,10 +104,10 @@ def minor_units(text: str, currency: str) -> int:
     """
     plain = text.strip().replace(",", ".")
     if not plain.replace(".", "", 1).isdecimal() or not plain.isascii():
-        raise ValueError(text)
+        raise ValueError(f"{text!r} is no amount of money")
     amount = Decimal(plain).scaleb(minor_places(currency))
     if amount != amount.to_integral_value():
-        raise ValueError(text)
+        raise ValueError(f"{text!r} is no amount of money of {currency}")
     return int(amount)
 
 

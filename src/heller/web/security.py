@@ -7,7 +7,10 @@ from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
+from heller.errors import HellerError
 from heller.web import problems
 from heller.web.settings import BODY_BYTES_MAX
 
@@ -27,8 +30,16 @@ log = structlog.get_logger("heller.web")
 class Edge:
     """The outermost ASGI layer."""
 
-    def __init__(self, app: App, *, is_secure: bool, form_targets: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        is_secure: bool,
+        answer: Callable[[Request, HellerError], Response],
+        form_targets: Iterable[str] = (),
+    ) -> None:
         self.app = app
+        self._answer = answer
         csp = CONTENT_SECURITY_POLICY.replace(
             "form-action 'self'", " ".join(("form-action 'self'", *form_targets))
         )
@@ -68,10 +79,16 @@ class Edge:
         except Exception:  # a defect: the caller gets a problem and its id, the log the trace
             log.exception("a request failed", request_id=request_id.decode(), path=scope["path"])
             if not begun:
-                error = problems.Internal(
-                    "Something went wrong here.", hint="Quote the request id to the operator."
-                )
-                await problems.answer(error, request_id=request_id.decode())(scope, receive, sending)
+                await self._defect(Request(scope))(scope, receive, sending)
+
+    def _defect(self, request: Request) -> Response:
+        """What to say of a defect: a page to whom reads pages, else a problem."""
+        error = problems.Internal("Something went wrong here.", hint="Quote the request id to the operator.")
+        try:
+            return self._answer(request, error)
+        except Exception:  # the defect may be one of all pages
+            log.exception("a page about a failed request failed too", request_id=request.state.request_id)
+            return problems.answer(error, request_id=request.state.request_id)
 
     def _headers(
         self, given: Iterable[tuple[bytes, bytes]], state: dict[str, Any]
