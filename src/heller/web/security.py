@@ -35,11 +35,11 @@ class Edge:
         app: App,
         *,
         is_secure: bool,
-        answer: Callable[[Request, HellerError], Response],
         form_targets: Iterable[str] = (),
+        answer: Callable[[Request, HellerError], Response] | None = None,
     ) -> None:
         self.app = app
-        self._answer = answer
+        self._answer = answer or _as_problem
         csp = CONTENT_SECURITY_POLICY.replace(
             "form-action 'self'", " ".join(("form-action 'self'", *form_targets))
         )
@@ -88,7 +88,7 @@ class Edge:
             return self._answer(request, error)
         except Exception:  # the defect may be one of all pages
             log.exception("a page about a failed request failed too", request_id=request.state.request_id)
-            return problems.answer(error, request_id=request.state.request_id)
+            return _as_problem(request, error)
 
     def _headers(
         self, given: Iterable[tuple[bytes, bytes]], state: dict[str, Any]
@@ -99,6 +99,10 @@ class Edge:
         headers.append((b"x-request-id", state["request_id"].encode()))
         headers += state.get("headers", ())  # what is left of the rate limit
         return headers
+
+
+def _as_problem(request: Request, error: HellerError) -> Response:
+    return problems.answer(error, request_id=request.state.request_id)
 
 
 def _read(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int]:
