@@ -107,6 +107,7 @@ async def test_any_doubt_waits_for_stripe(shop: Any) -> None:
         await shop.work()
         assert (doubt, await shop.balance()) == (doubt, 0)
         assert set(await shop.statuses()) == {"pending"}, doubt
+        assert (doubt, await shop.rows("select payment_key from heller.payments")) == (doubt, [])
         shop.twin.set_faults(api_500=0.0)
 
 
