@@ -37,6 +37,8 @@
     │   ├── DecisionsNeeded             blockers without a decision
     │   └── StalePlan                   the source is not what was planned
     ├── ProviderError                   Stripe cannot be reached, or refuses
+    ├── ApiError                        heller over HTTP answers what only HTTP knows (no key, no scope, too often)
+    │   └── ApiUnavailable              heller over HTTP cannot be reached
     └── IntegrityError                  rows contradict each other: verify found it
 
 Each class carries its data as fields, a ``code`` that is stable (the HTTP problem type and the
@@ -321,6 +323,23 @@ class ProviderError(HellerError):
     """Stripe cannot be reached, or refuses."""
 
     code = "provider"
+
+
+@dataclass(eq=False)
+class ApiError(HellerError):
+    """heller over HTTP refuses for a reason that only HTTP has; ``problem`` is the code of its problem document."""
+
+    code = "api"
+    status: int = 0
+    problem: str = ""
+    request_id: str = ""
+
+
+@dataclass(eq=False)
+class ApiUnavailable(ApiError):
+    """heller over HTTP cannot be reached."""
+
+    code = "api_unavailable"
 
 
 class IntegrityError(HellerError):

@@ -148,7 +148,7 @@ def problem(error: errors.HellerError, *, request_id: str = "", top_up: str | No
     status = status_of(error)
     return {
         "type": TYPE + error.code,
-        "title": (type(error).__doc__ or error.code).strip().splitlines()[0],
+        "title": (type(error).__doc__ or error.code).strip().splitlines()[0].replace("``", ""),
         "status": status,
         "detail": error.message,
         "code": error.code,

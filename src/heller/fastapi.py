@@ -1,0 +1,287 @@
+"""Charging for requests: dependencies for FastAPI, a middleware for Starlette and any other ASGI application.
+
+::
+
+    app = FastAPI()
+    answer_problems(app)
+
+    @app.post("/analyses")
+    async def analyse(paid: Annotated[Transaction, Depends(charge(10, "job analysis", heller=ledger, account=user_id))]): ...
+
+``heller`` gives the ledger (``Heller``, or ``heller.client.AsyncClient``), ``account`` the account of a request; both are
+dependencies like any other. A request that carries an ``Idempotency-Key`` is charged once, however often it is sent.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Annotated, Any, Protocol
+
+from fastapi import Depends, FastAPI, Request
+from starlette.responses import Response
+
+from heller.errors import ExceedsOriginal, HellerError, LimitExceeded
+from heller.ledger.results import HoldState, Transaction
+from heller.web import problems
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+KEY = "idempotency-key"
+KEY_CHARACTERS_MAX = 200
+FAILED = 400
+TRIES_MAX = 20  # of one request that failed each time and got its credits back
+
+
+class Charging(Protocol):
+    """What can charge: ``Heller`` and ``AsyncClient`` do."""
+
+    async def spend(
+        self, account: str, amount: int, *, key: str | None = None, reason: str | None = None, **rest: Any
+    ) -> Transaction:
+        """Take credits."""
+
+    async def refund(
+        self,
+        account: str,
+        seq: int,
+        amount: int | None = None,
+        *,
+        key: str | None = None,
+        reason: str | None = None,
+        **common: Any,
+    ) -> Transaction:
+        """Undo a spend."""
+
+    async def place_hold(
+        self, account: str, amount: int, *, key: str | None = None, reason: str | None = None, **rest: Any
+    ) -> HoldState:
+        """Reserve credits."""
+
+    async def capture(
+        self,
+        account: str,
+        hold: int,
+        amount: int | None = None,
+        *,
+        final: bool = True,
+        reason: str | None = None,
+        **common: Any,
+    ) -> Transaction:
+        """Spend held credits."""
+
+    async def release(self, account: str, hold: int, *, unit: str = "credit") -> HoldState:
+        """End a hold."""
+
+
+def key_of(request_key: str | None, reason: str, attempt: int) -> str | None:
+    """The key of a charge: the request's own, apart for each thing that is charged for and each try that failed."""
+    return None if request_key is None else f"{reason}:{request_key}"[:KEY_CHARACTERS_MAX] + f":{attempt}"
+
+
+class Reserved:
+    """Credits that are held for one request."""
+
+    def __init__(self, ledger: Charging, state: HoldState, reason: str) -> None:
+        self._ledger, self._reason = ledger, reason
+        self.state = state
+        self.is_closed = state.state != "open"  # a repeat of a request that was done and paid
+
+    async def capture(self, amount: int | None = None, *, final: bool = True) -> Transaction | None:
+        """Spend all that is left, or a part; None when the same request was paid before."""
+        if self.is_closed:
+            return None
+        self.is_closed = final
+        return await self._ledger.capture(
+            self.state.account,
+            self.state.hold,
+            amount,
+            final=final,
+            reason=self._reason,
+            unit=self.state.unit,
+        )
+
+    async def release(self) -> None:
+        """Free what was not captured."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.state = await self._ledger.release(self.state.account, self.state.hold, unit=self.state.unit)
+
+
+async def hold_for(
+    ledger: Charging, account: str, amount: int, reason: str, request_key: str | None, **options: Any
+) -> Reserved:
+    """Hold credits for a request; one that comes again after it failed is held for again.
+
+    Raises:
+        HellerError: as ``place_hold``.
+    """
+    for attempt in range(TRIES_MAX):
+        key = key_of(request_key, reason, attempt)
+        state = await ledger.place_hold(account, amount, key=key, reason=reason, **options)
+        if not state.replayed or state.state in {"open", "captured"}:
+            return Reserved(ledger, state, reason)
+    raise LimitExceeded(
+        f"This request has failed {TRIES_MAX} times.", hint="Use a new Idempotency-Key.", limit="tries"
+    )
+
+
+async def spend_for(
+    ledger: Charging, account: str, amount: int, reason: str, request_key: str | None, *, unit: str
+) -> Transaction:
+    """Take credits for a request; one that comes again after it failed is charged again.
+
+    Raises:
+        HellerError: as ``spend``.
+    """
+    for attempt in range(TRIES_MAX):
+        key = key_of(request_key, reason, attempt)
+        paid = await ledger.spend(account, amount, key=key, reason=reason, unit=unit)
+        if not paid.replayed or paid.seq is None:
+            return paid
+        try:
+            await ledger.refund(account, paid.seq, unit=unit, dry_run=True)
+        except ExceedsOriginal:  # it was given back when the request failed
+            continue
+        return paid
+    raise LimitExceeded(
+        f"This request has failed {TRIES_MAX} times.", hint="Use a new Idempotency-Key.", limit="tries"
+    )
+
+
+Ledger = Callable[..., Any]
+Account = Callable[..., Any]
+
+
+def charge(
+    amount: int, reason: str, *, heller: Ledger, account: Account, unit: str = "credit"
+) -> Callable[..., AsyncIterator[Transaction]]:
+    """A dependency: the credits are taken before the route runs, and given back when it raises.
+
+    Raises (as the request's problem): InsufficientCredits and all else that ``spend`` raises.
+    """
+
+    async def charged(
+        request: Request,
+        ledger: Annotated[Charging, Depends(heller)],
+        payer: Annotated[str, Depends(account)],
+    ) -> AsyncIterator[Transaction]:
+        paid = await spend_for(ledger, payer, amount, reason, request.headers.get(KEY), unit=unit)
+        try:
+            yield paid
+        except BaseException:
+            if paid.seq is not None and not paid.replayed:
+                await ledger.refund(
+                    payer, paid.seq, key=f"failed:{paid.seq}", reason=f"{reason} failed", unit=unit
+                )
+            raise
+
+    return charged
+
+
+def reserve(
+    amount: int,
+    reason: str,
+    *,
+    heller: Ledger,
+    account: Account,
+    unit: str = "credit",
+    seconds: int = 900,
+    overrun_limit: int = 0,
+) -> Callable[..., AsyncIterator[Reserved]]:
+    """A dependency: the credits are held while the route runs, captured when it ends, free again when it raises.
+
+    The route may capture less itself: ``await hold.capture(7)``. With ``Depends(reserve(...), scope="function")`` that is
+    done before the answer is sent, else after it.
+    """
+
+    async def reserved(
+        request: Request,
+        ledger: Annotated[Charging, Depends(heller)],
+        payer: Annotated[str, Depends(account)],
+    ) -> AsyncIterator[Reserved]:
+        hold = await hold_for(
+            ledger,
+            payer,
+            amount,
+            reason,
+            request.headers.get(KEY),
+            unit=unit,
+            seconds=seconds,
+            overrun_limit=overrun_limit,
+        )
+        try:
+            yield hold
+        except BaseException:
+            await hold.release()
+            raise
+        await hold.capture()
+
+    return reserved
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Let an application answer heller's errors as problem documents: 402 when there are too few credits, and so on."""
+
+    @app.exception_handler(HellerError)
+    async def refused(_request: Request, error: HellerError) -> Response:
+        return problems.answer(error)
+
+
+class CreditsMiddleware:
+    """ASGI: requests with a price are charged when they succeed; one that cannot be paid never reaches the application.
+
+    The credits are held first. An answer below 400 captures them before it goes out, any other frees them.
+    """
+
+    def __init__(
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        *,
+        heller: Callable[[Scope], Charging],
+        account_of: Callable[[Scope], str | None],
+        price_of: Callable[[Scope], tuple[int, str] | None],
+        unit: str = "credit",
+    ) -> None:
+        """Make it.
+
+        Args:
+            app: the application.
+            heller: the ledger for a request.
+            account_of: who pays, or None for nobody (then the request is not charged).
+            price_of: credits and reason, or None for a request that costs nothing.
+            unit: of the accounts.
+        """
+        self.app, self._heller, self._account_of, self._price_of, self._unit = (
+            app,
+            heller,
+            account_of,
+            price_of,
+            unit,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        price = self._price_of(scope) if scope["type"] == "http" else None
+        account = self._account_of(scope) if price is not None else None
+        if price is None or account is None:
+            await self.app(scope, receive, send)
+            return
+        amount, reason = price
+        given = dict(scope["headers"]).get(KEY.encode())
+        request_key = None if given is None else given.decode("latin-1")
+        try:
+            hold = await hold_for(self._heller(scope), account, amount, reason, request_key, unit=self._unit)
+        except HellerError as error:
+            await problems.answer(error)(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await (hold.capture() if message["status"] < FAILED else hold.release())
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        finally:
+            await hold.release()  # when it raised; after an answer there is nothing left

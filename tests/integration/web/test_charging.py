@@ -1,0 +1,116 @@
+"""Charging for the requests of another application: dependencies for FastAPI, a middleware for ASGI."""
+
+from typing import Annotated
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI, Header, HTTPException
+
+from heller import Heller, Transaction
+from heller.fastapi import CreditsMiddleware, Reserved, answer_problems, charge, reserve
+
+
+@pytest.fixture
+async def ledger(heller_database):
+    async with Heller.connect(heller_database, pool_max=2) as heller:
+        await heller.open_account("anna")
+        await heller.grant("anna", 25)
+        yield heller
+
+
+def shop(ledger: Heller) -> FastAPI:
+    app = FastAPI()
+    answer_problems(app)
+    app.state.works = True
+
+    def account(x_user: Annotated[str, Header()]) -> str:
+        return x_user
+
+    paid = {"heller": lambda: ledger, "account": account}
+
+    @app.post("/analyses")
+    async def analyse(
+        charged: Annotated[Transaction, Depends(charge(10, "job analysis", **paid))],
+    ) -> dict[str, int]:
+        if not app.state.works:
+            raise HTTPException(500, "no answer of the model")
+        return {"balance": charged.balance_after}
+
+    @app.post("/resumes")
+    async def improve(
+        hold: Annotated[Reserved, Depends(reserve(15, "resume improvement", **paid), scope="function")],
+    ) -> None:
+        if not app.state.works:
+            raise HTTPException(500, "no answer of the model")
+        await hold.capture(12)
+
+    return app
+
+
+def client(app, **headers: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(
+        transport=transport, base_url="http://shop", headers={"x-user": "anna", **headers}
+    )
+
+
+async def test_a_route_is_charged_once_and_refused_without_credits(ledger) -> None:
+    buyer = client(shop(ledger))
+    assert (await buyer.post("/analyses", headers={"idempotency-key": "1"})).json() == {"balance": 15}
+    assert (await buyer.post("/analyses", headers={"idempotency-key": "1"})).json() == {"balance": 15}
+    assert (await buyer.post("/analyses")).json() == {"balance": 5}
+    refused = await buyer.post("/analyses")
+    assert (refused.status_code, refused.json()["required"], refused.json()["available"]) == (402, 10, 5)
+    assert (await client(shop(ledger), **{"x-user": "nobody"}).post("/analyses")).status_code == 404
+    assert (await ledger.balance("anna")).posted == 5
+
+
+@pytest.mark.parametrize(("path", "rest"), [("/analyses", 15), ("/resumes", 13)])
+async def test_a_request_that_fails_costs_nothing_and_its_repeat_is_paid(ledger, path, rest) -> None:
+    app = shop(ledger)
+    buyer = client(app, **{"idempotency-key": "one"})
+    app.state.works = False
+    for _ in range(2):
+        assert (await buyer.post(path)).status_code == 500
+        account = await ledger.balance("anna")
+        assert (account.posted, account.held) == (25, 0)
+    app.state.works = True
+    for _ in range(2):
+        assert (await buyer.post(path)).status_code == 200
+        account = await ledger.balance("anna")
+        assert (account.posted, account.held) == (rest, 0), "a repeat of what was done is not charged again"
+
+
+async def test_the_middleware_charges_for_answers_that_succeed(ledger) -> None:
+    app = FastAPI()
+    app.state.status = 200
+
+    @app.post("/work/{kind}")
+    async def work(kind: str) -> None:
+        if app.state.status != 200:
+            raise HTTPException(app.state.status)
+        if kind == "crash":
+            raise RuntimeError
+
+    def price(scope):
+        return (10, "work") if scope["path"].startswith("/work") else None
+
+    def payer(scope):
+        return dict(scope["headers"]).get(b"x-user", b"").decode() or None
+
+    wrapped = CreditsMiddleware(app, heller=lambda _scope: ledger, account_of=payer, price_of=price)
+    buyer = client(wrapped)
+    assert (await buyer.post("/work/a", headers={"idempotency-key": "1"})).status_code == 200
+    assert (await buyer.post("/work/a", headers={"idempotency-key": "1"})).status_code == 200
+    app.state.status = 409
+    assert (await buyer.post("/work/a")).status_code == 409
+    app.state.status = 200
+    assert (await buyer.post("/work/crash")).status_code == 500
+    assert (await buyer.get("/nothing")).status_code == 404
+    account = await ledger.balance("anna")
+    assert (account.posted, account.held) == (15, 0)
+    await buyer.post("/work/b")
+    refused = await buyer.post("/work/b")
+    assert (refused.status_code, refused.json()["code"]) == (402, "insufficient_credits")
+    anonymous = httpx.AsyncClient(transport=httpx.ASGITransport(wrapped), base_url="http://shop")
+    assert (await anonymous.post("/work/b")).status_code == 200, "nobody pays: the application decides"
