@@ -15,6 +15,7 @@ from heller.stripe import deliveries
 from heller.stripe.reconcile import discrepancies
 from heller.web import audit
 from heller.web.console.live import follow
+from heller.web.console.rollout import people
 from heller.web.console.shared import Support, page
 from heller.web.wiring import Wiring, wiring_of
 
@@ -58,7 +59,7 @@ async def figures(wiring: Wiring) -> dict[str, Any]:
     """The figures of the overview, cheap enough to be read again every two seconds."""
     async with wiring.database.connection() as connection:
         rollout = await state.rollout_of(connection)
-        homes = await state.homes(connection)
+        homes = await people(connection, rollout)
     anchors = await wiring.heller.anchors(limit=1)
     now = datetime.now(UTC)
     return {

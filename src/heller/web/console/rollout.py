@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
+from psycopg import AsyncConnection
 
 from heller.errors import InvalidArgument, StaleVersion
 from heller.rollout import state
@@ -76,25 +77,29 @@ async def stands(wiring: Wiring) -> dict[str, Any]:
     """Stage, people and guardrails now."""
     async with wiring.database.connection() as connection:
         rollout = await state.rollout_of(connection)
-        homes = await state.homes(connection)
+        homes = await people(connection, rollout)
     now = datetime.now(UTC)
-    seen = ((rollout.verdict.get("invariants") or {}) if rollout else {}).get("users", 0)
-    never_copied = max(
-        seen - sum(homes.values()), 0
-    )  # only the evaluation, which reads both databases, knows of them
     soaked = (
         0 if rollout is None else min(int((now - rollout.stage_since).total_seconds()), rollout.soak_seconds)
     )
     return {
         "rollout": rollout,
-        "homes": homes | {"legacy": homes["legacy"] + never_copied},
+        "homes": homes,
         "guardrails": guardrails_of(rollout, now=now) if rollout else [],
         "waiting_for": rollout.verdict.get("waiting_for", []) if rollout else [],
         "soaked_seconds": soaked,
     }
 
 
-async def _measured(connection: Any, rollout: Rollout) -> list[Rate]:
+async def people(connection: AsyncConnection, rollout: Rollout | None) -> dict[str, int]:
+    """How many live where. Who was never copied is known only to the last evaluation, which read both databases."""
+    homes = await state.homes(connection)
+    seen = ((rollout.verdict.get("invariants") or {}) if rollout else {}).get("users", 0)
+    never_copied = max(seen - sum(homes.values()), 0)
+    return homes | {"legacy": homes["legacy"] + never_copied}
+
+
+async def _measured(connection: AsyncConnection, rollout: Rollout) -> list[Rate]:
     since = max(rollout.stage_since, datetime.now(UTC) - CHART_SPAN_MAX)
     slow = Limits.of(rollout.settings).slow_milliseconds
     return await state.rates(connection, since, slow_milliseconds=slow, steps=CHART_STEPS)
