@@ -50,7 +50,8 @@ def erase(
     """Forget who a person is: every name, what Stripe sent, what orders said. It cannot be undone.
 
     The ledger stays, under ids that lead to nobody; what a reason or metadata says of a person cannot be taken out of
-    it, because its chain of hashes proves every row. Stripe and the legacy database have their own.
+    it, because its chain of hashes proves every row; nor can an account's or user's id that is itself a name. Stripe
+    and the legacy database have their own.
     """
 
     async def work(heller: Heller) -> dict[str, Any]:

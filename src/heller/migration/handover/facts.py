@@ -47,6 +47,7 @@ left join lateral (
          (select min(k.payment_key) from (
             select d.payment_key from heller.transactions d
             where d.account_id = a.account_id and d.unit = a.unit and d.kind = 'purchase' and d.payment_key is not null
+              and d.delta > 0 and d.related_seq is null  -- a void takes it back, a reversal undoes one of the two
             group by d.payment_key having count(*) > 1 and bool_or(d.source_system is distinct from %(system)s)) k) as twice
   from heller.transactions x where x.account_id = a.account_id and x.unit = a.unit
 ) t on true
