@@ -17,9 +17,12 @@ from heller.cli.main import app, exit_code
 from heller.schema import files
 from heller.settings import Settings
 from heller.stripe import settings as stripe
+from heller.web.app import create_app
+from heller.web.principal import ROLE_SCOPES, SCOPES, Role
 from heller.web.settings import WebSettings
 
 REFERENCE = Path(__file__).parent / "reference"
+METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def command_line() -> str:
@@ -184,10 +187,47 @@ def metrics_table() -> str:
     return "\n".join([*lines, ""])
 
 
+def http() -> str:
+    """Every request of the API by what it is about, and what its scope opens."""
+    document = create_app(WebSettings(), url="postgresql://nowhere").openapi()
+    lines = [
+        "# HTTP",
+        "",
+        "Generated from the code by `make docs`. `heller serve` gives the whole document, with every field and error, at `/v1/openapi.json`.",
+        "",
+    ]
+    lines += [document["info"]["description"], ""]
+    sections: dict[str, list[str]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method in METHODS:
+                scope = ", ".join(
+                    f"`{name}`"
+                    for need in operation.get("security", [])
+                    for names in need.values()
+                    for name in names
+                )
+                said = " ".join(
+                    operation.get("description", operation["summary"]).split("\n\n")[0].split()
+                ).replace("|", "\\|")
+                sections.setdefault(operation["tags"][0], []).append(
+                    f"| {method.upper()} | `{path}` | {scope} | {said} |"
+                )
+    for tag, rows in sections.items():
+        lines += [f"## {tag.capitalize()}", "", "| | path | scope | |", "|---|---|---|---|", *rows, ""]
+    lines += ["## Scopes", "", "| scope | opens | roles that have it |", "|---|---|---|"]
+    for scope, opens in SCOPES.items():
+        lines.append(
+            f"| `{scope}` | {opens} | {', '.join(role.name for role in Role if scope in ROLE_SCOPES[role])} |"
+        )
+    return "\n".join([*lines, ""])
+
+
 PAGES = {
     "cli.md": command_line,
     "sql.md": sql,
     "errors.md": error_table,
+    "http.md": http,
     "settings.md": settings_table,
     "metrics.md": metrics_table,
     "capacity.inc": capacity,
