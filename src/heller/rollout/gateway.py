@@ -6,11 +6,16 @@ to the legacy handler, signed anew, because the provider's libraries refuse a si
 
 import hashlib
 import hmac
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
+
+from heller.database import Database, call
+from heller.stripe.events import MalformedError, read
+from heller.stripe.ingest import Ingest, IngestResult
 
 TIMEOUT_SECONDS = 10.0
 
@@ -60,3 +65,63 @@ async def relay(
     except httpx.HTTPError:
         return Relayed(where, 502)
     return Relayed(where, answer.status_code)
+
+
+class RelayingIngest:
+    """heller's receiving end, which hands on what it has stored to the legacy handler where its user is at home there.
+
+    A legacy handler that refuses or does not answer is the sender's to try again; heller's copy is stored already, and
+    a repetition only counts.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        *,
+        database: Database,
+        client: httpx.AsyncClient,
+        legacy_url: str,
+        legacy_secret: str,
+    ) -> None:
+        self._ingest, self._database, self._client = ingest, database, client
+        self._legacy_url, self._legacy_secret = legacy_url, legacy_secret
+
+    async def ingest(self, body: bytes, headers: Mapping[str, str]) -> IngestResult:
+        """Store, then relay."""
+        result = await self._ingest.ingest(body, headers)
+        if not result.is_accepted:
+            return result
+        passed = await relay(
+            body, headers, home=self._home, legacy_url=self._legacy_url, legacy_secret=self._legacy_secret, client=self._client
+        )  # fmt: skip
+        if passed.ok:
+            return result
+        return IngestResult(
+            502, "legacy_refused", f"Stored here; the legacy handler answered {passed.status}. Send it again."
+        )
+
+    def refuse_too_large(self) -> IngestResult:
+        """The answer to a body that was not even read."""
+        return self._ingest.refuse_too_large()
+
+    async def _home(self, body: bytes) -> str:
+        """Where the user is at home whom an event is about; unknown for what heller has never heard of."""
+        async with self._database.connection() as connection:
+            for name in _names(body):
+                payment = await call(connection, "stripe_payment", payment_key=name)
+                found = payment or await call(connection, "stripe_order", name=name)
+                if found is not None:
+                    return str((await call(connection, "route", account_id=found["account_id"]))["home"])
+        return "unknown"
+
+
+def _names(body: bytes) -> list[str]:
+    """What an event calls its payment: the key, the object, the order that its metadata names."""
+    try:
+        event = read(body)
+    except MalformedError:
+        return []
+    about = json.loads(body).get("data", {}).get("object", {})
+    metadata = about.get("metadata") if isinstance(about, dict) else None
+    names = [event.payment_key, event.object_id, (metadata or {}).get("order_id")]
+    return [name for name in names if isinstance(name, str) and name]

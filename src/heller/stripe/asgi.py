@@ -1,12 +1,12 @@
 """The webhook as an ASGI application of its own, to be mounted anywhere (``/v1/webhooks/stripe``)."""
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Protocol
 
 import structlog
 
-from heller.stripe.ingest import BODY_BYTES_MAX, Ingest, IngestResult
+from heller.stripe.ingest import BODY_BYTES_MAX, IngestResult
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -15,10 +15,20 @@ Send = Callable[[Message], Awaitable[None]]
 log = structlog.get_logger("heller.stripe")
 
 
+class Receiver(Protocol):
+    """What takes deliveries: an ``Ingest``, or a gateway around one."""
+
+    async def ingest(self, body: bytes, headers: Mapping[str, str]) -> IngestResult:
+        """Take one delivery."""
+
+    def refuse_too_large(self) -> IngestResult:
+        """The answer to a body that was not even read."""
+
+
 class WebhookApp:
     """POST takes a delivery; anything else is 405. Never a redirect, never 200 on an error."""
 
-    def __init__(self, ingest: Ingest) -> None:
+    def __init__(self, ingest: Receiver) -> None:
         self._ingest = ingest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

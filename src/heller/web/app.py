@@ -23,7 +23,6 @@ from starlette.types import Receive, Scope, Send
 
 from heller import logs, metrics
 from heller.errors import HellerError, InsufficientCredits, ProviderError
-from heller.stripe import WebhookApp
 from heller.stripe import load as stripe_settings
 from heller.stripe.settings import StripeSettings
 from heller.web import api, console, openapi, pages, portal, problems, session, sign_in, widget
@@ -32,6 +31,7 @@ from heller.web.api.caller import Caller, reads
 from heller.web.assets import Assets
 from heller.web.security import Edge, Except
 from heller.web.settings import SESSION_SECONDS, WebSettings, load
+from heller.web.two_systems import Observed, webhook_app
 from heller.web.wiring import opened, wiring_of
 
 API = "/v1"
@@ -75,6 +75,7 @@ def create_app(
     app.mount("/static", Assets(), name="static")
     _add_operations(app)
     _add_handlers(app)
+    app.add_middleware(Observed)
     app.add_middleware(
         Except,  # type: ignore[arg-type]  # an ASGI class with arguments of its own
         paths=(API, "/static", "/widget", "/health", "/ready", "/metrics"),
@@ -143,7 +144,8 @@ class _Webhook:
             error = problems.NotSetUp("This installation has no Stripe.", hint="Set STRIPE_SECRET_KEY.")
             await problems.answer(error, request_id=scope["state"]["request_id"])(scope, receive, send)
         else:
-            await WebhookApp(ingest)(scope, receive, send)
+            wiring = scope["app"].state.wiring
+            await webhook_app(wiring, ingest, wiring.http)(scope, receive, send)
 
 
 def _add_operations(app: FastAPI) -> None:

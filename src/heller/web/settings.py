@@ -58,7 +58,18 @@ class WebSettings(BaseSettings):
         default=(), description="Sites whose pages may call the API in a browser, with commas between."
     )
     rate_per_minute: int = Field(
-        default=600, ge=0, le=1_000_000, description="Requests a minute of one person; 0 is no limit. A key has a limit of its own."
+        default=600,
+        ge=0,
+        le=1_000_000,
+        description="Requests a minute of one person; 0 is no limit. A key has a limit of its own.",
+    )
+
+    legacy_webhook_url: str = Field(
+        default="",
+        description="The legacy system's Stripe endpoint: deliveries of users at home there are handed on to it.",
+    )
+    legacy_webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="What signs those anew, as the legacy endpoint's own secret."
     )
 
     @field_validator("cors_origins", mode="before")
@@ -79,6 +90,10 @@ class WebSettings(BaseSettings):
         secret = self.secret_key.get_secret_value()
         if secret and len(secret) < SECRET_CHARACTERS_MIN:
             raise ValueError(f"HELLER_SECRET_KEY is shorter than {SECRET_CHARACTERS_MIN} characters")
+        if self.legacy_webhook_url and not self.legacy_webhook_secret.get_secret_value():
+            raise ValueError(
+                "HELLER_LEGACY_WEBHOOK_URL is set without HELLER_LEGACY_WEBHOOK_SECRET, which signs for it"
+            )
         if self.oidc_client_id and not self.oidc_issuer:
             raise ValueError("HELLER_OIDC_CLIENT_ID is set without HELLER_OIDC_ISSUER")
         if self.oidc_issuer and not secret:

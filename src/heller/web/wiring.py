@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import httpx
 from starlette.requests import HTTPConnection
 
 from heller import Heller
@@ -31,6 +32,7 @@ class Wiring:
     legacy_url: str | None
     auth: Authenticator
     limiter: Limiter
+    http: httpx.AsyncClient
 
 
 @asynccontextmanager
@@ -49,7 +51,8 @@ async def opened(
         api = await stack.enter_async_context(stripe_opened(stripe)) if stripe else None
         ingest = await stack.enter_async_context(ingest_opened(url, stripe)) if stripe else None
         auth, limiter = Authenticator(database, settings), Limiter(database)
-        yield Wiring(settings, url, database, heller, api, ingest, legacy_url, auth, limiter)
+        http = await stack.enter_async_context(httpx.AsyncClient())
+        yield Wiring(settings, url, database, heller, api, ingest, legacy_url, auth, limiter, http)
 
 
 def wiring_of(request: HTTPConnection) -> Wiring:

@@ -6,7 +6,8 @@ import pytest
 
 from handover_world import fenced
 from heller.migration.handover.invariants import check_invariants
-from legacy_world import PAID, build_site, running
+from heller.rollout.gateway import RelayingIngest
+from legacy_world import HOOK, PAID, build_site, running
 
 
 @asynccontextmanager
@@ -99,4 +100,42 @@ async def test_order_paid_after_its_buyer_went_back_waits_in_sight_and_is_credit
         await shop.work()
         assert await shop.balance(user) == 200
         assert (await shop.payment(intent))["net_credits"] == 100
+        assert (await check_invariants(sides)).ok
+
+
+async def test_gateway_stores_each_delivery_and_hands_on_those_of_users_at_home_in_legacy(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        legacy = shop.twin.secrets(site.endpoint["id"])[0]
+        gateway = RelayingIngest(
+            shop.receiver, database=shop.database, client=site.client, legacy_url=HOOK, legacy_secret=legacy
+        )
+
+        async def pay(session):
+            intent = shop.twin.pay(session)["payment_intent"]
+            (event,) = site.events(intent, PAID)
+            signed = shop.twin.delivery(event, shop.endpoint)
+            return await gateway.ingest(signed.body, {k.lower(): v for k, v in signed.headers.items()})
+
+        first, _ = await site.buy(pay=False)
+        answer = await pay(first)
+        assert answer.is_accepted
+        assert await site.balance() == 200  # the legacy handler believed the new signature
+        assert await shop.statuses() == {"pending": 1}
+        begun_there, _ = await site.buy(pay=False)
+        await sides.coordinator().hand_over([user])
+        await shop.work()
+        assert (await pay(begun_there)).is_accepted  # known to be heller's by now: not handed on
+        order = await shop.buy(user)
+        assert (await pay(order.checkout_session)).is_accepted
+        await shop.work()
+        assert await shop.balance(user) == 400
+        assert await site.balance() == 200
+        await sides.coordinator().send_back([user])
+        await site.connection.execute("alter table processed_events rename to elsewhere")
+        broken, _ = await site.buy(pay=False)
+        refused = await pay(broken)
+        assert (refused.status, refused.outcome) == (502, "legacy_refused")
+        await site.connection.execute("alter table elsewhere rename to processed_events")
         assert (await check_invariants(sides)).ok
