@@ -17,12 +17,14 @@ from heller import Heller, embedded, schema
 from heller.database import Database
 from heller.stripe import Item, StripeApi, StripeSettings, buy, confirm
 from heller.stripe.api import API_VERSION
+from heller.web import widget
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from ui_site import (
     CHROMIUM_ARGUMENTS,
     DESKTOP,
     PHONE,
+    SECRET,
     environment_of,
     free_port,
     live,
@@ -113,6 +115,20 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
     return sheet
 
 
+async def embedded_balance(browser: Browser, address: str) -> Image.Image:
+    """The widget as another page shows it."""
+    page = await browser.new_page(viewport={"width": 560, "height": 90}, locale="en-GB")
+    await page.goto(f"{address}/health")
+    token = widget.sign(SECRET, "acme", "credit", seconds=600)
+    await page.set_content(
+        f'<h3>Resume tools</h3><script src="{address}/widget.js" data-token="{token}"></script>'
+    )
+    await page.locator("heller-balance a").wait_for()
+    picture = Image.open(BytesIO(await page.screenshot())).convert("RGB")
+    await page.close()
+    return picture
+
+
 async def take(address: str) -> None:
     """All pictures."""
     async with async_playwright() as playwright:
@@ -128,6 +144,7 @@ async def take(address: str) -> None:
             for path in ("/portal", "/portal/transactions", "/portal/buy")
         ]
         written(side_by_side(phone), "phone")
+        written(await embedded_balance(browser, address), "widget")
         await browser.close()
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from psycopg import sql
 from pytest_socket import socket_allow_hosts
 
@@ -21,7 +21,7 @@ from heller.database import Database
 from heller.stripe.api import API_VERSION
 from ui_site import CHROMIUM_ARGUMENTS, DESKTOP, Site, environment_of, free_port, sell, serving, sign_in
 
-ACTION_MILLISECONDS_MAX = 10_000
+ACTION_MILLISECONDS_MAX = 30_000  # on a machine that does much else
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
 
 
@@ -69,6 +69,7 @@ async def browser() -> AsyncIterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.fail("Chromium is missing; the pages were not tested. Install it: apt-get install chromium")
+    expect.set_options(timeout=ACTION_MILLISECONDS_MAX)
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_ARGUMENTS)
         yield started

@@ -79,7 +79,7 @@ async def start(
         success_url=wiring.settings.address + view.link("bought"),
         cancel_url=wiring.settings.address + view.link("buy", cancelled=1),
         unit=view.account.unit if view.account else DEFAULT_UNIT,
-        key=f"portal:{key}",
+        key=f"portal:{key}:{quantity}:{save_card:d}",  # another quantity is another intent
         save_card=save_card,
         actor=view.principal.actor,
     )

@@ -19,7 +19,8 @@ async def grants(request: Request, view: View, ended: Annotated[Literal["", "1"]
         account.account, unit=account.unit, include_ended=bool(ended)
     )
     living = [g for g in found if (g.remaining or 0) > 0 or g.scheduled]
-    over = sorted((g for g in found if g not in living), key=lambda g: -g.grant)
+    alive = {g.grant for g in living}
+    over = sorted((g for g in found if g.grant not in alive), key=lambda g: -g.grant)
     return show(
         request,
         view,

@@ -34,7 +34,7 @@ async def overview(
     name, unit = account.account, account.unit
     now = datetime.now(UTC)
     first = (now - timedelta(days=int(days) - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    usage = await heller.usage(name, first, now + timedelta(days=1), unit=unit)
+    usage = await heller.usage(name, first, first + timedelta(days=int(days)), unit=unit)
     grants = await heller.grants(name, unit=unit)
     ending = sorted((g for g in grants if g.expires_at and not g.scheduled), key=_end)
     soon = [g for g in ending if _end(g) < now + timedelta(days=EXPIRING_DAYS)]

@@ -64,7 +64,7 @@ async def _standing(wiring: Wiring, order: Order) -> dict[str, Any] | None:
     return {"status": found["status"], "ends": bool(found.get("cancel_at_period_end"))}
 
 
-@router.get("/receipts/{payment}")
+@router.get("/receipts/{payment:path}")
 async def receipt(request: Request, view: View, payment: str) -> RedirectResponse:
     """On to the receipt that Stripe shows.
 
