@@ -32,7 +32,8 @@ OPEN_MAX = 20
 PAGE_MAX = 100
 TITLE_CHARACTERS_MAX = 200
 SWEEP_SECONDS = 5.0
-_MARGIN_SECONDS = 5.0
+MARGIN_SHARE = 0.1  # of the hold: what is left for writing the result down
+SETTLE_SECONDS = 5.0
 
 log = structlog.get_logger("resume_matcher.analyses")
 
@@ -52,6 +53,7 @@ class Analyses:
         self._sessions = sessions
         self._workshop = workshop
         self._hold_seconds = hold_seconds
+        self._margin_seconds = hold_seconds * MARGIN_SHARE
         self._turns = asyncio.Semaphore(size)
         self._running: set[asyncio.Task[None]] = set()
 
@@ -205,7 +207,7 @@ class Analyses:
             return None if claimed is None else await session.get(Analysis, analysis_id)
 
     async def _work(self, analysis: Analysis) -> dict[str, Any]:
-        left = (analysis.deadline_at - datetime.now(UTC)).total_seconds() - _MARGIN_SECONDS
+        left = (analysis.deadline_at - datetime.now(UTC)).total_seconds() - self._margin_seconds
         try:
             async with asyncio.timeout(max(0.0, left)):
                 result: dict[str, Any] = await self._workshop.do(
@@ -299,7 +301,7 @@ class Analyses:
     async def settle(self) -> None:
         """Wait for what is under way, at the end of the process."""
         if self._running:
-            await asyncio.wait(self._running, timeout=_MARGIN_SECONDS)
+            await asyncio.wait(self._running, timeout=SETTLE_SECONDS)
 
 
 async def of_order(session: AsyncSession, user: str, order_id: UUID) -> Sequence[Analysis]:

@@ -10,7 +10,6 @@ import uvicorn
 
 from heller.errors import HellerError
 from resume_matcher import store
-from resume_matcher.demo import demonstrated
 from resume_matcher.web.site import create_site
 
 SHUTDOWN_SECONDS = 20
@@ -38,6 +37,8 @@ def serve(
     """Serve Resume Matcher. Settings of heller and of Stripe are those of 'heller serve'; its tables are brought up to date first."""
     os.environ |= {"HELLER_HOST": host, "HELLER_PORT": str(port)}
     if demo is not None:
+        from resume_matcher.demo import demonstrated  # noqa: PLC0415  # Stripe's stand-in is for the demo only
+
         with demonstrated(demo, address=f"http://{host}:{port}"):
             run(host, port)
         return

@@ -13,7 +13,7 @@ class MatcherSettings(BaseSettings):
         env_file=None, extra="ignore", frozen=True, env_prefix="RESUME_MATCHER_"
     )
 
-    hold_seconds: int = Field(default=180, ge=10, le=3600)
+    hold_seconds: int = Field(default=180, ge=2, le=3600)
     work_processes: int = Field(default=2, ge=1, le=32)
 
 

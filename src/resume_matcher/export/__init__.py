@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from resume_matcher.export import pdf, word
-from resume_matcher.export.report import Gettext, report_of
+from resume_matcher.export.report import Gettext, Report, report_of
 from resume_matcher.store import Analysis
 from resume_matcher.words import Words
 
@@ -14,14 +13,26 @@ class Format:
     """A kind of file: how browsers call it, and who writes it."""
 
     media_type: str
-    write: Callable[..., bytes]
+    write: Callable[[Report], bytes]
 
     def make(self, analysis: Analysis, words: Words, gettext: Gettext) -> bytes:
         """The file of a finished analysis."""
         return self.write(report_of(analysis, words, gettext))
 
 
+def _pdf(report: Report) -> bytes:
+    from resume_matcher.export import pdf  # noqa: PLC0415  # fpdf2 is slow to import, and seldom wanted
+
+    return pdf.write(report)
+
+
+def _word(report: Report) -> bytes:
+    from resume_matcher.export import word  # noqa: PLC0415  # as above
+
+    return word.write(report)
+
+
 FORMATS = {
-    "pdf": Format("application/pdf", pdf.write),
-    "docx": Format("application/vnd.openxmlformats-officedocument.wordprocessingml.document", word.write),
+    "pdf": Format("application/pdf", _pdf),
+    "docx": Format("application/vnd.openxmlformats-officedocument.wordprocessingml.document", _word),
 }

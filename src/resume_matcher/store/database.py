@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
@@ -35,6 +33,9 @@ async def opened(url: str) -> AsyncIterator[Sessions]:
 
 def migrate(url: str) -> None:
     """Bring the tables to the newest revision; again changes nothing."""
+    from alembic import command  # noqa: PLC0415  # slow to import, and needed once
+    from alembic.config import Config  # noqa: PLC0415  # as above
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     config.attributes["url"] = driven(url)

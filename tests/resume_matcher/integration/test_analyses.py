@@ -10,7 +10,6 @@ from sqlalchemy import text
 import resume_papers as papers
 from heller import verify
 from heller.errors import InsufficientCredits
-from resume_matcher import analyses as module
 from resume_matcher import resumes
 from resume_matcher.analyses import JobText, history, one
 from resume_matcher.errors import InvalidInput, NotFound, UnusableJob, WorkTimedOut
@@ -231,7 +230,7 @@ async def test_the_tables_are_what_the_models_say(world):
 
 
 async def test_a_second_order_waits_its_turn_no_longer_than_its_hold(world, monkeypatch):
-    monkeypatch.setattr(module, "_MARGIN_SECONDS", 61)
+    monkeypatch.setattr(world.analyses, "_margin_seconds", 61)
     person = await world.person("late")
     resume = await world.resume(person)
     (failed,) = await world.finished(
