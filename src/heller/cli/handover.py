@@ -1,7 +1,9 @@
 """``heller migrate fence | handover | return | recover | status | invariants``: two systems alive, one owner per user."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractContextManager
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,18 +138,19 @@ def handover(
     batch: BatchOption = 50,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Move users to heller, quiet ones first; run it again to go on after an interruption."""
+    """Move users to heller, quiet ones first. Ctrl-C pauses after the batch under way; run it again to go on."""
     selection = _Selection(user or [], bucket_number, percent, everybody, salt)
 
     async def work(url: str) -> Moves:
         async with open_sides(source, url, mapping=mapping) as sides:
-            with output.progress(quiet=as_json) as progress:
-                return await move_many(
-                    paced(sides.coordinator().hand_over, sides),
-                    selection.users(sides, away=False),
-                    batch_users=batch,
-                    progress=progress,
-                )
+            with output.progress(quiet=as_json) as progress, _pausable() as pause:
+                done = await recover_all(sides)
+                return done.with_more(
+                    await move_many(
+                        paced(sides.coordinator().hand_over, sides), selection.users(sides, away=False),
+                        batch_users=batch, progress=progress, may_go_on=pause.is_not_wanted,
+                    )
+                )  # fmt: skip
 
     _moves(_run(work, options.database_url(database, embedded)), as_json=as_json)
 
@@ -175,10 +178,13 @@ def return_(
     async def work(url: str) -> Moves:
         async with open_sides(source, url, mapping=mapping) as sides:
             coordinator = sides.coordinator()
-            with output.progress(quiet=as_json) as progress:
-                return await move_many(
-                    paced(coordinator.refuse if refuse else coordinator.send_back, sides), selection.users(sides, away=True),
-                    batch_users=batch, progress=progress, step="return",
+            with output.progress(quiet=as_json) as progress, _pausable() as pause:
+                done = Moves() if refuse else await recover_all(sides)
+                return done.with_more(
+                    await move_many(
+                        paced(coordinator.refuse if refuse else coordinator.send_back, sides), selection.users(sides, away=True),
+                        batch_users=batch, progress=progress, step="return", may_go_on=pause.is_not_wanted,
+                    )
                 )  # fmt: skip
 
     _moves(_run(work, options.database_url(database, embedded)), as_json=as_json)
@@ -316,6 +322,36 @@ class _Selection:
         async for user, email in sides.legacy.users(away=away):
             if self._wants(user, email):
                 yield user
+
+
+class _Pause:
+    """Whether somebody asked to stop; a batch under way is finished first, so that nobody stays between the homes."""
+
+    def __init__(self) -> None:
+        self.is_wanted = False
+
+    def want(self) -> None:
+        """Stop after this batch."""
+        self.is_wanted = True
+
+    async def is_not_wanted(self) -> bool:
+        """For ``move_many``."""
+        return not self.is_wanted
+
+
+@contextmanager
+def _pausable() -> Iterator[_Pause]:
+    """Ctrl-C and SIGTERM pause; at the end they are what they were. Raises KeyboardInterrupt if one came."""
+    pause, loop = _Pause(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, pause.want)
+    try:
+        yield pause
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+    if pause.is_wanted:
+        raise KeyboardInterrupt
 
 
 def _run(work: Callable[[str], Coroutine[Any, Any, Any]], database: AbstractContextManager[str]) -> Any:

@@ -119,9 +119,12 @@ def run() -> None:
     except errors.HellerError as error:
         output.print_error(error, as_json=as_json)
         raise SystemExit(exit_code(error)) from None
-    except KeyboardInterrupt:
-        output.talk.print(f"\nInterrupted. What was committed stays. To go on: heller {' '.join(arguments)}")
-        raise SystemExit(EXIT_INTERRUPTED) from None
+    except SystemExit as end:  # Typer has turned the interruption into its exit code already
+        if end.code == EXIT_INTERRUPTED:
+            output.talk.print(
+                f"\nInterrupted. What was committed stays. To go on: heller {' '.join(arguments)}"
+            )
+        raise
     except BrokenPipeError:
         raise SystemExit(EXIT_FAILED) from None
 

@@ -180,7 +180,7 @@ async def advance(sides: Sides, current: Rollout, *, moves: Moves, seconds: floa
             patience_seconds=PATIENCE_SECONDS,
             step="return",
         )
-        _merge(moves, back)
+        moves.with_more(back)
         if current.state == "rolling_back" and not await _anybody_left(sides):
             await change(
                 sides.ours.connection, "rolled_back", actor=WORKER, reason=f"everyone who could return has: {back.counts['returned']} at last",
@@ -194,7 +194,7 @@ async def advance(sides: Sides, current: Rollout, *, moves: Moves, seconds: floa
             patience_seconds=PATIENCE_SECONDS,
             step="handover",
         )
-        _merge(moves, there)
+        moves.with_more(there)
 
 
 async def _planned(sides: Sides, current: Rollout) -> AsyncIterator[str]:
@@ -227,12 +227,6 @@ async def _anybody_left(sides: Sides) -> bool:
     async for _ in _at_heller(sides):
         return True
     return False
-
-
-def _merge(into: Moves, more: Moves) -> None:
-    into.counts.update(more.counts)
-    into.reasons.extend(more.reasons)
-    into.frozen.extend(more.frozen)
 
 
 @asynccontextmanager

@@ -40,6 +40,13 @@ class Moves:
             if outcome.frozen_seconds:
                 self.frozen.append(outcome.frozen_seconds)
 
+    def with_more(self, more: "Moves") -> "Moves":
+        """The sum of both, in this one."""
+        self.counts.update(more.counts)
+        self.reasons.extend(more.reasons)
+        self.frozen.extend(more.frozen)
+        return self
+
     @property
     def ok(self) -> bool:
         """Nobody is quarantined or was skipped."""

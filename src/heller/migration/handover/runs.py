@@ -99,16 +99,18 @@ async def move_many(
     """Move users in batches.
 
     Busy ones go to the end of the queue, so quiet users move first; after ``patience_seconds`` without one of
-    them moving they are left for another run.
+    them moving they are left for another run. Where ``may_go_on`` says no, the batch under way is finished and no more.
     """
     moves, done = Moves(), 0
     again: list[str] = []
     batch: list[str] = []
 
+    async def goes_on() -> bool:
+        return may_go_on is None or await may_go_on()
+
     async def flush() -> None:
         nonlocal done
-        if not batch or (may_go_on is not None and not await may_go_on()):
-            batch.clear()
+        if not batch:
             return
         outcomes = await move(list(batch))
         done += len(batch)
@@ -118,13 +120,16 @@ async def move_many(
         progress(step, done - len(again), max(total, done))
 
     async for user in users:
+        if not await goes_on():
+            batch.clear()
+            break
         batch.append(user)
         if len(batch) >= batch_users:
             await flush()
     await flush()
     last: list[Outcome] = []
     deadline = time.monotonic() + patience_seconds
-    while again and time.monotonic() < deadline:
+    while again and time.monotonic() < deadline and await goes_on():
         await asyncio.sleep(ROUND_PAUSE_SECONDS)
         waiting, again[:], last = list(again), [], []
         for first in range(0, len(waiting), batch_users):
