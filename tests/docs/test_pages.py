@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,12 @@ ROOT = Path(__file__).parents[2]
 GENERATED = {"reference"}
 PAGES = [ROOT / "README.md", *ROOT.glob("README.*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if page.parent.name not in GENERATED and "_build" not in page.parts]
+TRANSLATED = {
+    ROOT / "README.de.md": ROOT / "README.md",
+    ROOT / "docs/de/tutorial.md": ROOT / "docs/tutorial.md",
+    ROOT / "docs/de/handover-day.md": ROOT / "docs/how-to/handover-day.md",
+}
+"""The sessions of a translation are those of its original, which is run."""
 READ = {page: sessions.read(page.read_text(encoding="utf-8")) for page in PAGES}
 ALL = [*PAGES, *(ROOT / "src").rglob("*.md")]
 
@@ -61,7 +68,7 @@ def twin() -> Iterator[stripe_twin.Twin]:
         yield running
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if READ[p].steps], ids=name)
+@pytest.mark.parametrize("page", [p for p in PAGES if READ[p].steps and p not in TRANSLATED], ids=name)
 def test_what_a_page_shows_works(
     page: Path, programs: Path, empty_database: str, heller_database: str, tmp_path: Path,
     request: pytest.FixtureRequest,
@@ -78,6 +85,26 @@ def test_what_a_page_shows_works(
     finally:
         if (tmp_path / options.DEFAULT_DIRECTORY).exists():
             embedded.stop(tmp_path / options.DEFAULT_DIRECTORY)
+
+
+def gist(command: str) -> list[str]:
+    """What a command is, whatever the language of its reasons and names: its verb and its options."""
+    noun, verb = get_command(app), []
+    words = shlex.split(command, comments=True)[1:]
+    while words and hasattr(noun, "get_command"):
+        verb.append(words.pop(0))
+        noun = noun.get_command(typer.Context(noun), verb[-1])
+    return verb + [word for word in words if word.startswith("--")]
+
+
+@pytest.mark.parametrize(("page", "original"), TRANSLATED.items(), ids=lambda path: path.name)
+def test_a_translation_shows_the_sessions_of_its_original(page: Path, original: Path) -> None:
+    there = iter(step for step in READ[original].steps if step.text.startswith("heller "))
+    shown = [step for step in READ[page].steps if step.text.startswith("heller ")]
+    assert len(shown) >= 5
+    for step in shown:
+        same = next((s for s in there if (gist(s.text), s.code) == (gist(step.text), step.code)), None)
+        assert same is not None, f"{step.text} is not in {original.name}, or not in this place"
 
 
 def test_pages_show_something_to_run() -> None:
