@@ -1,5 +1,7 @@
 """The OpenAPI document: FastAPI's routes and the lean ones, with scopes, headers and every problem."""
 
+import re
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from fastapi import FastAPI
@@ -62,12 +64,16 @@ def _document(app: FastAPI, prefix: str) -> Json:
     for lean in ROUTES:
         document["paths"].setdefault(prefix + lean.path, {})[lean.method.lower()] = _lean(lean)
     scopes = _scopes(prefix)
+    shared: Json = {}
     for path, item in document["paths"].items():
         for method, operation in item.items():
             operation["security"] = [{"bearer": [scopes[path, method]]}]
             _describe(operation)
+            _share(operation, shared)
+    _complete(schemas)
     document["paths"] = dict(sorted(document["paths"].items()))
     document["components"]["schemas"] = dict(sorted(schemas.items()))
+    document["components"]["responses"] = dict(sorted(shared.items()))
     document["components"]["securitySchemes"] = {
         "bearer": {
             "type": "http",
@@ -111,6 +117,29 @@ def _describe(operation: Json) -> None:
             "description": "`true` where the key was known: this is its first result.",
             "schema": {"type": "string", "enum": ["true"]},
         }
+
+
+def _share(operation: Json, shared: Json) -> None:
+    """Write each set of problems once, by the codes in it."""
+    for status, response in operation["responses"].items():
+        if status >= "4":
+            name = "_or_".join(re.findall(r"`(\w+)`", response["description"]))
+            shared[name] = response
+            operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+
+
+def _bodies(kind: type[models.Body]) -> Iterator[type[models.Body]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _bodies(child)
+
+
+def _complete(schemas: Json) -> None:
+    """What is answered has all its fields, null where there is nothing; only what is asked may leave some out."""
+    asked = {kind.__name__ for kind in _bodies(models.Body)}
+    for name, schema in schemas.items():
+        if name not in asked and "properties" in schema:
+            schema["required"] = list(schema["properties"])
 
 
 def _without_null(schema: Json) -> Json:

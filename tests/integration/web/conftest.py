@@ -1,20 +1,30 @@
 """The application in this process, over ASGI, on a database of the test's own."""
 
-from collections.abc import AsyncIterator, Callable
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
+from psycopg import sql
 
+from fakes.oidc import free_port
 from heller.web import keys
 from heller.web.app import create_app
 from heller.web.principal import Role
 from heller.web.settings import load
 from heller.web.wiring import Wiring
 
+START_SECONDS_MAX = 120
 BASE = "http://127.0.0.1:8000"
 SECRET = "a secret of the tests, long enough to sign"  # noqa: S105  # of no use elsewhere
 
@@ -69,3 +79,46 @@ async def web(heller_database: str) -> AsyncIterator[Web]:
 def serve() -> Callable[..., Any]:
     """``serve(url, **settings)`` for a test that needs settings of its own."""
     return serving
+
+
+@dataclass
+class Served:
+    """A ``heller serve`` process, and its database."""
+
+    url: str
+    database: str
+
+
+@pytest.fixture(scope="session")
+def served(server_url: str, heller_template: str) -> Iterator[Served]:
+    """One for all tests that need a process: each uses accounts of its own."""
+    name = f"served_{uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(heller_template)
+            )
+        )
+    database = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "heller.cli.main", "serve", "--port", str(port)],
+        env=os.environ | {"DATABASE_URL": database}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while True:
+        try:
+            if httpx.get(f"{url}/ready").is_success:
+                break
+        except httpx.HTTPError:
+            assert server.poll() is None, server.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    yield Served(url, database)
+    server.terminate()
+    _, log = server.communicate(timeout=60)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+    assert "a request failed" not in log, log
+    assert server.returncode == 0, "SIGTERM is a good end"

@@ -1,12 +1,13 @@
 """What answers look like: pages, problems, and which problems a route can have."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from heller import errors
 from heller.ledger.results import Account, Grant, HoldState, Transaction
+from heller.rollout.state import Rollout
 from heller.web import problems
 
 T = TypeVar("T")
@@ -115,6 +116,17 @@ class Retried:
     """How many deliveries are back in the queue."""
 
     retried: int
+
+
+_AS_IT_STANDS: dict[str, Any] = {
+    "percent": (int, ...),
+    **{field.name: (field.type, ...) for field in fields(Rollout)},
+}
+RolloutNow = create_model(
+    "RolloutNow",
+    __doc__="The rollout as it stands; `percent` is the share of the buckets that should be at home in heller now.",
+    **_AS_IT_STANDS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from heller.rollout import state
 from heller.rollout.state import LogEntry, Rollout
 from heller.web import audit
 from heller.web.api import models
-from heller.web.api.answers import BODY, Page, responses
+from heller.web.api.answers import BODY, Page, RolloutNow, responses
 from heller.web.api.caller import Caller, answer, reads
 from heller.web.problems import NotFound
 
@@ -23,7 +23,7 @@ Writer = Annotated[Caller, reads("rollout:write")]
 STEP = responses(*BODY, errors.StaleVersion)
 
 
-@router.get("/rollout", response_model=Rollout, responses=responses(NotFound))
+@router.get("/rollout", response_model=RolloutNow, responses=responses(NotFound))
 async def get_rollout(caller: Reader) -> Response:
     """How the rollout stands, with the last verdict of its guardrails."""
     async with caller.wiring.database.connection() as connection:
@@ -40,7 +40,7 @@ async def list_rollout_log(caller: Reader, limit: models.Limit = models.PAGE_DEF
         return answer({"items": await state.log_of(connection, limit=limit), "next": None})
 
 
-@router.post("/rollout", status_code=201, response_model=Rollout, responses=responses(*BODY))
+@router.post("/rollout", status_code=201, response_model=RolloutNow, responses=responses(*BODY))
 async def start_rollout(body: models.StartRollout, caller: Writer) -> Response:
     """Begin at the first stage; the worker moves the homes."""
     actor = caller.principal.actor
@@ -51,7 +51,7 @@ async def start_rollout(body: models.StartRollout, caller: Writer) -> Response:
 
 @router.post(
     "/rollout/promote",
-    response_model=Rollout,
+    response_model=RolloutNow,
     responses=responses(*BODY, errors.StaleVersion, errors.GateNotPassed),
 )
 async def promote_rollout(body: models.Promote, caller: Writer) -> Response:
@@ -60,31 +60,31 @@ async def promote_rollout(body: models.Promote, caller: Writer) -> Response:
     return await _step(caller, "promote", body, lambda c: state.promote(c, actor=actor, **body.given()))
 
 
-@router.post("/rollout/halt", response_model=Rollout, responses=STEP)
+@router.post("/rollout/halt", response_model=RolloutNow, responses=STEP)
 async def halt_rollout(body: models.ChangeRollout, caller: Writer) -> Response:
     """Stop moving; everybody stays where they are."""
     return await _change(caller, "halt", body)
 
 
-@router.post("/rollout/resume", response_model=Rollout, responses=STEP)
+@router.post("/rollout/resume", response_model=RolloutNow, responses=STEP)
 async def resume_rollout(body: models.ChangeRollout, caller: Writer) -> Response:
     """Clear a halt; the stage begins its evidence anew."""
     return await _change(caller, "resume", body)
 
 
-@router.post("/rollout/rollback", response_model=Rollout, responses=STEP)
+@router.post("/rollout/rollback", response_model=RolloutNow, responses=STEP)
 async def roll_back(body: models.ChangeRollout, caller: Writer) -> Response:
     """Return everyone; the worker moves the homes back."""
     return await _change(caller, "rollback", body)
 
 
-@router.post("/rollout/fallback", response_model=Rollout, responses=STEP)
+@router.post("/rollout/fallback", response_model=RolloutNow, responses=STEP)
 async def start_fallback(body: models.ChangeRollout, caller: Writer) -> Response:
     """Send everyone home to the legacy system whatever the stage."""
     return await _change(caller, "fallback_on", body)
 
 
-@router.post("/rollout/fallback/end", response_model=Rollout, responses=STEP)
+@router.post("/rollout/fallback/end", response_model=RolloutNow, responses=STEP)
 async def end_fallback(body: models.ChangeRollout, caller: Writer) -> Response:
     """Back to the stage."""
     return await _change(caller, "fallback_off", body)
