@@ -100,6 +100,23 @@ async def test_trouble_in_both_systems_only_halts(empty_database, heller_databas
         assert [user async for user, _ in sides.legacy.users(away=True)] == at_home
 
 
+async def test_users_who_are_not_seen_where_they_live_halt_the_rollout(empty_database, heller_database):
+    await build_legacy(empty_database, users=80)
+    async with fenced(empty_database, heller_database) as sides:
+        await _begin(sides, stages=[50, 100])
+        await controller.tick(sides)
+        await _outcomes(sides, "legacy", count=30)
+        assert (await controller.tick(sides)).decision.action == "none"  # one arm alone says nothing
+        await _outcomes(sides, "heller", count=30)
+        assert (await controller.tick(sides)).decision.action == "none"
+        await sides.ours.connection.execute("update heller.homes set changed_at = clock_timestamp()")
+        await _outcomes(sides, "legacy", count=30, name="more")
+        await _outcomes(sides, "heller", count=30, users=2, name="more")
+        done = await controller.tick(sides)
+        assert (done.decision.action, done.state) == ("breach_halt", "halted")
+        assert done.decision.evidence["guardrail"] == "cohorts"
+
+
 @pytest.mark.parametrize(
     ("what", "milliseconds", "failed", "guardrail"),
     [("spend", 2_500, 0, "latency"), ("webhook", 10, 3, "webhooks")],

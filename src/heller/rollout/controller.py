@@ -19,7 +19,7 @@ from heller.migration.handover.invariants import Invariants, check_invariants
 from heller.migration.handover.outcomes import Moves
 from heller.migration.handover.runs import Sides, move_many, paced, recover_all
 from heller.rollout.alerts import Alerts
-from heller.rollout.guardrails import Decision, Observation, Weighed, decide
+from heller.rollout.guardrails import Cohorts, Decision, Observation, Weighed, decide
 from heller.rollout.limits import Limits
 from heller.rollout.state import DEFAULT_ROLLOUT, Rollout, change, rollout_of
 
@@ -112,7 +112,18 @@ async def evaluate(
         ).fetchall()
     )
     weighed.users, weighed.controls = seen.get("heller", 0), seen.get("legacy", 0)
-    decision = decide(current, weighed, now=datetime.now(UTC), invariants=invariants)
+    cohorts = Cohorts({}, {})
+    if invariants is not None:
+        # since the last move only: who moved had less time to be seen where they are now
+        rows = await (
+            await connection.execute(
+                "select arm, count(distinct account_id) from heller.observations where rollout = %s and what <> 'webhook'"
+                " and at >= greatest(%s, (select max(changed_at) from heller.homes)) group by arm",
+                [rollout, current.stage_since],
+            )
+        ).fetchall()
+        cohorts = Cohorts(dict(rows), invariants.at_home)
+    decision = decide(current, weighed, now=datetime.now(UTC), invariants=invariants, cohorts=cohorts)
     verdict = {
         "weighed": weighed.as_json(), "action": decision.action, "reason": decision.reason, "waiting_for": list(decision.waiting_for),
         "invariants": None if invariants is None else {

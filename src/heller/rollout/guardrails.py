@@ -95,13 +95,28 @@ class Decision:
     waiting_for: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Cohorts:
+    """How many users were seen in each arm, and how many are at home where."""
+
+    seen: Mapping[str, int]
+    homes: Mapping[str, int]
+
+    @property
+    def mismatch(self) -> float:
+        """The chance that users seen are split so, if both homes' users come alike; 1 where an arm is not observed at all."""
+        homes = [self.homes.get("heller", 0), self.homes.get("legacy", 0)]
+        seen = [self.seen.get("heller", 0), self.seen.get("legacy", 0)]
+        return cohort_mismatch(homes, seen) if all(homes) and all(seen) else 1.0
+
+
 def decide(
     rollout: Rollout,
     weighed: Weighed,
     *,
     now: datetime,
     invariants: Invariants | None,
-    homes: Mapping[str, int] | None = None,
+    cohorts: Cohorts | None = None,
 ) -> Decision:
     """The one decision of an evaluation; the worst news first."""
     limits = Limits.of(rollout.settings)
@@ -113,10 +128,10 @@ def decide(
             return _level_1(stream, evidence, weighed.of_arm("legacy", stream), limits)
     if rollout.state != "running" or rollout.stage == 0:
         return Decision("none", "nothing to judge")
-    if homes and (mismatch := _cohorts(weighed, homes)) < limits.cohort_p:
+    if cohorts is not None and (mismatch := cohorts.mismatch) < limits.cohort_p:
         return Decision(
-            "breach_halt", f"the users seen are not split as their homes are (p = {mismatch:.2g})",
-            {"guardrail": "cohorts", "seen": {"heller": weighed.users, "legacy": weighed.controls}, "homes": dict(homes), "p": mismatch},
+            "breach_halt", f"the users seen are not split as their homes are (p = {mismatch:.2g}): is somebody sent to the wrong one?",
+            {"guardrail": "cohorts", "seen": dict(cohorts.seen), "homes": dict(cohorts.homes), "p": mismatch},
         )  # fmt: skip
     newest = datetime.fromisoformat(weighed.newest_at) if weighed.newest_at else None
     since = max(rollout.stage_since, newest) if newest else rollout.stage_since
@@ -162,13 +177,6 @@ def _level_1(stream: str, evidence: Evidence, control: Evidence, limits: Limits)
             "breach_halt", f"{sentence}, and so it is in the legacy system: going back would not help", facts
         )
     return Decision("breach_rollback", sentence, facts)
-
-
-def _cohorts(weighed: Weighed, homes: Mapping[str, int]) -> float:
-    """Whether users seen in both arms are as many as live there; only when both arms are used the same way."""
-    if weighed.users + weighed.controls == 0 or homes.get("heller", 0) == 0 or homes.get("legacy", 0) == 0:
-        return 1.0
-    return cohort_mismatch([homes["heller"], homes["legacy"]], [weighed.users, weighed.controls])
 
 
 def _missing(
