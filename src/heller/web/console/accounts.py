@@ -227,8 +227,10 @@ async def _ice(request: Request, principal: Operator, verb: str) -> Response:
     async def work() -> str:
         reason = fields.text("reason")
         async with acting(request, principal, f"account.{verb}", name, reason=reason, unit=unit) as deed:
+            before = await wiring_of(request).heller.within(deed.connection).balance(name, unit=unit)
             arguments = {"reason": reason} if verb == "freeze" else {}
             await call(deed.connection, verb, account_id=name, unit=unit, **arguments)
+            deed.is_repeat = before.frozen_reason == reason if verb == "freeze" else not before.frozen
         _ = pages.translator(request)
         return _("The account is frozen.") if verb == "freeze" else _("The account takes changes again.")
 
