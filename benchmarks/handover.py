@@ -1,10 +1,12 @@
 """How fast users move, how long one is at home nowhere, and what the guard costs the legacy application.
 
-``python benchmarks/handover.py [--users 2000]`` starts its own two servers; results as ratios of one run, since machines differ.
+``python benchmarks/handover.py [--users 2000] [--rounds 3]`` starts its own two servers. Seconds on the clock depend on what else the
+machine does, so each figure comes with the load average and the CPU a user took; over several rounds the median is shown.
 """
 
 import argparse
 import asyncio
+import os
 import statistics
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from pathlib import Path
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from ground import server_cpu_seconds
 from handover_world import TABLES, legacy_spend  # the same small legacy application as in the tests
 from heller import embedded, schema
 from heller.migration.copying import copy
@@ -67,7 +70,12 @@ async def guard_cost(legacy: str, users: int) -> tuple[float, float]:
     return statistics.median(without), statistics.median(with_guard)
 
 
-async def moves(legacy: str, ours: str, users: int, *, batch: int, back: bool) -> dict[str, float]:
+Servers = tuple[embedded.EmbeddedServer, embedded.EmbeddedServer]
+
+
+async def moves(
+    servers: Servers, legacy: str, ours: str, users: int, *, batch: int, back: bool
+) -> dict[str, float]:
     """Move so many users and say how fast."""
     async with open_sides(legacy, ours) as sides:
         coordinator = sides.coordinator()
@@ -80,11 +88,13 @@ async def moves(legacy: str, ours: str, users: int, *, batch: int, back: bool) -
                 left -= 1
                 yield user
 
+        cpu = time.process_time() + sum(server_cpu_seconds(server) for server in servers)
         started = time.perf_counter()
         done = await move_many(
             coordinator.send_back if back else coordinator.hand_over, wanted(), batch_users=batch
         )
         seconds = time.perf_counter() - started
+        cpu = time.process_time() + sum(server_cpu_seconds(server) for server in servers) - cpu
         told = done.as_json()
         count = told["returned"] if back else told["moved"]
         if not told["ok"] or count != users:
@@ -93,6 +103,8 @@ async def moves(legacy: str, ours: str, users: int, *, batch: int, back: bool) -
             "users_per_second": count / seconds,
             "median_ms": told["frozen_ms_median"],
             "p99_ms": told["frozen_ms_p99"],
+            "cpu_ms": cpu / count * 1000,
+            "load": os.getloadavg()[0],
         }
 
 
@@ -114,15 +126,47 @@ async def busy(legacy: str, users: int, until: asyncio.Event) -> tuple[int, int]
     return done, moved
 
 
-def show(what: str, result: dict[str, float]) -> None:
+def show(what: str, results: list[dict[str, float]]) -> None:
+    of = {name: statistics.median(result[name] for result in results) for name in results[0]}
     print(
-        f"{what:42} {result['users_per_second']:8,.0f} users/s   at home nowhere {result['median_ms']:6.1f} ms median,"
-        f" {result['p99_ms']:6.1f} ms p99"
+        f"{what:42} {of['users_per_second']:8,.0f} users/s   at home nowhere {of['median_ms']:6.1f} ms median, {of['p99_ms']:6.1f} ms p99"
+        f"   {of['cpu_ms']:5.2f} ms CPU a user   load {of['load']:4.1f}",
+        flush=True,
     )
 
 
-async def main(users: int) -> None:
+async def there_and_back(servers: Servers, legacy: str, ours: str, users: int, *, rounds: int) -> None:
+    there, back = [], []
+    for _ in range(rounds):
+        there.append(await moves(servers, legacy, ours, users, batch=50, back=False))
+        back.append(await moves(servers, legacy, ours, users, batch=50, back=True))
+    show("handover, batches of 50, pre-copied", there)
+    show("return, batches of 50", back)
+    some = min(users, ONE_BY_ONE)
+    show("handover, one at a time", [await moves(servers, legacy, ours, some, batch=1, back=False)])
+    await moves(servers, legacy, ours, some, batch=50, back=True)
+
+
+async def while_spending(servers: Servers, legacy: str, ours: str, users: int, *, rounds: int) -> None:
+    found, done, moved = [], 0, 0
+    for number in range(rounds):
+        stop = asyncio.Event()
+        spending = asyncio.create_task(busy(legacy, users, stop))
+        found.append(await moves(servers, legacy, ours, users, batch=50, back=False))
+        stop.set()
+        more, away = await spending
+        done, moved = done + more, moved + away
+        if number < rounds - 1:
+            await moves(servers, legacy, ours, users, batch=50, back=True)
+    show("handover while the application spends", found)
+    print(
+        f"meanwhile {done:,} legacy spends went through, {moved:,} met the clear 'moved' error, none any other"
+    )
+
+
+async def main(users: int, rounds: int) -> None:
     with embedded.running() as first, embedded.running() as second:
+        servers = first, second
         legacy, ours = first.ensure_database("legacy"), second.ensure_database("heller")
         await schema.apply(ours)
         await build(legacy, users)
@@ -131,12 +175,11 @@ async def main(users: int) -> None:
         async with open_sides(legacy, ours, needs_fence=False) as sides:
             started = time.perf_counter()
             await fence.install(sides.legacy.connection, sides.ours.connection, sides.layout)
-            print(f"fence for {users:,} users built and tested in {time.perf_counter() - started:.2f} s")
-        show("handover, batches of 50, pre-copied", await moves(legacy, ours, users, batch=50, back=False))
-        show("return, batches of 50", await moves(legacy, ours, users, batch=50, back=True))
-        some = min(users, ONE_BY_ONE)
-        show("handover, one at a time", await moves(legacy, ours, some, batch=1, back=False))
-        await moves(legacy, ours, some, batch=50, back=True)
+            print(
+                f"fence for {users:,} users built and tested in {time.perf_counter() - started:.2f} s",
+                flush=True,
+            )
+        await there_and_back(servers, legacy, ours, users, rounds=rounds)
         without, with_guard = await guard_cost(legacy, users)
         print(
             f"legacy spend {without:.3f} ms without the guard, {with_guard:.3f} ms with it:"
@@ -144,18 +187,11 @@ async def main(users: int) -> None:
         )
         tail = 2 * PAIRS * STATEMENTS / users
         show(
-            f"handover with a tail of {tail:.0f} rows a user",
-            await moves(legacy, ours, users, batch=50, back=False),
+            f"handover with a tail of {tail:.1f} rows a user",
+            [await moves(servers, legacy, ours, users, batch=50, back=False)],
         )
-        await moves(legacy, ours, users, batch=50, back=True)
-        stop = asyncio.Event()
-        spending = asyncio.create_task(busy(legacy, users, stop))
-        show("handover while the application spends", await moves(legacy, ours, users, batch=50, back=False))
-        stop.set()
-        done, moved = await spending
-        print(
-            f"meanwhile {done:,} legacy spends went through, {moved:,} met the clear 'moved' error, none any other"
-        )
+        await moves(servers, legacy, ours, users, batch=50, back=True)
+        await while_spending(servers, legacy, ours, users, rounds=rounds)
         async with open_sides(legacy, ours) as sides:
             result = await check_invariants(sides, strict=True)
             if not result.ok:
@@ -166,4 +202,6 @@ async def main(users: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=2_000)
-    asyncio.run(main(parser.parse_args().users))
+    parser.add_argument("--rounds", type=int, default=1)
+    options = parser.parse_args()
+    asyncio.run(main(options.users, options.rounds))

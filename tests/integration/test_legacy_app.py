@@ -1,5 +1,8 @@
 """The legacy application as it runs: right with all switches off, and each known fault when its switch is on."""
 
+import subprocess
+import sys
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -216,3 +219,25 @@ async def test_tables_of_another_shape_are_refused(empty_database, twin, connect
     with pytest.raises(legacy_sample.LegacySampleError, match="production"):
         async with running(empty_database, twin, connect):
             pass
+
+
+@pytest.mark.parametrize(
+    ("extra", "word"),
+    [(["--faults", "gremlins"], "Known faults are"), ([], "tables")],
+)
+def test_sample_app_that_cannot_run_says_why(empty_database, extra, word):
+    command = [
+        sys.executable,
+        "-m",
+        "heller.cli.main",
+        "sample",
+        "app",
+        empty_database,
+        "--webhook-secret",
+        "whsec_x",
+        *extra,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
