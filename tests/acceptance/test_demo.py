@@ -31,6 +31,7 @@ def test_demo_ends_with_a_proof_and_moves_everybody_with_nothing_lost(tmp_path: 
     assert (tmp_path / "demo" / "legacy" / "proof.html").stat().st_size > 5_000
     export = json.loads((tmp_path / "demo" / "export" / "proof.json").read_text(encoding="utf-8"))
     assert export["before"]["credits"] == {"balance": 200, "transactions": 100, "ledger": 0}
+    assert "5.00 of 20.00 EUR refunded: balance 375" in done.stdout
     _check_homes(done.stdout, tmp_path / "demo" / "legacy" / "traffic.jsonl")
 
 

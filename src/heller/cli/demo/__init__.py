@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from heller import embedded
-from heller.cli import options, output
+from heller.cli import demo_stripe, options, output
 from heller.cli.demo import homes, proof
-from heller.cli.demo.stage import say
+from heller.cli.demo.stage import fresh, say
 
 app = typer.Typer(add_completion=False)
 stop = typer.Typer(add_completion=False)
@@ -27,7 +27,7 @@ def demo(
         bool, typer.Option("--keep", help="Leave the server running and say how to connect.")
     ] = False,
 ) -> None:
-    """Show the product: a messy database is audited, copied and proven; then users move while both systems serve them.
+    """Show the product: a messy database is audited, copied and proven; users move while both systems serve them; a pack is bought.
 
     Takes less than two minutes.
     """
@@ -43,6 +43,8 @@ def demo(
                 server.database_url("demo_legacy"), server.database_url("demo_heller"), directory / "legacy"
             )
         )
+        say("5. A purchase", "a pack, through a stand-in of Stripe; every delivery repeated; a quarter refunded")
+        options.run(demo_stripe.purchase(fresh(server, "demo_stripe")))
         say("Done", f"in {time.monotonic() - started:.0f} seconds")
         output.out.print(
             f"The proof a founder reads and an auditor re-checks: {directory / 'legacy' / 'proof.html'}"
