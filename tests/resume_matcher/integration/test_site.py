@@ -119,6 +119,28 @@ async def test_the_api_from_a_file_to_a_result(site):
     assert (await client.get("/matcher/v1/prices")).json() == {"match": 5, "analysis": 10, "improvement": 15}
 
 
+async def test_every_kind_and_every_end_has_its_page(site):
+    client = await site.sign_in("looker", 100)
+    resume = (await client.post("/matcher/v1/resumes", json={"text": papers.GERMAN})).json()
+    for kind, job, shown in (
+        ("match", papers.JOB, "Terraform"),
+        ("analysis", papers.JOB, "What would raise the score most"),
+        ("improvement", papers.JOB, "What to change in the resume"),
+        ("analysis", "Nothing to see", "The text asks for nothing that could be compared."),
+    ):
+        body = {"resume": resume["id"], "kind": kind, "jobs": [{"text": job}]}
+        order = (await client.post("/matcher/v1/analyses", json=body)).json()["order"]
+        (analysis,) = await finished(client, order)
+        page = await client.get(f"/matcher/analyses/{analysis['id']}")
+        assert (page.status_code, shown in page.text) == (200, True), kind
+        assert (await client.get(f"/matcher/orders/{order}")).status_code == 200
+        if analysis["state"] == "done":
+            assert (await client.get(f"/matcher/analyses/{analysis['id']}.pdf")).content.startswith(b"%PDF")
+    for path in ("", "/history", "/resumes", f"/resumes/{resume['id']}", "/applications", "/new"):
+        assert (await client.get(f"/matcher{path}")).status_code == 200, path
+    assert (await site.credits.balance("looker")).posted == 70
+
+
 async def test_a_result_goes_along_as_pdf_and_docx(site):
     client = await site.sign_in("taker", 10)
     text = papers.ENGLISH.replace("Acme Inc.", "Łódź Ærø Żółw €")

@@ -28,7 +28,7 @@ async def sign_up(page, subject):
 async def test_from_sign_up_over_a_purchase_to_a_result_and_the_charge(shop, visitor):
     page = await visitor()
     await sign_up(page, "auth0|eve")
-    await expect(page.locator(".purse")).to_contain_text("0 credits")
+    await expect(page.locator(".sidebar .purse")).to_contain_text("0 credits")
     assert await serious_issues(page) == []
 
     await page.locator("input[type=file]").set_input_files(
@@ -54,7 +54,7 @@ async def test_from_sign_up_over_a_purchase_to_a_result_and_the_charge(shop, vis
     await page.get_by_role("link", name="Resume Matcher").first.click()
     await page.get_by_role("link", name="New analysis").first.click()
     await page.locator("#job-0").fill(BAKERY)
-    await page.get_by_text("Job 2").click()
+    await page.get_by_text("Job 2", exact=True).click()
     await page.locator("#job-1").fill(papers.JOB)
     await page.get_by_role("button", name="Analyse").click()
     await page.wait_for_url("**/matcher/orders/*")

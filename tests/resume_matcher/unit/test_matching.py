@@ -69,6 +69,7 @@ def test_the_greatest_gain_is_first_and_real():
     assert [points for _, points in before.gains] == sorted(
         (points for _, points in before.gains), reverse=True
     )
+    assert all(points > 0 for _, points in before.gains)
     missing, points = next((f, p) for f, p in before.gains if f.requirement.options == ("Docker",))
     after = matched(papers.ENGLISH.replace("Skills: Python", "Skills: Docker, Python"), papers.JOB)
     assert after.score - before.score == pytest.approx(points, abs=0.01)
