@@ -43,7 +43,10 @@ def demo(
                 server.database_url("demo_legacy"), server.database_url("demo_heller"), directory / "legacy"
             )
         )
-        say("5. A purchase", "a pack, through a stand-in of Stripe; every delivery repeated; a quarter refunded")
+        say(
+            "5. A purchase",
+            "a pack, through a stand-in of Stripe; every delivery repeated; a quarter refunded",
+        )
         options.run(demo_stripe.purchase(fresh(server, "demo_stripe")))
         say("Done", f"in {time.monotonic() - started:.0f} seconds")
         output.out.print(
