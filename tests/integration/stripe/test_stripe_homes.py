@@ -139,3 +139,52 @@ async def test_gateway_stores_each_delivery_and_hands_on_those_of_users_at_home_
         assert (refused.status, refused.outcome) == (502, "legacy_refused")
         await site.connection.execute("alter table elsewhere rename to processed_events")
         assert (await check_invariants(sides)).ok
+
+
+async def test_money_back_after_the_buyer_went_back_takes_credits_once_wherever_they_go_next(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        await sides.coordinator().hand_over([user])
+        intent = await shop.settled(user)
+        assert await shop.balance(user) == 200
+        await sides.coordinator().send_back([user])
+        assert await site.balance() == 200
+        shop.twin.refund(intent, 400)
+        await shop.deliver()
+        await shop.work()
+        assert (200, "taken back") in await site.deliver(*site.events(intent, "charge.refunded"))
+        assert await site.balance() == 160
+        (moved,) = await sides.coordinator().hand_over([user])
+        assert moved.outcome == "moved", moved.reason
+        await shop.work()
+        assert await shop.balance(user) == 160
+        shop.twin.refund(intent, 600)  # the rest, which both hear of again
+        await shop.deliver()
+        await shop.work()
+        assert (await site.deliver(site.events(intent, "charge.refunded")[-1]))[0][0] == 409
+        assert await shop.balance(user) == 100
+        assert (await check_invariants(sides)).ok
+
+
+async def test_money_back_for_a_purchase_of_the_legacy_time_is_taken_once_by_heller(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        _, intent = await site.buy()
+        await shop.deliver()
+        await shop.work()
+        assert (200, "credited") in await site.deliver(*site.events(intent, PAID))
+        await sides.coordinator().hand_over([user])
+        await shop.work()
+        assert await shop.balance(user) == 200
+        shop.twin.refund(intent, 200)
+        await shop.deliver()
+        await shop.work()
+        assert (await site.deliver(*site.events(intent, "charge.refunded")))[0][0] == 409
+        assert await shop.balance(user) == 160
+        await sides.coordinator().send_back([user])
+        assert await site.balance() == 160
+        await site.deliver(*site.events(intent, "charge.refunded"))
+        assert await site.balance() == 160
+        assert (await check_invariants(sides)).ok
