@@ -5,16 +5,20 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pyarrow import parquet
 
 from handover_world import build_legacy, fenced
-from heller import dump
+from heller import Heller, checklist, dump, success, worker
 from heller.cli import main
+from heller.database import connect
 from heller.errors import MigrationError
 from heller.migration.archive import archive
 
@@ -161,3 +165,24 @@ async def test_legacy_is_archived_once_nobody_lives_there(
         connection.execute("drop schema heller_fence cascade")
     with pytest.raises(MigrationError, match="ever moved here"):
         await archive(second_database, heller_database, tmp_path / "other")
+
+
+async def test_operations_run_as_a_login_of_the_application_role(heller_database: str) -> None:
+    name = f"app_{uuid4().hex[:12]}"
+    with psycopg.connect(heller_database, autocommit=True) as connection:
+        connection.execute(f"create role {name} login password 'x' in role heller_app")  # type: ignore[arg-type]
+        try:
+            parts: dict[str, Any] = conninfo_to_dict(heller_database) | {"user": name, "password": "x"}
+            url = make_conninfo("", **parts)
+            done = await worker.once(url)
+            assert not [answer for answer in done.values() if str(answer).startswith("failed")]
+            found = {item.name: item.state for item in await checklist.checklist(url)}
+            assert (found["smoke"], found["documented"], found["monitoring"]) == ("ok", "ok", "open")
+            async with await connect(url) as as_application:
+                now = datetime.now(UTC)
+                assert (await success.success(as_application, now - timedelta(days=1), now)).is_ok
+            async with Heller.connect(url) as heller:
+                await heller.open_account("ann", user="ann")
+                assert (await heller.erase_user("ann", actor="ada"))["erased_at"]
+        finally:
+            connection.execute(f"drop role {name}")  # type: ignore[arg-type]
