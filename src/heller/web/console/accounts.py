@@ -12,6 +12,7 @@ from heller.ledger.operations import DEFAULT_UNIT
 from heller.stripe.checkout import orders
 from heller.web import audit, pages
 from heller.web.console.shared import (
+    BIGINT_MAX,
     PAGE,
     PROTECTED,
     Fields,
@@ -118,7 +119,7 @@ async def _history(wiring: Wiring, account: str, unit: str, filters: dict[str, s
         text=filters["text"] or None,
         since=moment(filters["since"], "since") if filters["since"] else None,
         until=moment(filters["until"], "until") if filters["until"] else None,
-        before_seq=int(filters["before"]) if filters["before"].isdecimal() else None,
+        before_seq=min(int(filters["before"]), BIGINT_MAX) if filters["before"].isdecimal() else None,
         limit=HISTORY_PAGE,
     )
 

@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from heller.web import audit
 from heller.web.console.accounts import address
-from heller.web.console.shared import PAGE, Support, moment, page
+from heller.web.console.shared import PAGE, Before, Support, moment, page
 from heller.web.wiring import wiring_of
 
 router = APIRouter(prefix="/audit")
@@ -22,7 +22,7 @@ async def listed(
     action: str = "",
     target: str = "",
     since: str = "",
-    before: int | None = None,
+    before: Before = None,
 ) -> Response:
     """The log, newest first."""
     async with wiring_of(request).database.connection() as connection:

@@ -5,7 +5,7 @@ import json
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from heller.database import Database, call
@@ -14,7 +14,18 @@ from heller.stripe.deliveries import queue as queue_of
 from heller.stripe.reconcile import discrepancies
 from heller.web import audit, pages
 from heller.web.console.live import follow
-from heller.web.console.shared import PAGE, PROTECTED, Fields, Operator, Support, acting, attempt, page
+from heller.web.console.shared import (
+    PAGE,
+    PROTECTED,
+    Before,
+    Fields,
+    Number,
+    Operator,
+    Support,
+    acting,
+    attempt,
+    page,
+)
 from heller.web.problems import NotFound
 from heller.web.wiring import wiring_of
 
@@ -25,8 +36,6 @@ TABS = ("parked", "dead", "pending", "processing", "done", "ignored", "all")
 RELATED_MAX = 20
 HIDDEN = "client_secret"
 BODY_CHARACTERS_MAX = 200_000
-
-Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 class Filter:
@@ -58,9 +67,7 @@ Filtered = Annotated[Filter, Depends()]
 
 
 @router.get("")
-async def listed(
-    request: Request, principal: Support, wanted: Filtered, before: int | None = None
-) -> Response:
+async def listed(request: Request, principal: Support, wanted: Filtered, before: Before = None) -> Response:
     """The inbox by state, newest first; without a state what waits for a person, if anything does."""
     database = wiring_of(request).database
     queue = await queue_of(database)

@@ -1,15 +1,24 @@
 """``/console/discrepancies``: differences between Stripe and the ledger that reconcile found."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from heller.database import call
 from heller.stripe.reconcile import discrepancies
 from heller.web import pages
 from heller.web.console.accounts import address
-from heller.web.console.shared import PAGE, PROTECTED, Fields, Operator, Support, acting, attempt, page
+from heller.web.console.shared import (
+    PAGE,
+    PROTECTED,
+    Before,
+    Fields,
+    Number,
+    Operator,
+    Support,
+    acting,
+    attempt,
+    page,
+)
 from heller.web.wiring import wiring_of
 
 router = APIRouter(prefix="/discrepancies")
@@ -20,7 +29,7 @@ TABS = ("open", "healed", "closed", "all")
 
 @router.get("")
 async def listed(
-    request: Request, principal: Support, tab: str = "open", payment: str = "", before: int | None = None
+    request: Request, principal: Support, tab: str = "open", payment: str = "", before: Before = None
 ) -> Response:
     """The differences by state, newest first."""
     tab = tab if tab in TABS else "open"
@@ -47,9 +56,7 @@ async def listed(
 
 
 @router.post("/{number}/close", dependencies=PROTECTED)
-async def close(
-    request: Request, principal: Operator, number: Annotated[int, Path(ge=1, le=2**63 - 1)]
-) -> Response:
+async def close(request: Request, principal: Operator, number: Number) -> Response:
     """Say that a difference is dealt with."""
     fields = await Fields.of(request)
 

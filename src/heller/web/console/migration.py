@@ -1,15 +1,15 @@
 """``/console/migration``: the steps with what they found and decided, the copy while it runs, what was set aside, the proof."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from psycopg import AsyncConnection
 
 from heller.migration.findings import FINDING
 from heller.migration.journal import STEPS, JournalledStep, outcomes, runs, step_of, steps
 from heller.web.console.live import follow
-from heller.web.console.shared import PAGE, Support, page
+from heller.web.console.shared import PAGE, Number, Support, page
 from heller.web.problems import NotFound
 from heller.web.wiring import Wiring, wiring_of
 
@@ -20,8 +20,6 @@ LEVELS = ("blocker", "warning", "note")
 STEPS_READ_MAX = 200
 RUNS_SHOWN = 10
 ROWS_SHOWN = 10
-
-Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @router.get("")

@@ -37,6 +37,8 @@ CHART_SPAN_MAX = timedelta(days=7)
 CONFIRMATION = "roll back"
 STAGES_DEFAULT = ", ".join(map(str, state.STAGES))
 SOAK_HOURS_DEFAULT = 24
+SOAK_HOURS_MAX = 8_760
+BEYOND_PERCENT = 101  # refused by the ledger's rule, whatever was typed
 SECONDS_PER_HOUR = 3_600
 
 Event = Literal["halt", "resume", "fallback_on", "fallback_off"]
@@ -138,6 +140,8 @@ async def start(request: Request, principal: Operator) -> Response:
     async def work() -> str:
         stages, bucketing = _stages(fields.text("stages")), fields.text("bucketing")
         soak, reason, settings = fields.whole("soak_hours"), fields.text("reason"), _limits(fields)
+        if not 0 <= soak <= SOAK_HOURS_MAX:
+            raise InvalidArgument(f"A stage lasts 0 to {SOAK_HOURS_MAX:,} hours.", argument="soak_hours")
         if bucketing not in ("keyed", "plan"):
             raise InvalidArgument(f"bucketing is keyed or plan, not {bucketing}.", argument="bucketing")
         async with acting(
@@ -160,7 +164,7 @@ async def start(request: Request, principal: Operator) -> Response:
 
 def _stages(text: str) -> list[int]:
     try:
-        return [int(part) for part in text.replace("%", "").split(",")]
+        return [min(int(part), BEYOND_PERCENT) for part in text.replace("%", "").split(",")]
     except ValueError as error:
         raise InvalidArgument(
             f"Stages are numbers with commas between, such as {STAGES_DEFAULT}.", argument="stages"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from psycopg import AsyncConnection
 from starlette.datastructures import FormData
@@ -25,6 +25,9 @@ PAGE = 50
 Support = Annotated[Principal, Depends(page_principal(Role.support))]
 Operator = Annotated[Principal, Depends(page_principal(Role.operator))]
 Admin = Annotated[Principal, Depends(page_principal(Role.admin))]
+BIGINT_MAX = 2**63 - 1
+Before = Annotated[int | None, Query(ge=1, le=BIGINT_MAX)]
+Number = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
 PROTECTED = [Depends(csrf.protect)]
 
 
@@ -158,9 +161,12 @@ class Fields:
         if value is None:
             return None
         try:
-            return int(value.replace("\N{MINUS SIGN}", "-"))
+            number = int(value.replace("\N{MINUS SIGN}", "-"))
         except ValueError as error:
             raise InvalidArgument(f"{name} is a whole number, not {value[:40]!r}.", argument=name) from error
+        if abs(number) > BIGINT_MAX:
+            raise InvalidArgument(f"{name} is beyond what a number can be here.", argument=name)
+        return number
 
     def moment(self, name: str) -> datetime | None:
         """A date or an instant in UTC, or None where it was left empty."""
