@@ -93,6 +93,29 @@ async def test_figures_of_a_database_that_is_away_say_so(heller_database: str) -
     assert b"heller_up 0.0" in await metrics.exposition(database)
 
 
+async def test_told_to_end_a_worker_finishes_what_is_under_way(
+    heller_database: str, connect: Connect
+) -> None:
+    connection = await connect(heller_database)
+    await connection.execute(
+        "create or replace function heller.run_due(p_after text default '', p_limit integer default 200) returns text"
+        " language sql as $$ select nullif(pg_sleep(2)::text, '') $$"
+    )
+
+    async def jobs() -> dict[str, dict[str, object]]:
+        return {job["job"]: job for job in await call_many(connection, "jobs_list")}
+
+    async def is_running() -> bool:
+        return (await jobs()).get("due", {}).get("is_running") is True
+
+    async with running_worker(heller_database) as process:
+        await eventually(is_running)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    done = (await jobs())["due"]
+    assert (done["lease_until"], done["error"], done["answer"]) == (None, None, {"value": 0})
+
+
 async def test_job_of_a_killed_worker_is_taken_over_when_its_lease_ends(
     heller_database: str, connect: Connect
 ) -> None:
