@@ -64,6 +64,8 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     openapi.install(app, API)
+    for language in pages.LANGUAGES:
+        pages.environment(language)  # a catalogue that cannot be read stops the start, not a page
     app.state.settings = settings
     app.router.routes += (hot.route(API) for hot in lean.ROUTES)
     app.router.routes.append(Route(f"{API}/webhooks/stripe", _Webhook()))
