@@ -257,6 +257,23 @@ async def test_the_migration_page_tells_steps_findings_decisions_and_proof(
     assert check_proof(tmp_path / "proof.json")
 
 
+async def test_a_copy_that_runs_shows_its_rate_and_the_time_left(site: Site, as_role: Any) -> None:
+    page = await as_role("support")
+    async with site.database.connection() as connection:
+        await connection.execute(
+            "insert into heller.migration_steps (step, source_name, phase, done, total, phase_since, seen_at) values"
+            " ('copy', 'elsewhere', 'copy', 1000, 4000, clock_timestamp() - interval '10 seconds', clock_timestamp())"
+        )
+        try:
+            await page.goto("/console/migration")
+            running = page.locator(".step-running")
+            await expect(running).to_contain_text("1,000 of 4,000")
+            await expect(running).to_contain_text("100 a second, 30 s left")
+            await expect(page.locator(".steps-row")).to_contain_text("not done yet")
+        finally:
+            await connection.execute("delete from heller.migration_steps where source_name = 'elsewhere'")
+
+
 async def test_support_sees_all_and_may_do_nothing(busy: Site, as_role: Any) -> None:
     page = await as_role("support")
     for path in PAGES:

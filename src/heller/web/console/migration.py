@@ -16,6 +16,7 @@ from heller.web.wiring import Wiring, wiring_of
 router = APIRouter(prefix="/migration")
 
 HERE = "/console/migration"
+ANSWERS = ("audit", "plan", "verify", "proof")
 LEVELS = ("blocker", "warning", "note")
 STEPS_READ_MAX = 200
 RUNS_SHOWN = 10
@@ -29,11 +30,7 @@ async def shown(request: Request, principal: Support) -> Response:
     standing = await stands(wiring)
     newest: dict[str, JournalledStep] = standing["newest"]
     async with wiring.database.connection() as connection:
-        results: dict[str, dict[str, Any]] = {
-            name: (await step_of(connection, newest[name].step_id) or newest[name]).result or {}
-            for name in ("audit", "plan", "verify", "proof")
-            if name in newest
-        }
+        results = {name: await _result(connection, newest.get(name)) for name in ANSWERS}
         copies = await runs(connection, limit=RUNS_SHOWN)
         aside = await outcomes(connection, limit=ROWS_SHOWN)
     return await page(
@@ -42,13 +39,19 @@ async def shown(request: Request, principal: Support) -> Response:
         principal,
         current=HERE,
         results=results,
-        findings=_by_level(results.get("audit", {})),
+        findings=_by_level(results["audit"]),
         questions=_open_questions(newest, results),
         kinds=FINDING,
         copies=copies,
         aside=aside,
         **standing,
     )
+
+
+async def _result(connection: AsyncConnection, step: JournalledStep | None) -> dict[str, Any]:
+    """What a step answered; nothing before it did, or when it failed."""
+    found = None if step is None else await step_of(connection, step.step_id)
+    return (found.result if found else None) or {}
 
 
 @router.get("/live")
@@ -84,7 +87,7 @@ def _open_questions(
         return []
     return [
         entry
-        for entry in results.get("audit", {}).get("findings", [])
+        for entry in results["audit"].get("findings", [])
         if entry["level"] == "blocker" and FINDING[entry["code"]].choices
     ]
 
