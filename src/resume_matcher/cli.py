@@ -1,5 +1,6 @@
 """``heller-resume-matcher``: the application with heller's portal, on one address."""
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from heller import Heller
 from heller.errors import HellerError
 from resume_matcher import store
 from resume_matcher.web.site import create_site
@@ -51,7 +53,12 @@ def serve(
 
 
 def run(host: str, port: int) -> None:
-    """Bring the tables up to date and serve until told to stop."""
+    """Bring the tables up to date and serve until told to stop.
+
+    Raises:
+        DatabaseUnavailable, SchemaMissing, SchemaMismatch: as ``Heller.connect``.
+    """
+    asyncio.run(_look(os.environ["DATABASE_URL"]))
     store.migrate(os.environ["DATABASE_URL"])
     site = create_site()
     sys.stderr.write(f"Resume Matcher at {site.ours.state.settings.address}\n")
@@ -64,6 +71,11 @@ def run(host: str, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+
+
+async def _look(url: str) -> None:
+    async with Heller.connect(url, pool_max=1):
+        pass  # it answers, and has the schema that this program knows
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -37,8 +38,10 @@ class Edge:
         is_secure: bool,
         form_targets: Iterable[str] = (),
         answer: Callable[[Request, HellerError], Response] | None = None,
+        body_bytes_max: int = BODY_BYTES_MAX,
     ) -> None:
         self.app = app
+        self._body_bytes_max = body_bytes_max
         self._answer = answer or _as_problem
         csp = CONTENT_SECURITY_POLICY.replace(
             "form-action 'self'", " ".join(("form-action 'self'", *form_targets))
@@ -71,11 +74,12 @@ class Edge:
                 message["headers"] = self._headers(message.get("headers", ()), scope["state"])
             await send(message)
 
-        if declared > BODY_BYTES_MAX:
-            await _refuse(scope, receive, sending)
+        if declared > self._body_bytes_max:
+            await _refuse(scope, receive, sending, self._body_bytes_max)
             return
         try:
-            await self.app(scope, receive if declared >= 0 else _counted(receive), sending)
+            counted = receive if declared >= 0 else _counted(receive, self._body_bytes_max)
+            await self.app(scope, counted, sending)
         except Exception:  # a defect: the caller gets a problem and its id, the log the trace
             log.exception("a request failed", request_id=request_id.decode(), path=scope["path"])
             if not begun:
@@ -110,7 +114,7 @@ def _read(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int]:
     request_id, length, is_chunked = b"", 0, False
     for name, value in headers:
         if name == b"content-length":
-            length = int(value) if value.isdigit() else BODY_BYTES_MAX + 1
+            length = int(value) if value.isdigit() else sys.maxsize
         elif name == b"transfer-encoding":
             is_chunked = True
         elif name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
@@ -118,22 +122,22 @@ def _read(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int]:
     return request_id or secrets.token_hex(8).encode(), -1 if is_chunked else length
 
 
-def _counted(receive: Receive) -> Receive:
+def _counted(receive: Receive, bytes_max: int) -> Receive:
     size = 0
 
     async def counting() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > BODY_BYTES_MAX:
-            raise HTTPException(413, f"The body has more than {BODY_BYTES_MAX} bytes.")
+        if size > bytes_max:
+            raise HTTPException(413, f"The body has more than {bytes_max} bytes.")
         return message
 
     return counting
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    error = problems.TooLarge(f"The body has more than {BODY_BYTES_MAX} bytes.")
+async def _refuse(scope: Scope, receive: Receive, send: Send, bytes_max: int) -> None:
+    error = problems.TooLarge(f"The body has more than {bytes_max} bytes.")
     await problems.answer(error, request_id=scope["state"]["request_id"])(scope, receive, send)
 
 

@@ -22,6 +22,7 @@ from heller.web.security import Edge
 from heller.web.settings import SESSION_SECONDS, WebSettings
 from resume_matcher import store
 from resume_matcher.analyses import Analyses
+from resume_matcher.documents import FILE_BYTES_MAX
 from resume_matcher.errors import MatcherError
 from resume_matcher.settings import load
 from resume_matcher.web import api, errors, routes
@@ -30,6 +31,9 @@ from resume_matcher.web.wiring import Matcher
 from resume_matcher.work import Workshop
 
 ROOT = "/matcher"
+FORM_BYTES_MAX = (
+    2 * 1024 * 1024
+)  # around a file; and a file a little too large is refused on a page, not at the edge
 
 
 class Site:
@@ -97,7 +101,12 @@ def create_site() -> Site:
         https_only=settings.is_secure,
     )
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN)
-    app.add_middleware(Edge, is_secure=settings.is_secure)
+    app.add_middleware(
+        Edge,
+        is_secure=settings.is_secure,
+        answer=errors.answer,
+        body_bytes_max=FILE_BYTES_MAX + FORM_BYTES_MAX,
+    )
     for language in pages.LANGUAGES:
         for package in (pages.PACKAGE, PACKAGE):
             pages.environment(language, package).globals["site_name"] = NAME

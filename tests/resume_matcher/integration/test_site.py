@@ -245,6 +245,10 @@ async def test_fifty_megabytes_and_too_few_credits_are_refused(site):
         "/matcher/v1/resumes/file", files={"file": ("a.pdf", b"%PDF-" + b"0" * 50_000_000)}
     )
     assert huge.status_code == 413
+    large = await client.post(
+        "/matcher/resumes", files={"file": ("a.pdf", b"%PDF-" + b"0" * 11_000_000)}, params={"lang": "de"}
+    )
+    assert (large.status_code, "Für einen Lebenslauf ist die Datei zu groß." in large.text) == (422, True)
     bomb = await client.post("/matcher/v1/resumes/file", files={"file": ("a.docx", papers.zip_bomb(70))})
     assert (bomb.status_code, bomb.json()["code"]) == (422, "unreadable_document")
     resume = (await client.post("/matcher/v1/resumes", json={"text": papers.ENGLISH})).json()
