@@ -1,5 +1,8 @@
 """Handover and return on every shape, with purchases, spends, refunds and expiries made in heller in between."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
+
 import psycopg
 import pytest
 
@@ -11,6 +14,7 @@ from heller.migration.handover import fence
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.runs import move_many, open_sides
 
+MOMENT = timedelta(milliseconds=200)  # longer than no clock can see, shorter than anybody minds
 SHAPES = [
     ("production", None, 11), ("documented", "integer", 11), ("documented", "text", 12), ("documented", "uuid", 13),
     *(("drifted", None, seed) for seed in range(11, 21)),
@@ -27,6 +31,7 @@ async def test_everything_made_in_heller_comes_back_into_the_legacy_history(
         moves = await move_many(sides.coordinator().hand_over, each(users))
         assert moves.counts["moved"] == len(users), moves.reasons[:2]
         before = {user: (await heller.balance(user)).posted for user in users}
+        forfeited = 0
         for number, user in enumerate(users):
             intent = f"pi_{seed}in{number}"
             await sides.ours.connection.execute(
@@ -39,6 +44,10 @@ async def test_everything_made_in_heller_comes_back_into_the_legacy_history(
                 await heller.refund(user, spend.seq, 4)
             await heller.clawback(user, 20, payment=intent, reason="refund")
             await heller.grant(user, 3, reason="bonus")
+            if before[user] >= 0:  # who is in debt would pay it with them
+                await heller.grant(user, 7, reason="for a moment", expires_at=datetime.now(UTC) + MOMENT)
+                forfeited += 1
+        await asyncio.sleep(MOMENT.total_seconds())
         after = {user: (await heller.balance(user)).posted for user in users}
         assert all(after[user] in {before[user] + 48, before[user] + 53} for user in users)
         back = await move_many(sides.coordinator().send_back, each(users))
@@ -53,6 +62,12 @@ async def test_everything_made_in_heller_comes_back_into_the_legacy_history(
         assert balances == after
         result = await check_invariants(sides)
         assert result.ok, result.breaches
+        carried = await (
+            await sides.legacy.connection.execute(
+                "select count(*), sum(delta) from heller_fence.carried where delta in (7, -7)"
+            )
+        ).fetchone()
+        assert carried == (2 * forfeited, 0)  # what came and expired is in the legacy history, both
         counts = {user: (await heller.balance(user)).transactions for user in users}
         again = await move_many(sides.coordinator().hand_over, each(users))
         assert again.counts["moved"] == len(users), again.reasons[:2]
