@@ -33,6 +33,8 @@ STATUS: dict[type[errors.HellerError], int] = {
     errors.DecisionsNeeded: 409,
     errors.StalePlan: 409,
     errors.ProviderError: 502,
+    errors.ApiError: 502,
+    errors.ApiUnavailable: 503,
 }
 """The HTTP status of an error: that of its nearest class here, else 500."""
 
@@ -147,6 +149,7 @@ def problem(error: errors.HellerError, *, request_id: str = "", top_up: str | No
     """The problem document of an error."""
     status = status_of(error)
     return {
+        **error.details(),
         "type": TYPE + error.code,
         "title": (type(error).__doc__ or error.code).strip().splitlines()[0].replace("``", ""),
         "status": status,
@@ -154,7 +157,6 @@ def problem(error: errors.HellerError, *, request_id: str = "", top_up: str | No
         "code": error.code,
         "hint": error.hint or None,
         "request_id": request_id,
-        **error.details(),
         **({"top_up": top_up} if top_up else {}),
     }
 

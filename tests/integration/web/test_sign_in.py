@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from fakes import oidc
 from heller.errors import SettingsError
@@ -214,3 +214,77 @@ async def test_a_development_session_ends_with_the_development_sign_in(serve, he
     async with serve(heller_database) as web, web.client() as browser:
         browser.cookies.update(cookies)
         assert (await browser.get("/")).headers["location"] == "/sign-in"
+
+
+@pytest.fixture(scope="module")
+def signers():
+    """An RSA and an elliptic key of an issuer of our own, and what it publishes."""
+    private = {
+        "RS256": rsa.generate_private_key(public_exponent=65_537, key_size=2048),
+        "ES256": ec.generate_private_key(ec.SECP256R1()),
+    }
+    published = {
+        alg: jwt.PyJWK(
+            {
+                **jwt.get_algorithm_by_name(alg).to_jwk(key.public_key(), as_dict=True),
+                "kid": alg,
+                "use": "sig",
+            }
+        )
+        for alg, key in private.items()
+    }
+    return private, published
+
+
+@pytest.fixture
+async def own_issuer(serve, heller_database, signers):
+    """An application whose issuer's keys are ours, so that tokens can say anything."""
+    settings = {
+        "oidc_issuer": "https://id.example.org/",
+        "oidc_audience": "heller",
+        "oidc_leeway_seconds": 30,
+    }
+    async with serve(heller_database, **settings) as web:
+        private, published = signers
+        web.wiring.auth._provider._keys = ours._Keys(dict(published), time.monotonic())
+
+        def ask(alg: str = "ES256", **claims):
+            whole = {
+                "iss": "https://id.example.org/",
+                "aud": ["other", "heller"],
+                "sub": "auth0|x",
+                "exp": time.time() + 60,
+            } | claims
+            whole = {name: value for name, value in whole.items() if value is not None}
+            return web.client(jwt.encode(whole, private[alg], alg, headers={"kid": alg})).get("/v1/me")
+
+        yield web, ask
+
+
+async def test_both_kinds_of_keys_and_a_little_skew_are_taken(own_issuer) -> None:
+    _, ask = own_issuer
+    now = time.time()
+    for answer, status in (
+        (await ask("RS256"), 200), (await ask("ES256"), 200),
+        (await ask(exp=now - 10), 200), (await ask(exp=now - 60), 401),
+        (await ask(nbf=now + 10), 200), (await ask(nbf=now + 90), 401),
+        (await ask(iss="https://id.example.org"), 401), (await ask(aud="other"), 401),
+        (await ask(sub=None), 401), (await ask(exp=None), 401), (await ask(aud=None), 401),
+    ):  # fmt: skip
+        assert answer.status_code == status, answer.text
+
+
+async def test_scopes_narrow_a_person_and_make_a_program(own_issuer) -> None:
+    _, ask = own_issuer
+    person = (await ask(scope="openid credits:read keys:write", **{oidc.ROLE: "operator"})).json()
+    assert (person["role"], person["scopes"]) == ("operator", ["credits:read"]), "keys:write is no operator's"
+    whole = (await ask(scope="openid profile", **{oidc.ROLE: ["admin", "unheard of"]})).json()
+    assert (whole["role"], "keys:write" in whole["scopes"]) == ("admin", True)
+    greedy = (await ask(scope="credits:read credits:spend stripe:read")).json()
+    assert (greedy["role"], greedy["scopes"]) == ("customer", ["credits:read"])
+    program = (
+        await ask(sub="job@clients", azp="job", gty="client-credentials", scope="credits:read credits:spend")
+    ).json()
+    assert (program["role"], program["scopes"]) == ("operator", ["credits:read", "credits:spend"])
+    nothing = await ask(sub="job", client_id="job", permissions=[])
+    assert nothing.status_code == 403
