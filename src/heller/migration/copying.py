@@ -50,6 +50,11 @@ select
 """
 """Source rows that heller holds: users, customers, payments, history, and history merged into other history."""
 
+_IS_NEW = """
+select not exists (select from heller.accounts) and not exists (select from heller.identities)
+   and not exists (select from heller.payments) and not exists (select from heller.migration_outcomes)
+"""
+
 _TOTALS = """
 select (select count(*) from heller_staging.accounts a join heller.accounts h on h.account_id = a.account and h.unit = 'credit'),
        count(*), coalesce(sum(delta), 0)::bigint, (select count(*) from heller_staging.quarantine)
@@ -193,6 +198,9 @@ async def _begin_run(workspace: AsyncConnection, planned: Plan, decisions: Decis
 
 
 async def _there(workspace: AsyncConnection, planned: Plan) -> int:
+    row = await (await workspace.execute(_IS_NEW)).fetchone()
+    if row and row[0]:
+        return 0
     row = await (await workspace.execute(_THERE, {"system": planned.system})).fetchone()
     return int(row[0]) if row else 0
 

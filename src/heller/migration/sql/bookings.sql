@@ -109,7 +109,7 @@ select l.source, l.ledger, l.id, l.payment_id, l.via, t.delta, t.created_at, c.c
        row_number() over (partition by l.payment_id, l.ledger, t.delta > 0 order by t.created_at, length(l.id), l.id) as n
 from heller_staging.links l
 join heller_staging.transactions t on t.source = l.source and t.id = l.id
-join heller_staging.reasons c on c.words = coalesce(t.reason, '') || E'\x1f' || coalesce(t.description, '');
+left join heller_staging.reasons c on c.words = coalesce(t.reason, '') || E'\x1f' || coalesce(t.description, '');
 create index on heller_staging.booked (payment_id);
 create unique index on heller_staging.booked (source, id);
 analyze heller_staging.booked;

@@ -65,13 +65,16 @@ begin
     from heller_staging.said s join heller_staging.names n on n.name = s.ref
     where not exists (select from heller_staging.names k where k.name = s.name);
 
+    with fresh as materialized (  -- first, as hardly any is
+      select t.ref, t.name from heller_staging.told t where not exists (select from heller_staging.names k where k.name = t.name)
+    )
     insert into heller_staging.names  -- what the provider says of a payment whose user is known
     select distinct t.name, case when t.name like 'cus\_%' then 'stripe_customer' when t.name like 'auth0|%' then 'auth0'
                                  when strpos(t.name, '@') > 0 then 'email' else 'other' end, o.user_id, 3
-    from heller_staging.told t
+    from fresh t
     join (select n.name, min(n.user_id) as user_id from heller_staging.names n join heller_staging.people p on p.id = n.user_id
-          group by n.name having count(distinct n.user_id) = 1 and not bool_or(p.ghost)) o on o.name = t.ref
-    where not exists (select from heller_staging.names k where k.name = t.name);
+          where n.name in (select f.ref from fresh f)
+          group by n.name having count(distinct n.user_id) = 1 and not bool_or(p.ghost)) o on o.name = t.ref;
 
     insert into heller_staging.names  -- the user of a known customer
     select distinct s.ref, case when s.ref like 'auth0|%' then 'auth0' when strpos(s.ref, '@') > 0 then 'email' else 'other' end, n.user_id, 4
