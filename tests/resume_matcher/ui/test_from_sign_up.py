@@ -67,13 +67,14 @@ async def test_from_sign_up_over_a_purchase_to_a_result_and_the_charge(shop, vis
     await expect(page.get_by_text("Entwicklung von Microservices in Go und C#").first).to_be_visible()
     await expect(page.get_by_text("10 credits were charged for this.")).to_be_visible()
     assert await serious_issues(page) == []
-    await seen_on_a_phone_in_the_dark(page)
 
     await page.get_by_role("button", name="Follow this job").click()
     await page.locator("select[name=state]").select_option("interview")
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("select[name=state]")).to_have_value("interview")
     assert await serious_issues(page) == []
+    await page.get_by_role("link", name="Senior Backend-Entwickler").click()
+    await seen_on_a_phone_in_the_dark(page)
 
     await page.goto("/portal/transactions")
     texts = await page.locator("main tbody tr").all_inner_texts()
@@ -87,8 +88,18 @@ async def seen_on_a_phone_in_the_dark(page):
     await page.set_viewport_size(PHONE)
     await page.emulate_media(color_scheme="dark")
     await page.reload()
-    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert await serious_issues(page) == []
+    here = page.url
+    for address in (
+        "/matcher",
+        "/matcher/resumes",
+        "/matcher/new",
+        "/matcher/history",
+        "/matcher/applications",
+        here,
+    ):
+        await page.goto(address)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
     await page.set_viewport_size({"width": 1200, "height": 900})
     await page.emulate_media(color_scheme="light")
 
