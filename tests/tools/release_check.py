@@ -68,7 +68,7 @@ def main() -> None:
             raise SystemExit("Shell completion does not complete 'heller acc'.")
         if not (folder / "venv" / "share" / "man" / "man1" / "heller.1").exists():
             raise SystemExit("The wheel installs no manual page.")
-        demo = run(heller, "demo", "--users", "60", folder=folder, environment=clean)
+        demo = run(heller, "demo", "--users", "150", folder=folder, environment=clean)
         if not (folder / "demo" / "legacy" / "proof.html").exists():
             raise SystemExit(demo)
         sizes = ", ".join(f"{file.name} {file.stat().st_size / 1e6:.1f} MB" for file in (wheel, source))

@@ -65,7 +65,7 @@ def replay(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Look at Stripe again for one event, one payment, or all since an instant. Always safe."""
+    """Look at Stripe again for one event, one payment, or all that had an event since an instant. Always safe."""
     at = when(since)
 
     async def work(opened_database: Database, api: StripeApi) -> Any:
