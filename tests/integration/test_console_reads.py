@@ -49,6 +49,13 @@ async def test_an_account_is_found_by_every_name_and_by_its_payment(
         await heller.freeze("team-70", "looks odd")
         frozen = await heller.find_accounts(state="frozen")
         assert [(row.account, row.home) for row in frozen] == [("team-70", "heller")]
+        assert [row.account for row in await heller.find_accounts("team-", state="frozen")] == ["team-70"]
+        await connection.execute(
+            "insert into heller.homes (account_id, source_system, quarantined_at, quarantine_reason)"
+            " values ('team-7', 'legacy', clock_timestamp(), 'does not verify'), ('team-70', 'legacy', null, null)"
+        )
+        assert [row.account for row in await heller.find_accounts(state="quarantined")] == ["team-7"]
+        assert [row.account for row in await heller.find_accounts("team-", state="quarantined")] == ["team-7"]
         pages = await heller.find_accounts(limit=1), await heller.find_accounts(after="team-7", limit=1)
         assert [[row.account for row in page] for page in pages] == [["team-7"], ["team-70"]]
         with pytest.raises(InvalidArgument, match="frozen or quarantined"):

@@ -3388,7 +3388,8 @@ COMMENT ON FUNCTION heller.export_user(p_user_id text) IS 'All that is kept of o
 CREATE FUNCTION heller.find_accounts(p_text text DEFAULT NULL::text, p_state text DEFAULT NULL::text, p_after text DEFAULT ''::text, p_limit integer DEFAULT 50) RETURNS SETOF jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $$
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$  -- each kind of question has its own index
 declare
   v_text text := nullif(trim(p_text), '');
   v_lower text := lower(nullif(trim(p_text), ''));
@@ -3398,14 +3399,18 @@ begin
   if p_state is not null and p_state not in ('frozen', 'quarantined') then
     perform heller._fail('HL001', format('state %s is not frozen or quarantined', p_state), '{"argument": "state"}');
   end if;
-  if v_text is null then
+  if v_text is null and p_state = 'quarantined' then
+    return query
+      select heller._account_result(a) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      from heller.homes h join heller.accounts a on a.account_id = h.account_id
+      where h.quarantined_at is not null and h.account_id > p_after
+      order by h.account_id, a.unit limit v_limit;
+    return;
+  elsif v_text is null then
     return query
       select heller._account_result(a) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
       from heller.accounts a
-      where a.account_id > p_after
-        and (p_state is distinct from 'frozen' or a.frozen_at is not null)
-        and (p_state is distinct from 'quarantined' or exists (
-          select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
+      where a.account_id > p_after and (p_state is null or a.frozen_at is not null)
       order by a.account_id, a.unit limit v_limit;
     return;
   end if;

@@ -1,7 +1,8 @@
 create or replace function heller.find_accounts(
   p_text text default null, p_state text default null, p_after text default '', p_limit integer default 50
 ) returns setof jsonb
-language plpgsql stable security definer set search_path = pg_catalog as $$
+language plpgsql stable security definer set search_path = pg_catalog
+set plan_cache_mode = force_custom_plan as $$  -- each kind of question has its own index
 declare
   v_text text := nullif(trim(p_text), '');
   v_lower text := lower(nullif(trim(p_text), ''));
@@ -11,14 +12,18 @@ begin
   if p_state is not null and p_state not in ('frozen', 'quarantined') then
     perform heller._fail('HL001', format('state %s is not frozen or quarantined', p_state), '{"argument": "state"}');
   end if;
-  if v_text is null then
+  if v_text is null and p_state = 'quarantined' then
+    return query
+      select heller._account_result(a) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      from heller.homes h join heller.accounts a on a.account_id = h.account_id
+      where h.quarantined_at is not null and h.account_id > p_after
+      order by h.account_id, a.unit limit v_limit;
+    return;
+  elsif v_text is null then
     return query
       select heller._account_result(a) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
       from heller.accounts a
-      where a.account_id > p_after
-        and (p_state is distinct from 'frozen' or a.frozen_at is not null)
-        and (p_state is distinct from 'quarantined' or exists (
-          select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
+      where a.account_id > p_after and (p_state is null or a.frozen_at is not null)
       order by a.account_id, a.unit limit v_limit;
     return;
   end if;
