@@ -19,3 +19,14 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
         built = tmp_path / "site" / page.relative_to(ROOT / "docs").with_suffix(".html")
         text = built.read_text(encoding="utf-8")
         assert not re.search(r"""<(?:script|link|img)[^>]+(?:src|href)=["'](?:https?:)?//""", text), page
+
+
+def test_every_readme_of_a_part_is_on_the_site() -> None:
+    included = {
+        (page.parent / name).resolve()
+        for page in (ROOT / "docs" / "domains").glob("*.md")
+        for name in re.findall(r"\{include\} (\S+)", page.read_text(encoding="utf-8"))
+    }
+    data = {"vendor", "live_export", "fonts"}
+    parts = {path for path in (ROOT / "src").rglob("README.md") if path.parent.name not in data}
+    assert parts <= included
