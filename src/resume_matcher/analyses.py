@@ -24,6 +24,7 @@ from resume_matcher.people import Person
 from resume_matcher.prices import PRICES
 from resume_matcher.resumes import one as one_resume
 from resume_matcher.store import Analysis, Sessions
+from resume_matcher.texts import kept
 from resume_matcher.work import Workshop
 
 JOBS_MAX = 10
@@ -110,8 +111,6 @@ class Analyses:
                     hint="Paste the posting only.",
                     reason="too_long",
                 )
-            if "\x00" in job.text + job.title:
-                raise InvalidInput("A job contains a NUL character.", reason="nul")
 
     @staticmethod
     async def _known(session: AsyncSession, person: Person, order_id: UUID) -> bool:
@@ -163,8 +162,8 @@ class Analyses:
                     resume_id=resume.id,
                     version_id=resume.newest.id,
                     kind=kind,
-                    job_title=job.title.strip()[:TITLE_CHARACTERS_MAX],
-                    job_text=job.text,
+                    job_title=kept(job.title, TITLE_CHARACTERS_MAX),
+                    job_text=kept(job.text, JOB_CHARACTERS_MAX),
                     hold=hold.hold,
                     deadline_at=hold.expires_at,
                 )

@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from resume_matcher.errors import InvalidInput, NotFound
 from resume_matcher.store import Analysis, Application
 from resume_matcher.store.tables import APPLICATION_STATES
+from resume_matcher.texts import kept
 
 APPLICATIONS_MAX = 500
 TEXT_CHARACTERS_MAX = 2_000
+TITLE_CHARACTERS_MAX = 200
 
 
 async def all_of(session: AsyncSession, user: str) -> Sequence[Application]:
@@ -40,7 +42,7 @@ async def add(
         )
         if known is not None:
             return known
-    if not title.strip():
+    if not kept(title, TITLE_CHARACTERS_MAX):
         raise InvalidInput("An application needs a title.", reason="title")
     count = await session.scalar(
         select(func.count()).select_from(Application).where(Application.user_id == user)
@@ -52,9 +54,9 @@ async def add(
     application = Application(
         user_id=user,
         analysis_id=analysis.id if analysis else None,
-        title=title.strip()[:200],
-        company=company.strip()[:200],
-        note=note.strip()[:TEXT_CHARACTERS_MAX],
+        title=kept(title, TITLE_CHARACTERS_MAX),
+        company=kept(company, TITLE_CHARACTERS_MAX),
+        note=kept(note, TEXT_CHARACTERS_MAX),
     )
     session.add(application)
     await session.flush()
@@ -96,7 +98,7 @@ async def change(
     if state is not None:
         found.state = state
     if note is not None:
-        found.note = note.strip()[:TEXT_CHARACTERS_MAX]
+        found.note = kept(note, TEXT_CHARACTERS_MAX)
     found.updated_at = func.clock_timestamp()
     await session.flush()
     return await one(session, user, application_id)

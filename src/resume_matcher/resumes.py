@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from resume_matcher.errors import InvalidInput, NotFound
 from resume_matcher.store import Resume, ResumeVersion
+from resume_matcher.texts import kept
 
 RESUMES_MAX = 50
 VERSIONS_MAX = 50
@@ -90,7 +91,7 @@ def _version(resume_id: UUID, number: int, read: dict[str, Any], file_name: str)
     return ResumeVersion(
         resume_id=resume_id,
         number=number,
-        file_name=file_name[:TITLE_CHARACTERS_MAX],
+        file_name=kept(file_name, TITLE_CHARACTERS_MAX),
         kind=read["kind"],
         text=read["text"],
         content=read["content"],
@@ -100,8 +101,8 @@ def _version(resume_id: UUID, number: int, read: dict[str, Any], file_name: str)
 def _title(title: str, content: dict[str, Any], file_name: str) -> str:
     basics = content.get("basics", {})
     found = (
-        title.strip()
+        kept(title, TITLE_CHARACTERS_MAX)
         or " · ".join(basics[part] for part in ("name", "label") if basics.get(part))
         or file_name
     )
-    return found[:TITLE_CHARACTERS_MAX] or "Resume"
+    return kept(found, TITLE_CHARACTERS_MAX) or "Resume"

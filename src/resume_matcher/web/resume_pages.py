@@ -8,8 +8,10 @@ from fastapi.responses import Response
 
 from heller.web import csrf, pages
 from resume_matcher import resumes
+from resume_matcher.documents.reading import TEXT_CHARACTERS_MAX
 from resume_matcher.errors import InvalidInput, UnreadableDocument, WorkFailed
 from resume_matcher.store import Resume
+from resume_matcher.texts import kept
 from resume_matcher.web.front_pages import sample_text
 from resume_matcher.web.shared import Here, Me, go, show, words_of
 from resume_matcher.web.wiring import matcher_of
@@ -64,7 +66,7 @@ async def received(
         read = await matcher.workshop.do("read_resume", data=await file.read())
     else:
         name = "text"
-        read = await matcher.workshop.do("read_text", text=text)
+        read = await matcher.workshop.do("read_text", text=kept(text, TEXT_CHARACTERS_MAX + 1))
     async with matcher.sessions.begin() as db:
         if resume_id is None:
             return await resumes.add(db, here.user, read, file_name=name, title=title)

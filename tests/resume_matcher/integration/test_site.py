@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -237,6 +238,25 @@ async def test_bad_input_is_a_problem(site, path, body, status, code):
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"
     await site.credits.spend("clumsy", 10)
+
+
+async def test_what_no_database_can_hold_is_left_out(site):
+    client = await site.sign_in("odd", 10)
+    odd = "A\x00B"
+    resume = await client.post(
+        "/matcher/v1/resumes", content=json.dumps({"text": papers.ENGLISH + odd, "title": odd})
+    )
+    assert (resume.status_code, resume.json()["title"]) == (201, "AB")
+    job = {"text": papers.JOB + odd, "title": odd}
+    body = {"resume": resume.json()["id"], "kind": "match", "jobs": [job]}
+    order = (await client.post("/matcher/v1/analyses", content=json.dumps(body))).json()["order"]
+    (analysis,) = await finished(client, order)
+    assert (analysis["state"], analysis["job_title"]) == ("done", "AB")
+    application = json.dumps({"title": odd, "company": odd, "note": odd})
+    followed = await client.post("/matcher/v1/applications", content=application)
+    half = await client.post("/matcher/v1/applications", content=json.dumps({"title": "\ud800"}))
+    assert half.status_code == 422
+    assert [followed.json()[name] for name in ("title", "company", "note")] == ["AB"] * 3
 
 
 async def test_fifty_megabytes_and_too_few_credits_are_refused(site):
