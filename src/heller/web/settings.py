@@ -1,6 +1,7 @@
 """Settings of ``heller serve`` from the environment. Secrets never show in a repr or a log."""
 
 import ipaddress
+import os
 import secrets
 from typing import Annotated
 
@@ -13,6 +14,14 @@ SECRET_CHARACTERS_MIN = 32
 SESSION_SECONDS = 8 * 3600
 BODY_BYTES_MAX = 4_194_304
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
+AUTH0 = {
+    "AUTH0_DOMAIN": "oidc_issuer",
+    "AUTH0_CLIENT_ID": "oidc_client_id",
+    "AUTH0_CLIENT_SECRET": "oidc_client_secret",
+    "AUTH0_AUDIENCE": "oidc_audience",
+}
+"""Auth0's own variables, which an application of its customers has already; ours win over them."""
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -38,14 +47,19 @@ class WebSettings(BaseSettings):
         default=False, description="Sign in as anybody by a click; only bound to this machine."
     )
     oidc_issuer: str = Field(
-        default="", description="The OpenID provider, such as https://your-tenant.eu.auth0.com/."
+        default="",
+        description="The OpenID provider, such as https://your-tenant.eu.auth0.com/; or `AUTH0_DOMAIN`, without https.",
     )
-    oidc_client_id: str = Field(default="", description="The application's client id at the provider.")
+    oidc_client_id: str = Field(
+        default="", description="The application's client id at the provider; or `AUTH0_CLIENT_ID`."
+    )
     oidc_client_secret: SecretStr = Field(
-        default=SecretStr(""), description="The application's client secret at the provider."
+        default=SecretStr(""),
+        description="The application's client secret at the provider; or `AUTH0_CLIENT_SECRET`.",
     )
     oidc_audience: str = Field(
-        default="", description="The audience that bearer tokens must name; without it our own address."
+        default="",
+        description="The audience that bearer tokens must name; or `AUTH0_AUDIENCE`; without either our own address.",
     )
     oidc_role_claim: str = Field(
         default="https://heller/role",
@@ -130,14 +144,27 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _of_auth0() -> dict[str, object]:
+    """What Auth0's variables say where ours say nothing."""
+    found: dict[str, object] = {
+        field: os.environ[name]
+        for name, field in AUTH0.items()
+        if os.environ.get(name) and f"HELLER_{field.upper()}" not in os.environ
+    }
+    if "oidc_issuer" in found:
+        found["oidc_issuer"] = f"https://{found['oidc_issuer']}/"
+    return found
+
+
 def load(**given: object) -> WebSettings:
     """The settings of this process; ``given`` ones win over the environment.
 
     Raises:
         SettingsError: one is missing, out of bounds or contradicts another; the message names it.
     """
+    chosen = _of_auth0() | {name: value for name, value in given.items() if value is not None}
     try:
-        return WebSettings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
+        return WebSettings(**chosen)  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
         problems = "; ".join(
             f"{'HELLER_' + '.'.join(map(str, e['loc'])).upper() + ': ' if e['loc'] else ''}{e['msg']}"
