@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 import os
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -243,20 +242,21 @@ async def test_bad_input_is_a_problem(site, path, body, status, code):
 async def test_what_no_database_can_hold_is_left_out(site):
     client = await site.sign_in("odd", 10)
     odd = "A\x00B"
-    resume = await client.post(
-        "/matcher/v1/resumes", content=json.dumps({"text": papers.ENGLISH + odd, "title": odd})
-    )
+    resume = await client.post("/matcher/v1/resumes", json={"text": papers.ENGLISH + odd, "title": odd})
     assert (resume.status_code, resume.json()["title"]) == (201, "AB")
     job = {"text": papers.JOB + odd, "title": odd}
     body = {"resume": resume.json()["id"], "kind": "match", "jobs": [job]}
-    order = (await client.post("/matcher/v1/analyses", content=json.dumps(body))).json()["order"]
+    order = (await client.post("/matcher/v1/analyses", json=body)).json()["order"]
     (analysis,) = await finished(client, order)
     assert (analysis["state"], analysis["job_title"]) == ("done", "AB")
-    application = json.dumps({"title": odd, "company": odd, "note": odd})
-    followed = await client.post("/matcher/v1/applications", content=application)
-    half = await client.post("/matcher/v1/applications", content=json.dumps({"title": "\ud800"}))
-    assert half.status_code == 422
+    followed = await client.post("/matcher/v1/applications", json={"title": odd, "company": odd, "note": odd})
     assert [followed.json()[name] for name in ("title", "company", "note")] == ["AB"] * 3
+    half = await client.post(
+        "/matcher/v1/applications",
+        content=b'{"title": "\\ud800"}',
+        headers={"content-type": "application/json"},
+    )
+    assert half.status_code == 422
 
 
 async def test_fifty_megabytes_and_too_few_credits_are_refused(site):
