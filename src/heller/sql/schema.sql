@@ -509,6 +509,7 @@ CREATE FUNCTION heller._carry_in_payment(p_account_id text, p jsonb, p_system te
 declare
   m heller.payments;
 begin
+  perform heller._stripe_name_lock(p ->> 'intent', p ->> 'session');
   select * into m from heller.payments where payment_key = p ->> 'payment_key' for no key update;
   if not found then
     insert into heller.payments (payment_key, account_id, provider, payment_intent, checkout_session, amount, currency, credits,
@@ -1262,17 +1263,22 @@ declare
   v_keys text[];
   v_sessions text[];
 begin
-  select array_agg(k.key), array_agg(k.session) into v_keys, v_sessions from (
-    select unnest(array[p.payment_key, p.payment_intent]) as key, p.checkout_session as session from heller.payments p where p.account_id = any (p_accounts)
+  select array_agg(k.key), array_agg(distinct k.session) filter (where k.session is not null) into v_keys, v_sessions from (
+    select unnest(array[p.payment_key, p.payment_intent]) as key, case when p.payment_intent is null then p.checkout_session end as session
+    from heller.payments p where p.account_id = any (p_accounts)
     union
-    select unnest(array[o.payment_key, o.payment_intent]), o.checkout_session from heller.orders o where o.account_id = any (p_accounts)) k;
+    select unnest(array[o.payment_key, o.payment_intent]), case when o.payment_intent is null then o.checkout_session end
+    from heller.orders o where o.account_id = any (p_accounts)) k;
+  if v_sessions is not null then
+    -- known by its session only, because nothing was paid when it was begun; its events have the intent's key. A session lives a day, a retry three
+    v_keys := v_keys || array(
+      select i.payment_key from heller.inbox i
+      where i.received_at > clock_timestamp() - interval '7 days' and i.object_id = any (v_sessions) and i.payment_key is not null);
+  end if;
   update heller.inbox set status = 'pending', due_at = clock_timestamp(), closed_at = null, reason = null, detail = null
   where payment_key = any (v_keys)
-    and (status = 'pending' and due_at > clock_timestamp() or status in ('ignored', 'parked') and reason in ('home_legacy', 'no_order'));
-  -- known here by its session only, because nothing was paid when it was begun; its other events have the intent's key
-  update heller.inbox set status = 'pending', due_at = clock_timestamp(), closed_at = null, reason = null, detail = null
-  where status = 'parked' and reason in ('home_legacy', 'no_order') and payment_key in (
-    select payment_key from heller.inbox where status = 'parked' and object_id = any (v_sessions));
+    and (status = 'pending' and due_at > clock_timestamp() or status in ('ignored', 'parked')
+         and reason in ('home_legacy', 'no_order', 'taken_back_before_credit', 'not_ours_unpaid'));
 end $$;
 
 COMMENT ON FUNCTION heller._on_homes_arrived(p_accounts text[]) IS 'Called inside the transaction that brings accounts home: deliveries of payments that waited for them, or that nobody here knew or owned, are due now.';
@@ -2203,6 +2209,17 @@ CREATE FUNCTION heller._stripe_drifted(p_limit integer DEFAULT 100) RETURNS TABL
 $$;
 
 COMMENT ON FUNCTION heller._stripe_drifted(p_limit integer) IS 'Payments whose transactions do not sum to what stands of them: must be none.';
+
+CREATE FUNCTION heller._stripe_name_lock(p_intent text, p_session text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('heller payment ' || n.name, 0))
+  from unnest(array[p_intent, p_session]) n (name) where n.name is not null order by n.name;
+end $$;
+
+COMMENT ON FUNCTION heller._stripe_name_lock(p_intent text, p_session text) IS 'Held by who finds that no payment has these names, and by who brings one from the legacy system: the one after the other sees what the first did.';
 
 CREATE FUNCTION heller._stripe_order_follows(o heller.orders, p heller.payments, p_snapshot jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -4812,6 +4829,10 @@ begin
   if not found then
     v_found := heller._stripe_order_of(p_snapshot, p_livemode, p_stripe_account);
     if v_found ? 'reason' then
+      perform heller._stripe_name_lock(p_snapshot ->> 'payment_intent', p_snapshot #>> '{session,id}');
+      if heller.stripe_payment(p_payment_key) is not null or heller.stripe_payment(p_snapshot #>> '{session,id}') is not null then
+        return jsonb_build_object('outcome', 'stale', 'payment_key', p_payment_key, 'delta', 0);  -- it came with its buyer just now
+      end if;
       if v_is_paid and not v_is_gone then
         return heller._stripe_park(p_payment_key, p_inbox_ids, v_found ->> 'reason', v_found ->> 'detail', 0);
       end if;
@@ -4998,6 +5019,24 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.stripe_ignore(p_inbox_id bigint, p_actor text, p_reason text) IS 'A person decides that nothing is to be done about a delivery.';
+
+CREATE FUNCTION heller.stripe_leave(p_account_id text, p_inbox_ids jsonb, p_status text, p_detail text DEFAULT NULL::text, p_payment_key text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_epoch bigint;
+begin
+  -- an account that is arriving now holds this lock until it has looked at the inbox
+  select epoch into v_epoch from heller.accounts where account_id = p_account_id and unit = 'credit' for share;
+  if v_epoch is null or v_epoch % 2 = 1 then
+    return false;
+  end if;
+  perform heller.stripe_close(p_inbox_ids, p_status, 'home_legacy', p_detail, p_payment_key);
+  return true;
+end $$;
+
+COMMENT ON FUNCTION heller.stripe_leave(p_account_id text, p_inbox_ids jsonb, p_status text, p_detail text, p_payment_key text) IS 'Ends events of an account whose home is the legacy system (ignored, or parked when the order is ours); false when it has come home meanwhile.';
 
 CREATE FUNCTION heller.stripe_mark(p_name text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER

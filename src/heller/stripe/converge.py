@@ -176,22 +176,24 @@ async def _apply(
     except AccountAway as error:
         if error.home != "legacy":  # moving: it is ours or theirs in a moment
             raise
-        order = facts["order_id"] and await _call(database, "stripe_order", name=facts["order_id"])
-        if order:  # nobody else knows our order
-            return await _park(
-                database, key, inbox_ids, reason="home_legacy", detail=error.message, dry_run=dry_run
-            )
-        if inbox_ids and not dry_run:
-            await _call(
-                database,
-                "stripe_close",
-                inbox_ids=inbox_ids,
-                status="ignored",
-                reason="home_legacy",
-                payment_key=key,
-            )
-        return Converged(payment_key=key, outcome="ignored", reason="home_legacy", dry_run=dry_run)
+        return await _leave(database, key, inbox_ids, error, facts=facts, dry_run=dry_run)
     return _result(raw, facts)
+
+
+async def _leave(
+    database: Database, key: str, inbox_ids: list[int], error: AccountAway, *, facts: Json, dry_run: bool
+) -> Converged | None:
+    """The account is at home in the legacy system: its payments are that one's. None when it came home meanwhile."""
+    order = facts["order_id"] and await _call(database, "stripe_order", name=facts["order_id"])
+    outcome = "parked" if order else "ignored"  # nobody else knows an order of ours
+    if inbox_ids and not dry_run:
+        is_left = await _call(
+            database, "stripe_leave", account_id=error.account, inbox_ids=inbox_ids, status=outcome,
+            detail=error.message if order else None, payment_key=key,
+        )  # fmt: skip
+        if not is_left:
+            return None
+    return Converged(payment_key=key, outcome=outcome, reason="home_legacy", dry_run=dry_run)
 
 
 def _result(raw: Json, facts: Json | None) -> Converged:

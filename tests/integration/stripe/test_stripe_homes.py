@@ -1,5 +1,7 @@
 """Purchases under way while their buyer moves: both endpoints hear of each, one of them credits it, once."""
 
+import asyncio
+import sys
 from contextlib import asynccontextmanager
 
 import pytest
@@ -188,3 +190,49 @@ async def test_money_back_for_a_purchase_of_the_legacy_time_is_taken_once_by_hel
         await site.deliver(*site.events(intent, "charge.refunded"))
         assert await site.balance() == 160
         assert (await check_invariants(sides)).ok
+
+
+async def test_money_back_that_heller_could_not_place_is_taken_when_its_buyer_arrives(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        _, intent = await site.buy()
+        assert (200, "credited") in await site.deliver(*site.events(intent, PAID))
+        shop.twin.refund(intent)  # the legacy handler hears of it only after the move
+        await shop.deliver()
+        await shop.work()
+        assert (await shop.statuses()).keys() == {"ignored"}
+        await sides.coordinator().hand_over([user])
+        await shop.work()
+        assert (await site.deliver(*site.events(intent, "charge.refunded")))[0][0] == 409
+        assert await shop.balance(user) == 100
+        assert (await check_invariants(sides)).ok
+
+
+async def test_event_looked_at_while_its_buyer_arrives_is_not_left_behind(empty_database, shop, connect):
+    """The look has found no payment; the activation that brings it commits before the look is applied."""
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        _, intent = await site.buy()
+        assert (200, "credited") in await site.deliver(*site.events(intent, PAID))
+        shop.twin.refund(intent)
+        await shop.deliver()
+        arriving = asyncio.Event()
+        moving = None
+
+        async def look(*arguments, **options):
+            nonlocal moving
+            found = await original(*arguments, **options)
+            if moving is None:
+                moving = asyncio.create_task(sides.coordinator().hand_over([user]))
+                await moving
+                arriving.set()
+            return found
+
+        module = sys.modules["heller.stripe.converge"]
+        original, module.look = module.look, look
+        try:
+            await shop.work()
+        finally:
+            module.look = original
+        assert arriving.is_set()
+        assert await shop.balance(user) == 100

@@ -3,6 +3,7 @@ language plpgsql set search_path = pg_catalog as $$
 declare
   m heller.payments;
 begin
+  perform heller._stripe_name_lock(p ->> 'intent', p ->> 'session');
   select * into m from heller.payments where payment_key = p ->> 'payment_key' for no key update;
   if not found then
     insert into heller.payments (payment_key, account_id, provider, payment_intent, checkout_session, amount, currency, credits,

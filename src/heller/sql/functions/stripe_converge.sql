@@ -31,6 +31,10 @@ begin
   if not found then
     v_found := heller._stripe_order_of(p_snapshot, p_livemode, p_stripe_account);
     if v_found ? 'reason' then
+      perform heller._stripe_name_lock(p_snapshot ->> 'payment_intent', p_snapshot #>> '{session,id}');
+      if heller.stripe_payment(p_payment_key) is not null or heller.stripe_payment(p_snapshot #>> '{session,id}') is not null then
+        return jsonb_build_object('outcome', 'stale', 'payment_key', p_payment_key, 'delta', 0);  -- it came with its buyer just now
+      end if;
       if v_is_paid and not v_is_gone then
         return heller._stripe_park(p_payment_key, p_inbox_ids, v_found ->> 'reason', v_found ->> 'detail', 0);
       end if;
