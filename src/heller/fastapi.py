@@ -4,12 +4,13 @@
 
     app = FastAPI()
     answer_problems(app)
+    app.state.heller = ...  # Heller, or heller.client.AsyncClient, opened by the lifespan
 
     @app.post("/analyses")
-    async def analyse(paid: Annotated[Transaction, Depends(charge(10, "job analysis", heller=ledger, account=user_id))]): ...
+    async def analyse(paid: Annotated[Transaction, Depends(charge(10, "job analysis", account=user_id))]): ...
 
-``heller`` gives the ledger (``Heller``, or ``heller.client.AsyncClient``), ``account`` the account of a request; both are
-dependencies like any other. A request that carries an ``Idempotency-Key`` is charged once, however often it is sent.
+``account`` is a dependency that answers whose credits they are; without it, ``request.state.account``, where a middleware of
+yours has put it. A request that carries an ``Idempotency-Key`` is charged once, however often it is sent.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -18,7 +19,7 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, FastAPI, Request
 from starlette.responses import Response
 
-from heller.errors import ExceedsOriginal, HellerError, LimitExceeded
+from heller.errors import ExceedsOriginal, HellerError, LimitExceeded, SettingsError
 from heller.ledger.results import HoldState, Transaction
 from heller.web import problems
 
@@ -153,8 +154,39 @@ Ledger = Callable[..., Any]
 Account = Callable[..., Any]
 
 
+def ledger_of(request: Request) -> Charging:
+    """The ledger that the application keeps in ``app.state.heller``.
+
+    Raises:
+        SettingsError: it keeps none.
+    """
+    found: Charging | None = getattr(request.app.state, "heller", None)
+    if found is None:
+        raise SettingsError(
+            "app.state.heller is not set.", hint="Open Heller or AsyncClient in the lifespan."
+        )
+    return found
+
+
+def account_of(request: Request) -> str:
+    """The account that a middleware of the application has put into ``request.state.account``.
+
+    Raises:
+        Unauthenticated: none has.
+    """
+    found = getattr(request.state, "account", None)
+    if not found:
+        raise problems.Unauthenticated("Nobody is signed in, so nobody can pay.")
+    return str(found)
+
+
 def charge(
-    amount: int, reason: str, *, heller: Ledger, account: Account, unit: str = "credit"
+    amount: int,
+    reason: str,
+    *,
+    heller: Ledger = ledger_of,
+    account: Account = account_of,
+    unit: str = "credit",
 ) -> Callable[..., AsyncIterator[Transaction]]:
     """A dependency: the credits are taken before the route runs, and given back when it raises.
 
@@ -183,8 +215,8 @@ def reserve(
     amount: int,
     reason: str,
     *,
-    heller: Ledger,
-    account: Account,
+    heller: Ledger = ledger_of,
+    account: Account = account_of,
     unit: str = "credit",
     seconds: int = 900,
     overrun_limit: int = 0,

@@ -119,7 +119,7 @@ class TooManyRequests(HttpError):
     @property
     def headers(self) -> dict[str, str]:
         """When to come again."""
-        return {"retry-after": str(self.retry_after)}
+        return {"retry-after": str(self.retry_after), "ratelimit-remaining": "0"}
 
 
 class NotSetUp(HttpError):

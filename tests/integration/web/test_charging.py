@@ -114,3 +114,22 @@ async def test_the_middleware_charges_for_answers_that_succeed(ledger) -> None:
     assert (refused.status_code, refused.json()["code"]) == (402, "insufficient_credits")
     anonymous = httpx.AsyncClient(transport=httpx.ASGITransport(wrapped), base_url="http://shop")
     assert (await anonymous.post("/work/b")).status_code == 200, "nobody pays: the application decides"
+
+
+async def test_the_short_form_takes_ledger_and_account_from_the_application(ledger) -> None:
+    app = FastAPI()
+    answer_problems(app)
+
+    @app.middleware("http")
+    async def signed_in(request, call_next):
+        request.state.account = request.headers.get("x-user")
+        return await call_next(request)
+
+    @app.post("/analyses")
+    async def analyse(paid: Annotated[Transaction, Depends(charge(10, "job analysis"))]) -> int:
+        return paid.balance_after
+
+    assert (await client(app).post("/analyses")).status_code == 500, "no ledger was set"
+    app.state.heller = ledger
+    assert (await client(app).post("/analyses")).json() == 15
+    assert (await client(app, **{"x-user": ""}).post("/analyses")).status_code == 401
