@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 import stripe_twin
 from heller import embedded, schema
 
@@ -18,6 +20,7 @@ PACKS = (
     ("pro-1000", "Pro", 1_000, 2_499),
 )
 STOP_SECONDS_MAX = 10
+KEY = "sk_test_demo"
 _RETRY_SCALE = 1 / 300
 
 
@@ -45,15 +48,25 @@ def demonstrated(directory: Path, *, address: str) -> Iterator[None]:
 
 def environment(url: str, twin: stripe_twin.Twin, *, address: str) -> dict[str, str]:
     """What heller reads: the database, the stand-in with a webhook to this address, the sample sign-in."""
-    endpoint = twin.add_endpoint(f"{address}/v1/webhooks/stripe")
     return {
         "DATABASE_URL": url,
         "HELLER_DEVELOPMENT_SIGN_IN": "1",
         "STRIPE_MODE": "test",
-        "STRIPE_SECRET_KEY": "sk_test_demo",
-        "STRIPE_WEBHOOK_SECRETS": endpoint["secret"],
+        "STRIPE_SECRET_KEY": KEY,
+        "STRIPE_WEBHOOK_SECRETS": _endpoint_secret(twin, f"{address}/v1/webhooks/stripe"),
         "STRIPE_API_BASE": twin.url,
     }
+
+
+def _endpoint_secret(twin: stripe_twin.Twin, url: str) -> str:
+    """What signs deliveries to an address; the endpoint of the last time, where the folder was used before."""
+    listed = httpx.get(
+        f"{twin.url}/v1/webhook_endpoints", params={"limit": 100}, headers={"authorization": f"Bearer {KEY}"}
+    ).raise_for_status()
+    for known in listed.json()["data"]:
+        if known["url"] == url:
+            return twin.secrets(known["id"])[-1]
+    return str(twin.add_endpoint(url)["secret"])
 
 
 def _sell(name: str, pack: str, credits: int, cents: int) -> None:

@@ -83,7 +83,7 @@ def create_site() -> Site:
     app = FastAPI(
         title=NAME,
         lifespan=lifespan,
-        docs_url=f"{ROOT}/api",
+        docs_url=None,
         redoc_url=None,
         openapi_url=f"{ROOT}/api/openapi.json",
     )
