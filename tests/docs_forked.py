@@ -27,6 +27,26 @@ for name in (signal.SIGTERM, signal.SIGINT):
 sys.exit((s.recv(1) or b"\x7f")[0])
 """
 
+CURL = r"""#!{python}
+import argparse, sys, urllib.error, urllib.request
+asked = argparse.ArgumentParser()
+asked.add_argument("url")
+asked.add_argument("--silent", action="store_true")
+asked.add_argument("--header", "-H", action="append", default=[])
+asked.add_argument("--data", "-d")
+asked = asked.parse_args()
+headers = dict(header.split(": ", 1) for header in asked.header)
+request = urllib.request.Request(asked.url, None if asked.data is None else asked.data.encode(), headers)
+try:
+    answer = urllib.request.urlopen(request)
+except urllib.error.HTTPError as error:
+    answer = error
+except OSError:
+    sys.exit(7)
+sys.stdout.buffer.write(answer.read())
+"""
+"""What the pages use of curl, for machines that have none."""
+
 
 def _take(connection: socket.socket) -> tuple[list[str], dict[str, str], str, list[int]]:
     streams = array.array("i")

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 import docs_sessions as sessions
 import stripe_twin
-from docs_forked import CLIENT
+from docs_forked import CLIENT, CURL
 from heller import embedded
 from heller.cli import options
 from heller.cli.main import app
@@ -54,6 +54,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "heller").chmod(0o755)
     (folder / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (folder / "python").chmod(0o755)
+    if shutil.which("curl") is None:
+        (folder / "curl").write_text(CURL.format(python=sys.executable))
+        (folder / "curl").chmod(0o755)
     for program in ("psql", "pg_dump", "pg_restore", "createdb"):
         (folder / program).symlink_to(embedded.program(program))
     yield folder
