@@ -15,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Directory = Annotated[Path, typer.Argument(metavar="[DIR]", help="The server's folder.")]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")]
 
 
 @app.command()

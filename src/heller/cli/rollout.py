@@ -18,7 +18,11 @@ from heller.rollout.alerts import Alerts
 from heller.rollout.controller import tick
 from heller.rollout.state import Rollout
 
-app = typer.Typer(help="The gradual change of homes, by stages and under guardrails.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False,
+    help="The gradual change of homes, by stages and under guardrails.",
+    no_args_is_help=True,
+)
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log for ever.")]
 Actor = Annotated[str, typer.Option("--actor", envvar="USER", help="Who signs for it.")]

@@ -74,5 +74,5 @@ def _how_to_go_on(server: embedded.EmbeddedServer, directory: Path, *, keep: boo
 def demo_stop(
     directory: Annotated[Path, typer.Option("--dir", help="Folder of the demo.")] = Path("demo"),
 ) -> None:
-    """Stop the server that ``heller demo --keep`` left running."""
+    """Stop the server that 'heller demo --keep' left running."""
     embedded.stop(directory / "postgres")
