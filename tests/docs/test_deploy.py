@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -118,6 +119,9 @@ def test_container_copies_what_exists_and_installs_with_hashes() -> None:
         for source in line.split()[:-1]:
             assert (ROOT / source).exists(), source
     assert "--require-hashes -r requirements/runtime.txt" in text
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    for needed in project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]:
+        assert f"COPY {needed} " in text, "the wheel cannot be built without it"
     assert "USER 10001" in text
 
 
