@@ -84,7 +84,7 @@ export async function* each(page) {
 
 function part(name, value) {
   const text = String(value ?? "");
-  if (text === "" || text === "." || text === ".." || text.includes("/")) {
+  if (text === "" || text === "." || text === "..") {
     throw new TypeError(`${name} ${JSON.stringify(text)} cannot stand in an address`);
   }
   return encodeURIComponent(text);

@@ -99,8 +99,8 @@ async def test_errors_are_the_librarys(heller, web) -> None:
         await heller.spend("user-1", 1, if_version=0)
     with pytest.raises(errors.InvalidArgument):
         await heller.spend("user-1", 0)
-    with pytest.raises(errors.InvalidArgument, match="slash"):
-        await heller.balance("a/b")
+    with pytest.raises(errors.InvalidArgument, match="address"):
+        await heller.balance("..")
     with pytest.raises(TypeError, match="unexpected argument reson"):
         await heller.spend("user-1", 1, reson="x")
     stranger = AsyncClient("http://127.0.0.1:8000", key="heller_x", transport=heller.network)
@@ -174,3 +174,15 @@ async def test_the_synchronous_client_is_the_same(web) -> None:
 
     assert threading.current_thread() is threading.main_thread()
     assert await asyncio.to_thread(program) == (17, ["spend", "grant"], 100)
+
+
+@pytest.mark.parametrize(
+    "account", ["org/team", "a/b/grants", "%2F", "a%2Fb", "ä ö", "a?b#c", "auth0|1", "x@y.z"]
+)
+async def test_ids_are_the_callers_own_text(heller, account) -> None:
+    await heller.open_account(account)
+    assert (await heller.grant(account, 5)).account == account
+    assert (await heller.spend(account, 2)).account == account
+    assert (await heller.balance(account)).available == 3
+    assert [t.kind async for t in heller.history(account)] == ["spend", "grant"]
+    assert (await heller.put_member(account, account)).member == account

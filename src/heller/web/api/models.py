@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from heller.ledger.operations import DEFAULT_HOLD_SECONDS, DEFAULT_UNIT, OPERATIONS_MAX
+from heller.web.security import SLASH
 
 BIGINT_MAX = 2**63 - 1
 INT_MAX = 2**31 - 1
@@ -30,6 +31,10 @@ def _instant(value: Any) -> Any:
     if not isinstance(value, str) or not _DATED.match(value):
         raise ValueError("an instant is text such as 2026-01-31T12:00:00Z")  # pydantic wants ValueError
     return value
+
+
+def _slashes(value: Any) -> Any:
+    return value.replace(SLASH, "/") if isinstance(value, str) else value
 
 
 def _no_nul(value: str) -> str:
@@ -63,18 +68,16 @@ Metadata = Annotated[
     dict[str, JsonValue], Field(description="Up to 16 kB of your own JSON.", examples=[{"job": "42"}])
 ]
 
-Account = Annotated[
-    str,
-    Path(
-        min_length=1, max_length=200, pattern=PRINTABLE, description="The account's id.", examples=["user-1"]
-    ),
-]
+Slashed = Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE), BeforeValidator(_slashes)]
+Account = Annotated[Slashed, Path(description="The account's id.", examples=["user-1"])]
 Unit = Annotated[str, Query(pattern=UNITS, description="The kind of credits.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=2_000, description="The `next` of the page before.")]
 At = Annotated[AwareDatetime, BeforeValidator(_instant)]
 Place = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
-Id = Annotated[str, Path(min_length=1, max_length=320, pattern=PRINTABLE)]
+Id = Annotated[
+    Annotated[str, Field(min_length=1, max_length=320, pattern=PRINTABLE), BeforeValidator(_slashes)], Path()
+]
 
 
 class Body(BaseModel):
