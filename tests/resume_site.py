@@ -60,14 +60,21 @@ class Visitor:
         self.client = client
 
     @classmethod
-    def sign_in(cls, url: str, user: str) -> "Visitor":
-        client = httpx.Client(base_url=url, follow_redirects=True, timeout=30)
-        form = client.get("/sign-in?next=/matcher").text
-        client.post(
-            "/sign-in/development",
-            data={"role": "customer", "user": user, "next": "/matcher", "csrf": _token(form)},
-        ).raise_for_status()
-        return cls(client)
+    @contextlib.contextmanager
+    def signed_in(cls, url: str, user: str) -> "Iterator[Visitor]":
+        with httpx.Client(base_url=url, follow_redirects=True, timeout=30) as client:
+            form = client.get("/sign-in?next=/matcher").text
+            data = {"role": "customer", "user": user, "next": "/matcher", "csrf": _token(form)}
+            client.post("/sign-in/development", data=data).raise_for_status()
+            yield cls(client)
+
+    def finished(self, order: str, seconds_max: float = 30) -> dict:
+        """The only analysis of an order, once nothing more will happen to it."""
+        until = time.monotonic() + seconds_max
+        while not (found := self.client.get(f"/matcher/v1/orders/{order}").json())["finished"]:
+            assert time.monotonic() < until, found
+            time.sleep(0.1)
+        return found["analyses"][0]
 
     def post(self, path: str, **options) -> httpx.Response:
         """A request of a page's script, with the session's token."""
