@@ -1771,7 +1771,8 @@ declare
 begin
   select array_agg(x.bad order by x.n), jsonb_agg(x.o order by x.n) filter (where x.bad is null), array_agg(x.n order by x.n) filter (where x.bad is null)
   into v_results, v_good, v_places
-  from (select o, n, heller._mistyped(o) as bad from jsonb_array_elements(p_operations) with ordinality e (o, n)) x;
+  -- whether a number is an amount is said where the spend is decided, in one way whoever else is in the batch
+  from (select o, n, heller._mistyped(case jsonb_typeof(o -> 'amount') when 'number' then o - 'amount' else o end) as bad from jsonb_array_elements(p_operations) with ordinality e (o, n)) x;
   if v_good is null then return v_results; end if;
   v_good_results := heller._spend_many(v_good);
   for i in 1 .. cardinality(v_places) loop
@@ -1972,7 +1973,8 @@ begin
   -- only an option, or an amount that is no number, can have a wrong type: the others are not looked at twice
   if jsonb_path_exists(p_operations, 'lax $[*] ? (@.type() != "object" || exists(@.if_version) || exists(@.effective_at) || exists(@.dry_run)
                                       || exists(@.allow_partial) || exists(@.min_available_after) || @.amount.type() != "number")', '{}', true)
-     and exists (select from jsonb_array_elements(p_operations) e (one) where heller._mistyped(e.one) is not null) then
+     and exists (select from jsonb_array_elements(p_operations) e (one)
+                  where heller._mistyped(case jsonb_typeof(e.one -> 'amount') when 'number' then e.one - 'amount' else e.one end) is not null) then
     return heller._spend_apart(p_operations);
   end if;
   select array_agg(x.account order by x.n) as accounts, array_agg(x.unit order by x.n) as units, array_agg(x.key order by x.n) as keys,

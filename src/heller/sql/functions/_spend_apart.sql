@@ -8,7 +8,8 @@ declare
 begin
   select array_agg(x.bad order by x.n), jsonb_agg(x.o order by x.n) filter (where x.bad is null), array_agg(x.n order by x.n) filter (where x.bad is null)
   into v_results, v_good, v_places
-  from (select o, n, heller._mistyped(o) as bad from jsonb_array_elements(p_operations) with ordinality e (o, n)) x;
+  -- whether a number is an amount is said where the spend is decided, in one way whoever else is in the batch
+  from (select o, n, heller._mistyped(case jsonb_typeof(o -> 'amount') when 'number' then o - 'amount' else o end) as bad from jsonb_array_elements(p_operations) with ordinality e (o, n)) x;
   if v_good is null then return v_results; end if;
   v_good_results := heller._spend_many(v_good);
   for i in 1 .. cardinality(v_places) loop

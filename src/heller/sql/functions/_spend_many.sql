@@ -7,7 +7,8 @@ begin
   -- only an option, or an amount that is no number, can have a wrong type: the others are not looked at twice
   if jsonb_path_exists(p_operations, 'lax $[*] ? (@.type() != "object" || exists(@.if_version) || exists(@.effective_at) || exists(@.dry_run)
                                       || exists(@.allow_partial) || exists(@.min_available_after) || @.amount.type() != "number")', '{}', true)
-     and exists (select from jsonb_array_elements(p_operations) e (one) where heller._mistyped(e.one) is not null) then
+     and exists (select from jsonb_array_elements(p_operations) e (one)
+                  where heller._mistyped(case jsonb_typeof(e.one -> 'amount') when 'number' then e.one - 'amount' else e.one end) is not null) then
     return heller._spend_apart(p_operations);
   end if;
   select array_agg(x.account order by x.n) as accounts, array_agg(x.unit order by x.n) as units, array_agg(x.key order by x.n) as keys,
