@@ -112,6 +112,18 @@ async def test_revenue_is_recognised_when_credits_are_used(heller_database: str,
         assert march["EUR"].deferred_before == 500
 
 
+async def test_credits_that_arrive_by_a_transfer_and_pay_a_debt_are_recognised(heller_database: str) -> None:
+    now = datetime.now(UTC)
+    async with Heller.connect(heller_database) as heller:
+        await heller.open_account("giver")
+        await heller.open_account("debtor", overdraft_limit=40)
+        await heller.grant("giver", 100, source="purchase", cost=1000, currency="EUR")
+        await heller.spend("debtor", 40)
+        await heller.transfer("giver", "debtor", 60)
+        euros = (await heller.revenue(now - timedelta(days=1), now + timedelta(days=1)))[0]
+    assert (euros.sold, euros.recognised, euros.deferred_after, euros.moved) == (1000, 400, 600, 0)
+
+
 async def test_what_expires_soon_is_listed_with_what_is_left_of_it(
     heller_database: str, connect: Connect
 ) -> None:

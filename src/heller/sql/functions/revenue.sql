@@ -43,7 +43,8 @@ language sql stable security definer set search_path = pg_catalog as $$
            heller._worth(costs, (costs).amount) - heller._worth(costs, used_elsewhere) as amount, arrived_at < p_from as is_before from costly
     union all
     select p.currency,
-           case when p.kind = 'expire' then 'breakage' when p.kind = 'transfer' then 'moved'
+           -- what arrives by a transfer and pays a debt at once is used, not moved on
+           case when p.kind = 'expire' then 'breakage' when p.kind = 'transfer' and (p.delta < 0 or p.amount < 0) then 'moved'
                 when p.kind in ('clawback', 'reinstate') or p.kind in ('purchase', 'grant', 'migrate') and p.delta < 0 then 'taken_back'
                 else 'recognised' end,
            -(heller._worth(p.costs, p.used_before + x.upto) - heller._worth(p.costs, p.used_before + x.since)), x.is_before
