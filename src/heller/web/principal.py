@@ -43,7 +43,7 @@ _SUPPORT = _CUSTOMER | {scope for scope in SCOPES if scope.endswith(":read")}
 _OPERATOR = _SUPPORT | (SCOPES.keys() - {"keys:write"})
 ROLE_SCOPES: dict[Role, frozenset[str]] = {
     Role.customer: _CUSTOMER,
-    Role.support: _SUPPORT | {"stripe:write"},
+    Role.support: _SUPPORT,
     Role.operator: _OPERATOR,
     Role.admin: frozenset(SCOPES),
 }
