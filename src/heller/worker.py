@@ -37,6 +37,8 @@ ANCHOR_SECONDS = 600.0
 ANCHOR_EVERY = timedelta(days=1)
 ROLLOUT_SECONDS = 10.0
 INVARIANT_SECONDS = 60.0
+FORGET_SECONDS = 3600.0
+OBSERVATIONS_KEPT = timedelta(days=90)
 LEASE_SECONDS = 120.0
 LONG_LEASE_SECONDS = 900.0
 EARLY = 0.9  # of a period: the workers' clocks do not tick together
@@ -77,6 +79,7 @@ class Worker:
             Job("alerts", ALERT_SECONDS, self.tell),
             Job("events out", EVENT_SECONDS, self.deliver, None),
             Job("anchor", ANCHOR_SECONDS, self.anchor, LONG_LEASE_SECONDS),
+            Job("forget", FORGET_SECONDS, self.forget),
         ]
         if self.api is not None:
             jobs.append(Job("stripe", rounds.LOOK_SECONDS, self.stripe_rounds, None))
@@ -121,6 +124,16 @@ class Worker:
             taken = await self.heller.take_anchor()
             return None if taken is None else taken.at
         return newest[0].at
+
+    async def forget(self, _previous: Any) -> int:
+        """Delete what the guardrails have long judged; how many outcomes."""
+        forgotten = 0
+        for _page in range(PAGES_MAX):
+            gone = await self._call("forget_observations", before=datetime.now(UTC) - OBSERVATIONS_KEPT)
+            if not gone:
+                break
+            forgotten += int(gone)
+        return forgotten
 
     async def stripe_rounds(self, _previous: Any) -> list[str]:
         """Reconcile, top up, release what is overdue, each in its turn; what was done."""

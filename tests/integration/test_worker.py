@@ -36,6 +36,24 @@ async def test_one_round_expires_idle_grants(heller_database: str, connect: Conn
     assert rows == [("idle-1", 0), ("idle-2", 0), ("lasting", 10)]
 
 
+async def test_old_outcomes_are_forgotten_and_young_ones_stay(heller_database: str, connect: Connect) -> None:
+    connection = await connect(heller_database)
+    for number in range(5):
+        await connection.execute(
+            "select heller.observe(%s, 'a', %s, 'spend', false, 5)",
+            [f"operation-{number}", "legacy" if number == 0 else "heller"],
+        )
+    await connection.execute(
+        "update heller.observations set at = at - interval '91 days'"
+        " where operation_id in ('operation-0', 'operation-1', 'operation-2')"
+    )
+    assert (await worker.once(heller_database))["forget"] == 3
+    rows = await (
+        await connection.execute("select operation_id from heller.observations order by 1")
+    ).fetchall()
+    assert rows == [("operation-3",), ("operation-4",)]
+
+
 async def test_worker_ends_when_told(heller_database: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STRIPE")}
     process = await asyncio.create_subprocess_exec(

@@ -3508,6 +3508,30 @@ end $$;
 
 COMMENT ON FUNCTION heller.fire_alerts(p_limit integer) IS 'The alerts whose threshold has been crossed since they were armed, now marked as told; re-arms those that may tell again. Looks at the balances of now: a dip that was refilled between two calls is not told.';
 
+CREATE FUNCTION heller.forget_observations(p_before timestamp with time zone, p_limit integer DEFAULT 10000) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_gone bigint := 0;
+  v_these bigint;
+  r record;
+begin
+  for r in select x.rollout, y.arm from (select rollout from heller.rollouts union select 'home') x, (values ('heller'), ('legacy')) y (arm) loop
+    with oldest as (  -- by number, which is the order of time but for the last instants: no index on the time is needed
+      select o.rollout, o.operation_id, o.at from heller.observations o
+      where o.rollout = r.rollout and o.arm = r.arm order by o.observation limit p_limit
+    )
+    delete from heller.observations o using oldest
+    where o.rollout = oldest.rollout and o.operation_id = oldest.operation_id and oldest.at < p_before;
+    get diagnostics v_these = row_count;
+    v_gone := v_gone + v_these;
+  end loop;
+  return v_gone;
+end $$;
+
+COMMENT ON FUNCTION heller.forget_observations(p_before timestamp with time zone, p_limit integer) IS 'Deletes the oldest outcomes recorded before an instant, at most p_limit of each arm; how many. The guardrails look at those of the stage alone.';
+
 CREATE FUNCTION heller."freeze"(p_account_id text, p_reason text, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
