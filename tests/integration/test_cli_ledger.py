@@ -61,6 +61,15 @@ def test_options_of_a_spend(ledger: Ask) -> None:
     assert ledger("account show u1")["posted"] == 29
 
 
+def test_what_people_wrote_is_shown_as_they_wrote_it(ledger: Ask) -> None:
+    ledger("account spend u1 1", "--reason", "[/red] [bold]so[/bold] :warning: \x1b[2Jgone")
+    for reading in ("account show u1", "account history u1"):
+        assert "[/red] [bold]so[/bold] :warning: \\x1b[2Jgone" in ledger(reading, as_json=False)
+    opened = ledger("account open", "[/b]", as_json=False)
+    assert "[/b]" in opened
+    assert ledger("account show", "[/b]", as_json=False).startswith("[/b]  posted 0")
+
+
 def test_undoing(ledger: Ask) -> None:
     ledger("account spend u1 40 --reason analysis")
     assert ledger("account refund u1 2 --amount 10 --reason poor")["left"] == 30

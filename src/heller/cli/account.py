@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from heller import Heller
 from heller.cli import account_holds, account_reading, account_verbs, output
@@ -78,9 +79,10 @@ def show(
 
 def _print_account(shown: dict[str, Any], at: datetime | None) -> None:
     output.out.print(
-        f"[bold]{shown['account']}[/]  posted {shown['posted']:,}  held {shown['held']:,}  "
+        f"[bold]{escape(shown['account'])}[/]  posted {shown['posted']:,}  held {shown['held']:,}  "
         f"available {shown['available']:,} {shown['unit']}"
-        + (f"  FROZEN: {shown['frozen_reason']}" if shown["frozen"] else "")
+        + (f"  FROZEN: {escape(shown['frozen_reason'])}" if shown["frozen"] else ""),
+        markup=True,
     )
     if at is not None:
         output.out.print(f"posted at {output.moment(at)} UTC: {shown['posted_at']:,}")

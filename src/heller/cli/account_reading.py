@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from heller import Heller
 from heller.cli.output import moment, out, print_json, table
@@ -91,7 +92,9 @@ def statement(
     if at.as_json:
         print_json(asdict(head) | {"lines": [plain(t) | {"balance": balance} for t, balance in lines]})
         return
-    out.print(f"[bold]{head.account}[/] from {moment(head.since)} to {moment(head.until)} UTC")
+    out.print(
+        f"[bold]{escape(head.account)}[/] from {moment(head.since)} to {moment(head.until)} UTC", markup=True
+    )
     rows: list[tuple[Any, ...]] = [("", moment(head.since), "opening", "", head.opening, "")]
     rows += [
         (t.seq, moment(t.effective_at), t.kind, f"{t.delta:+,}", balance, t.reason) for t, balance in lines

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from heller import checklist as lists
 from heller.cli import options, output
@@ -55,9 +56,9 @@ def checklist(
         for item in items:
             if item.phase != phase:
                 phase = item.phase
-                output.out.print(f"[bold]{phase.capitalize()}[/]")
-            output.out.print(f"  {MARKS[item.state]} {item.title}: {item.evidence}")
+                output.out.print(f"[bold]{phase.capitalize()}[/]", markup=True)
+            output.out.print(f"  {MARKS[item.state]} {item.title}: {escape(item.evidence)}", markup=True)
             if item.state != "ok":
-                output.out.print(f"          [dim]{item.command}[/]")
+                output.out.print(f"          [dim]{escape(item.command)}[/]", markup=True)
     if not result["ok"]:
         raise typer.Exit(EXIT_FINDINGS)

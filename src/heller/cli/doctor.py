@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from heller import embedded as server
 from heller import schema
@@ -71,7 +72,10 @@ def doctor(
     else:
         colours = {"ok": "green", "warning": "yellow", "failed": "red"}
         for check in checks:
-            output.out.print(f"[{colours[check.status]}]{check.status:8}[/]{check.name}: {check.found}")
+            output.out.print(
+                f"[{colours[check.status]}]{check.status:8}[/]{check.name}: {escape(check.found)}",
+                markup=True,
+            )
             if check.mend:
                 output.out.print(f"        {check.mend}")
     if not is_ok:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from heller.cli import options, output
 from heller.errors import InvalidArgument
@@ -367,7 +368,7 @@ def _fence_status(result: fences.FenceStatus, *, as_json: bool) -> None:
                 ("guarded tables", ", ".join(result.tables)), ("captured purchases", result.outbox)]  # fmt: skip
         output.out.print(output.table("Fence", ["what", "value"], rows))
         for problem in result.problems:
-            output.talk.print(f"[bold red]Hole:[/] {problem}")
+            output.talk.print(f"[bold red]Hole:[/] {escape(problem)}", markup=True)
         if result.ok:
             output.talk.print("Every write path of a user who is away is refused.")
     if not result.ok:

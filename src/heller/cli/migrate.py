@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
 
 from heller import migration
 from heller.cli import archive, handover, options, output
@@ -74,7 +75,7 @@ def audit(
 def print_audit(result: migration.Audit) -> None:
     """The summary and the findings, worst first."""
     totals = result.totals
-    output.out.print(f"[bold]{result.source}[/]  shape {result.shape}")
+    output.out.print(f"[bold]{escape(result.source)}[/]  shape {result.shape}", markup=True)
     output.out.print(
         output.table(
             None,
@@ -89,9 +90,12 @@ def print_audit(result: migration.Audit) -> None:
     )
     colours = {"blocker": "red", "warning": "yellow", "note": "dim"}
     for finding in result.findings:
-        output.out.print(f"[{colours[finding.level]}]{finding.level:8}[/] {finding.code}: {finding.sentence}")
+        output.out.print(
+            f"[{colours[finding.level]}]{finding.level:8}[/] {finding.code}: {escape(finding.sentence)}",
+            markup=True,
+        )
     if not result.findings:
-        output.out.print("[green]Nothing disagrees.[/]")
+        output.out.print("[green]Nothing disagrees.[/]", markup=True)
 
 
 @app.command("backup")
@@ -321,7 +325,8 @@ def print_outcome(result: dict[str, Any]) -> None:
     if result.get("proof"):
         output.out.print(f"proof: {result['proof']}")
     output.out.print(
-        "[green]Every credit is accounted for.[/]" if result["ok"] else "[red]It does not add up.[/]"
+        "[green]Every credit is accounted for.[/]" if result["ok"] else "[red]It does not add up.[/]",
+        markup=True,
     )
 
 

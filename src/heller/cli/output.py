@@ -1,6 +1,7 @@
 """What commands print: JSON or tables on stdout; talk, progress and errors on stderr."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,14 +21,36 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from heller.errors import HellerError
 
 PLAIN_SECONDS = 5.0
 PLAIN_WIDTH = 160
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-talk = Console(stderr=True, highlight=False, soft_wrap=True)
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class _Words(Console):
+    """A console that shows what people wrote as they wrote it.
+
+    Brackets and colons are no markup (a line of ours that is says ``markup=True`` and escapes what it quotes), and
+    control characters, which would steer the terminal, are written out.
+    """
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Render a string, or a table's cell."""
+        return super().render_str(_STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", text), **how)
+
+
+out = _Words(
+    highlight=False,
+    markup=False,
+    emoji=False,
+    soft_wrap=True,
+    width=None if sys.stdout.isatty() else PLAIN_WIDTH,
+)
+talk = _Words(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def _plain(value: Any) -> Any:
@@ -84,13 +108,9 @@ def print_error(error: HellerError, *, as_json: bool) -> None:
             }
         )
         return
-    talk.print(f"[bold red]Error:[/] {_escaped(error.message)}")
+    talk.print(f"[bold red]Error:[/] {escape(error.message)}", markup=True)
     if error.hint:
-        talk.print(f"[dim]{_escaped(error.hint)}[/]")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
+        talk.print(f"[dim]{escape(error.hint)}[/]", markup=True)
 
 
 @contextmanager

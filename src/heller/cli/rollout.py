@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from psycopg import AsyncConnection
+from rich.markup import escape
 
 from heller.cli import options, output
 from heller.database import call, connect
@@ -64,9 +65,8 @@ def _print(rollout: Rollout | None, *, as_json: bool) -> None:
         output.talk.print(f"waits for {item}")
     if rollout.breach:
         output.talk.print(
-            f"[bold red]Breach:[/] {json.dumps(rollout.breach, ensure_ascii=False)[:2000]}".replace(
-                "[{", "\\[{"
-            )
+            f"[bold red]Breach:[/] {escape(json.dumps(rollout.breach, ensure_ascii=False)[:2000])}",
+            markup=True,
         )
 
 

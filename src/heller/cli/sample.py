@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 import legacy_sample
 from heller.cli import options, output
@@ -190,6 +191,6 @@ def traffic(
     else:
         output.out.print(output.table("Acknowledged", ("what", "times>"), sorted(told.counts.items())))
         for sentence in wrong:
-            output.talk.print(f"[bold red]Wrong:[/] {sentence}")
+            output.talk.print(f"[bold red]Wrong:[/] {escape(sentence)}", markup=True)
     if wrong:
         raise typer.Exit(EXIT_FINDINGS)

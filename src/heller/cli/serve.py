@@ -59,7 +59,8 @@ def serve(
         output.talk.print(f"heller at {settings.address}")
         if settings.development_sign_in:
             output.talk.print(
-                "[bold yellow]Development sign-in: whoever reaches this address can be anybody.[/]"
+                "[bold yellow]Development sign-in: whoever reaches this address can be anybody.[/]",
+                markup=True,
             )
         common = {
             "host": settings.host,

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.markup import escape
+
 from heller.cli import output
 from heller.cli.demo.stage import say
 from heller.cli.living.scene import Scene, scene
@@ -85,7 +87,8 @@ class _Play:
         seconds = time.monotonic() - broken_at
         reason = done.decision.reason if done.decision else ""
         output.out.print(
-            f"[red]broken release:[/] {reason}; rolled back by itself {seconds:.0f} s after it broke"
+            f"[red]broken release:[/] {escape(reason)}; rolled back by itself {seconds:.0f} s after it broke",
+            markup=True,
         )
         await self.ours.execute(_MEND)
         await self._until(lambda done: done.state == "rolled_back")

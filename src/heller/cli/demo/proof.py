@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import psycopg
+from rich.markup import escape
 
 import legacy_sample
 from heller import embedded, migration, schema
@@ -72,8 +73,9 @@ def tampering(server: embedded.EmbeddedServer) -> None:
         raise IntegrityError("verify did not see a tampered row.", hint="This is a defect: please report it.")
     for row in found.broken[:3]:
         output.out.print(
-            f"[red]verify:[/] account {row['account']}"
+            f"[red]verify:[/] account {escape(row['account'])}"
             + (f" transaction {row['seq']}" if row["seq"] is not None else "")
             + f": {row['what']} is {row['found'][:20]}, "
-            f"should be {row['expected'][:20]}"
+            f"should be {row['expected'][:20]}",
+            markup=True,
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from rich.markup import escape
 
 from heller import embedded
 from heller.cli import output
@@ -29,4 +30,4 @@ def empty(folder: Path) -> Path:
 
 def say(title: str, rest: str) -> None:
     """The heading of a step."""
-    output.out.print(f"\n[bold]{title}[/]: {rest}")
+    output.out.print(f"\n[bold]{title}[/]: {escape(rest)}", markup=True)
