@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: one pool a process, one place where SQL errors become heller's errors."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -140,17 +141,40 @@ async def connect(url: str, *, autocommit: bool = True, application_name: str = 
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name=application_name,
         )
-    except psycopg.ProgrammingError as error:
-        raise errors.InvalidArgument(
-            f"This is not a PostgreSQL URL: {_first_line(error)}",
+    except psycopg.Error as error:
+        raise unreachable(error, url) from error
+
+
+def unreachable(
+    error: psycopg.Error,
+    url: str,
+    *,
+    what: str = "The database",
+    hint: str = "Check that it runs and that the URL (user, password, host, port, name) is right.",
+) -> errors.HellerError:
+    """Why a database could not be opened: it is no URL, or nothing answers. Nothing of the password is in it."""
+    said = _without_password(_first_line(error), url)
+    if isinstance(error, psycopg.ProgrammingError):
+        return errors.InvalidArgument(
+            f"This is not a PostgreSQL URL: {said}",
             hint="It looks like postgresql://user:password@host:5432/name.",
             argument="database",
-        ) from error
-    except psycopg.OperationalError as error:
-        raise errors.DatabaseUnavailable(
-            f"The database cannot be reached: {_first_line(error)}",
-            hint="Check that it runs and that the URL (user, password, host, port, name) is right.",
-        ) from error
+        )
+    return errors.DatabaseUnavailable(f"{what} cannot be reached: {said}", hint=hint)
+
+
+def _without_password(said: str, url: str) -> str:
+    """The driver quotes what it could not read: an unescaped character in a password makes it quote the password."""
+    user = url.partition("://")[2].rpartition("@")[0]
+    password = user.partition(":")[2] or url.partition("password=")[2]
+    if not password:
+        return said
+
+    def struck(quoted: re.Match[str]) -> str:
+        it = quoted[1]
+        return '"..."' if "@" in it or password in it or (len(it) > 1 and it in password) else quoted[0]
+
+    return re.sub('"([^"]*)"', struck, said)
 
 
 class Database:

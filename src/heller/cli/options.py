@@ -11,6 +11,7 @@ import typer
 
 from heller import embedded as server
 from heller import schema
+from heller.database import connect
 from heller.errors import InvalidArgument, SettingsError
 
 T = TypeVar("T")
@@ -124,6 +125,21 @@ def confirmed(word: str, given: str | None, *, what: str) -> None:
             hint=f"Give {what} with --confirm.",
             argument="confirm",
         )
+
+
+def answers(url: str) -> None:
+    """Open a database and close it again, so that a wrong URL ends a command at once and in a sentence.
+
+    Raises:
+        DatabaseUnavailable: nothing answers there, or the password is wrong.
+        InvalidArgument: the URL is not one.
+    """
+
+    async def work() -> None:
+        connection = await connect(url)
+        await connection.close()
+
+    asyncio.run(work())
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

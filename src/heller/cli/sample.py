@@ -49,6 +49,7 @@ def legacy(
             hint=f"Known are {', '.join(legacy_sample.SHAPES)}.",
             argument="shape",
         )
+    options.answers(url)
     path = truth or Path(f"legacy-truth-{shape}-{seed}.json")
     try:
         with output.progress(quiet=as_json) as progress:

@@ -56,6 +56,7 @@ def serve(
         )
     stripe = stripe_settings() if "STRIPE_SECRET_KEY" in os.environ else None
     with options.database_url(database, embedded) as url:
+        options.answers(url)
         output.talk.print(f"heller at {settings.address}")
         if settings.development_sign_in:
             output.talk.print(

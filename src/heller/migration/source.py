@@ -13,7 +13,8 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from heller.errors import DatabaseUnavailable, SourceError
+from heller.database import unreachable
+from heller.errors import SourceError
 from heller.migration.catalogue import Catalogue, read_catalogue
 from heller.migration.files import FILES_SCHEMA, load_folder
 from heller.migration.mapping import read_mapping
@@ -55,10 +56,9 @@ async def open_catalogue(
         connection = await AsyncConnection.connect(
             target, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True
         )
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(
-            f"The legacy database cannot be reached: {str(error).strip()}.",
-            hint="Check --source (LEGACY_DATABASE_URL).",
+    except psycopg.Error as error:
+        raise unreachable(
+            error, target, what="The legacy database", hint="Check --source (LEGACY_DATABASE_URL)."
         ) from error
     try:
         await _begin(connection)

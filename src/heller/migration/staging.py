@@ -16,7 +16,8 @@ from psycopg.abc import PQGen
 from psycopg.generators import copy_from
 from psycopg.pq.abc import PGconn
 
-from heller.errors import Busy, DatabaseUnavailable, SourceError
+from heller.database import unreachable
+from heller.errors import Busy, SourceError
 from heller.migration.catalogue import Table
 from heller.migration.progress import Progress, silent
 from heller.migration.selects import source_select, staged_columns, staging_table
@@ -60,10 +61,9 @@ async def connect(database: str) -> AsyncConnection:
         connection = await AsyncConnection.connect(
             database, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True
         )
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(
-            f"heller's own database cannot be reached: {str(error).strip()}.",
-            hint="Check --database (DATABASE_URL).",
+    except psycopg.Error as error:
+        raise unreachable(
+            error, database, what="heller's own database", hint="Check --database (DATABASE_URL)."
         ) from error
     for name, value in SETTINGS.items():
         await connection.execute(sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(value)))
