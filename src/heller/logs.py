@@ -13,7 +13,7 @@ import structlog
 
 _EMAIL = re.compile(r"[^\s@'\"<>=:/]+@[^\s@'\"<>]+\.[^\s@'\"<>.,;)]+")
 _PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
-_SECRET = re.compile(r"\b(whsec|sk_live|sk_test|rk_live|rk_test|hlk)_\w+")
+_SECRET = re.compile(r"\b(whsec|sk_live|sk_test|rk_live|rk_test|heller_[0-9a-f]{12})_[\w-]+")
 PERSONAL = frozenset(
     {
         "email",

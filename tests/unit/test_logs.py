@@ -26,7 +26,7 @@ def test_line_is_json_with_ids_and_no_person(capsys: pytest.CaptureFixture[str])
             error=str(error),
             email="ann@example.org",
             secret="whsec_abc",  # noqa: S106 - made up
-            hint="use sk_live_12345",
+            hint="use sk_live_12345 or heller_0a1b2c3d4e5f_opens-the-door",
         )
     (line,) = capsys.readouterr().err.splitlines()
     said = json.loads(line)
@@ -35,7 +35,7 @@ def test_line_is_json_with_ids_and_no_person(capsys: pytest.CaptureFixture[str])
     )  # fmt: skip
     assert "email" not in said
     assert "secret" not in said
-    for word in ("ann@example.org", "hunter2", "sk_live_12345"):
+    for word in ("ann@example.org", "hunter2", "sk_live_12345", "opens", "door"):
         assert word not in line
     assert "<e-mail>" in said["error"]
     assert said["exception"][0]["exc_type"] == "ValueError"
