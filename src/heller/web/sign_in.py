@@ -1,12 +1,12 @@
 """Signing in and out. With an OIDC provider by the code flow; for development by one click, bound to this machine."""
 
 import hashlib
+import warnings
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlencode
 
 import httpx
 from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.starlette_client import OAuth
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from joserfc.errors import JoseError
@@ -19,6 +19,9 @@ from heller.web.principal import ROLE_SCOPES, Principal, Role
 from heller.web.problems import HttpError, NotFound
 from heller.web.settings import is_loopback
 from heller.web.wiring import wiring_of
+
+with warnings.catch_warnings(record=True):  # it would rather have httpx's successor, and tells every user so
+    from authlib.integrations.starlette_client import OAuth
 
 router = APIRouter(include_in_schema=False)
 
