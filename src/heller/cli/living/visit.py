@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
-import psycopg
 
 from heller.cli.living.balances import wrong_ones
 from heller.cli.living.ways import FacadeWay, ensure_price, stripe_settings
@@ -42,10 +41,7 @@ async def visit(
             await stack.enter_async_context(httpx.AsyncClient(base_url=application_url, limits=LIMITS))
         )
         ways: list[Way] = [app]
-        legacy = await stack.enter_async_context(await connect(legacy_url))
-        ours: psycopg.AsyncConnection | None = None
         if database is not None:
-            ours = await stack.enter_async_context(await connect(database))
             pool = await Database.open(database, pool_max=POOL_MAX)
             stack.push_async_callback(pool.close)
             await ensure_price(pool)
@@ -68,4 +64,7 @@ async def visit(
             await asyncio.wait_for(asyncio.shield(acting), seconds)
         stop.set()
         await acting
+        # connected only now: one that waited through all of it would not have outlived a restart of PostgreSQL
+        legacy = await stack.enter_async_context(await connect(legacy_url))
+        ours = None if database is None else await stack.enter_async_context(await connect(database))
         return record, len(chosen), await wrong_ones(record, chosen, legacy, ours)

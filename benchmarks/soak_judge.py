@@ -1,0 +1,149 @@
+"""The end of a soak: everything drains, and then the sums."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from psycopg import AsyncConnection
+
+import soak_report
+from heller.cli.living.balances import balances
+from heller.database import connect
+from legacy_sample.traffic import Customer, Record
+from soak_stage import World
+
+DRAIN_SECONDS_MAX = 240.0
+IDLE_SECONDS = 5
+WRONG_ROWS = 3  # exit code
+IDLE = (
+    "select count(*) from pg_stat_activity where state like 'idle in transaction%%'"
+    " and clock_timestamp() - state_change > make_interval(secs => %s)"
+)
+SOLD_ELSEWHERE = "no_order"  # what the legacy application sold: heller hears of it and leaves it alone
+PARKED = "select reason, count(*) from heller.inbox where status = 'parked' group by reason"
+SPENT = (
+    "select account_id, -sum(delta)::bigint from heller.transactions"
+    " where account_id like 'api-%' and kind = 'spend' group by account_id"
+)
+
+
+@dataclass(slots=True)
+class Due:
+    """What was acknowledged by the API: spends of each account; ``doubtful`` were given up."""
+
+    spent: Counter[str] = field(default_factory=Counter)
+    doubtful: int = 0
+    calls: int = 0
+
+
+async def settle(world: World) -> float:
+    """Everybody is up, every delivery has been tried, the inbox is empty; how many seconds that took."""
+    began = time.monotonic()
+    for program in world.programs.values():
+        await program.revive()
+    while time.monotonic() - began < DRAIN_SECONDS_MAX:
+        (await world.twin.post("/_twin/drain", json={"timeout_seconds": 60})).raise_for_status()
+        async with await connect(world.url) as connection:
+            row = await (await connection.execute("select heller.stripe_queue()")).fetchone()
+        if row and row[0]["pending"] == 0:
+            break
+        await asyncio.sleep(1)
+    return round(time.monotonic() - began, 1)
+
+
+async def judge(world: World, who: list[Customer], due: Due) -> dict[str, Any]:
+    """The sums at the end; a list of findings, empty when all is well."""
+    record = read_record(world.folder / "traffic.jsonl")
+    findings, answers = await _commands(world)
+    findings += _on_the_way(world)
+    async with await connect(world.legacy_url) as old, await connect(world.url) as ours:
+        wrong = record.wrong(who, await balances(old, ours, [one.user for one in who]))
+        facts = await _facts(ours)
+    findings += [f"customer {one}" for one in wrong]
+    findings += _api_findings(due, facts.pop("api_spent"))
+    if facts["queue"]["pending"] or facts["queue"]["dead"]:
+        findings.append(f"the inbox is not empty: {facts['queue']}")
+    if odd := set(facts["parked"]) - {SOLD_ELSEWHERE}:
+        findings.append(f"events are parked: {odd}")
+    if facts["idle_in_transaction"]:
+        findings.append(f"{facts['idle_in_transaction']} sessions are idle in a transaction")
+    memory = soak_report.memory(world.samples)
+    findings += [
+        f"memory of {one['name']} is not flat: {one['growth_mb']} MB"
+        for one in memory
+        if one["judged"] and not one["flat"]
+    ]
+    return facts | answers | {
+        "ok": not findings, "findings": findings, "memory": memory, "traffic": record.as_json(), "customers": len(who),
+        "customers_without_doubt": sum(1 for one in who if not record.unsure[one.user]),
+        "api": {"calls": due.calls, "acknowledged": sum(due.spent.values()), "doubtful": due.doubtful},
+    }  # fmt: skip
+
+
+async def _commands(world: World) -> tuple[list[str], dict[str, Any]]:
+    """What heller's own commands say of the two systems."""
+    findings, answers = [], {}
+    for name, command in (
+        ("recovered", ("migrate", "recover")),
+        ("invariants", ("migrate", "invariants")),
+        ("verify", ("verify",)),
+    ):
+        code, answers[name], said = await world.run(*command)
+        if code:
+            findings.append(f"{' '.join(command)}: exit {code} {answers[name] or said}")
+    return findings, answers
+
+
+def _on_the_way(world: World) -> list[str]:
+    """What was not well while it ran."""
+    findings = [death for program in world.programs.values() for death in program.deaths]
+    findings += [
+        f"{act['act']} at {act['at']:.0f} s: {act['answer']}" for act in world.acts if str(act["answer"]).startswith(("FAILED", "exit"))
+    ]  # fmt: skip
+    findings += [f"verify at {c['at']:.0f} s: {c['answer']}" for c in world.checks if c["code"] == WRONG_ROWS]
+    findings += [
+        f"invariants at {s['at']:.0f} s: {s['breaches'][:3]}" for s in world.samples if s.get("breaches")
+    ]
+    return findings
+
+
+async def _facts(ours: AsyncConnection) -> dict[str, Any]:
+    """The inbox, sessions that hold a transaction, and what the API's accounts spent."""
+    queue = (await (await ours.execute("select heller.stripe_queue()")).fetchone() or ({},))[0]
+    idle = (await (await ours.execute(IDLE, [IDLE_SECONDS])).fetchone() or (0,))[0]
+    events, deliveries = await (
+        await ours.execute("select count(*), coalesce(sum(deliveries), 0)::bigint from heller.inbox")
+    ).fetchone() or (0, 0)
+    spent = await (await ours.execute(SPENT)).fetchall()
+    parked = await (await ours.execute(PARKED)).fetchall()
+    return {
+        "queue": queue, "idle_in_transaction": idle, "inbox": {"events": events, "deliveries": deliveries},
+        "api_spent": dict(spent), "parked": dict(parked),
+    }  # fmt: skip
+
+
+def _api_findings(due: Due, spent: dict[str, int]) -> list[str]:
+    """Each acknowledged spend of one credit is there once; one that was given up may be there."""
+    missing = {
+        name: must - spent.get(name, 0) for name, must in due.spent.items() if must > spent.get(name, 0)
+    }
+    extra = sum(max(0, there - due.spent[name]) for name, there in spent.items())
+    findings = [f"API: acknowledged spends are missing: {missing}"] if missing else []
+    return findings + ([f"API: {extra} spends more than were acknowledged"] if extra > due.doubtful else [])
+
+
+def read_record(path: Path) -> Record:
+    """What the customers wrote down: the same tallies as in their own process."""
+    record, people = Record(), {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        one = people.setdefault(entry["user"], Customer(entry["user"], "", 0))
+        if "delta" in entry:
+            record.note(entry["what"], one, entry["delta"], way=entry["way"], ref=entry["ref"])
+        else:
+            record.doubt(entry["what"], one, entry["credits"], ref=entry["ref"], why=Exception(entry["why"]))
+    return record
