@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import heller
 from heller.errors import HellerError
 from resume_matcher.errors import InvalidInput, MatcherError, NotFound, UnusableJob, WorkTimedOut
+from resume_matcher.llm import LanguageModel
 from resume_matcher.people import Person
 from resume_matcher.prices import PRICES
 from resume_matcher.resumes import one as one_resume
@@ -50,12 +51,21 @@ class JobText:
 class Analyses:
     """Orders analyses and works on them in this process's workshop."""
 
-    def __init__(self, sessions: Sessions, workshop: Workshop, *, hold_seconds: int, size: int) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        workshop: Workshop,
+        *,
+        hold_seconds: int,
+        size: int,
+        llm: LanguageModel | None = None,
+    ) -> None:
         self._sessions = sessions
         self._workshop = workshop
         self._hold_seconds = hold_seconds
         self._margin_seconds = hold_seconds * MARGIN_SHARE
         self._turns = asyncio.Semaphore(size)
+        self._llm = llm
         self._running: set[asyncio.Task[None]] = set()
 
     async def order(
@@ -181,7 +191,7 @@ class Analyses:
                     return
                 try:
                     result = await self._work(analysis)
-                    await self._finish(analysis, result)
+                    await self._finish(analysis, await self._worded(analysis, result))
                 except MatcherError as error:
                     await self._fail(analysis, error.reason or error.code, str(error))
                 except (
@@ -206,9 +216,8 @@ class Analyses:
             return None if claimed is None else await session.get(Analysis, analysis_id)
 
     async def _work(self, analysis: Analysis) -> dict[str, Any]:
-        left = (analysis.deadline_at - datetime.now(UTC)).total_seconds() - self._margin_seconds
         try:
-            async with asyncio.timeout(max(0.0, left)):
+            async with asyncio.timeout(self._seconds_left(analysis)):
                 result: dict[str, Any] = await self._workshop.do(
                     PRICES[analysis.kind].task,
                     text=analysis.version.text,
@@ -221,6 +230,24 @@ class Analyses:
                 "The analysis did not finish in time.", hint="Try again.", reason="time"
             ) from error
         return result
+
+    async def _worded(self, analysis: Analysis, result: dict[str, Any]) -> dict[str, Any]:
+        """The result with the language model's lines, where one is named and there is something to word."""
+        if self._llm is None or not result.get("suggestions"):
+            return result
+        return await self._llm.word(
+            self._workshop,
+            result,
+            text=analysis.version.text,
+            content=analysis.version.content,
+            job=analysis.job_text,
+            seconds=self._seconds_left(analysis),
+        )
+
+    def _seconds_left(self, analysis: Analysis) -> float:
+        """Until the hold's end, less what is kept for writing the result down."""
+        left = (analysis.deadline_at - datetime.now(UTC)).total_seconds() - self._margin_seconds
+        return max(0.0, left)
 
     async def _finish(self, analysis: Analysis, result: dict[str, Any]) -> None:
         """The result and its price, or neither."""

@@ -15,6 +15,8 @@ class MatcherSettings(BaseSettings):
 
     hold_seconds: int = Field(default=180, ge=2, le=3600)
     work_processes: int = Field(default=2, ge=1, le=32)
+    llm_model: str = Field(default="", max_length=200)
+    llm_seconds: float = Field(default=20, gt=0, le=300)
 
 
 def load() -> MatcherSettings:

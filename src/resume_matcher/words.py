@@ -27,6 +27,7 @@ class Words:
     levels: Mapping[str, str]
     advice: Mapping[str, str]
     reasons: Mapping[str, str]
+    llm_reasons: Mapping[str, str]
     application_states: Mapping[str, str]
     years: Callable[[Any], str]
 
@@ -115,6 +116,12 @@ def words(_: Gettext, language: str = "en") -> Words:
         levels={"native": _("native")},
         advice=_advice(_),
         reasons=_reasons(_),
+        llm_reasons={
+            "llm_time": _("It did not answer in time."),
+            "llm_too_long": _("It answered too much."),
+            "llm_shape": _("Its answer could not be read."),
+            "llm_failed": _("It could not be reached, or refused."),
+        },
         application_states={
             "saved": _("Saved"),
             "applied": _("Applied"),

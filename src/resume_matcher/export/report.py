@@ -46,10 +46,7 @@ def report_of(analysis: Analysis, words: Words, _: Gettext) -> Report:
         for gain in result.get("gains", [])
         if gain["points"] > 0
     )
-    advice = tuple(
-        f"{words.label(item)}: {words.advice[item['code']]}" if item["label"] else words.advice[item["code"]]
-        for item in result.get("suggestions", [])
-    )
+    advice = tuple(_advised(item, words, _) for item in result.get("suggestions", []))
     lists = ((_("What would raise the score most"), gains), (_("What to change in the resume"), advice))
     return Report(
         title=analysis.job_title or _("Job without a title"),
@@ -58,11 +55,29 @@ def report_of(analysis: Analysis, words: Words, _: Gettext) -> Report:
         remarks=(
             words.confidence[result["confidence"]],
             *(words.cautions[code] for code in result["cautions"]),
+            *_model_named(result.get("llm"), _),
         ),
         headings=(_("Asked"), _("State"), _("Evidence in the resume")),
         parts=tuple(parts),
         advice=tuple((heading, lines) for heading, lines in lists if lines),
     )
+
+
+def _model_named(llm: dict[str, str] | None, _: Gettext) -> tuple[str, ...]:
+    if not llm or llm["reason"]:
+        return ()
+    return (_("The language model %(model)s worded the lines.", model=llm["model"]),)
+
+
+def _advised(item: dict[str, Any], words: Words, _: Gettext) -> str:
+    """One suggestion, with the language model's line where there is one."""
+    said = words.advice[item["code"]]
+    if item["label"]:
+        said = f"{words.label(item)}: {said}"
+    if item.get("line"):
+        lead = _("A line for it")
+        said = f"{said} {lead}: {item['line']}"
+    return said
 
 
 def _row(item: dict[str, Any], words: Words) -> Row:

@@ -24,6 +24,7 @@ from resume_matcher import store
 from resume_matcher.analyses import Analyses
 from resume_matcher.documents import FILE_BYTES_MAX
 from resume_matcher.errors import MatcherError
+from resume_matcher.llm import AT_ONCE_MAX, LanguageModel
 from resume_matcher.settings import load
 from resume_matcher.web import api, errors, routes
 from resume_matcher.web.shared import NAME, PACKAGE
@@ -58,6 +59,7 @@ def create_site() -> Site:
         SettingsError: something is missing or contradicts another; the message names it.
     """
     matcher = load()
+    llm = LanguageModel(matcher.llm_model, seconds_max=matcher.llm_seconds) if matcher.llm_model else None
     hellers = from_environment()
     settings: WebSettings = hellers.state.settings
     url = os.environ["DATABASE_URL"]
@@ -71,7 +73,13 @@ def create_site() -> Site:
             Workshop.open(size) as workshop,
         ):
             app.state.wiring = hellers.state.wiring
-            analyses = Analyses(sessions, workshop, hold_seconds=matcher.hold_seconds, size=size)
+            analyses = Analyses(
+                sessions,
+                workshop,
+                hold_seconds=matcher.hold_seconds,
+                size=size + (AT_ONCE_MAX if llm else 0),
+                llm=llm,
+            )
             app.state.matcher = Matcher(sessions, workshop, analyses)
             stop = asyncio.Event()
             sweeping = asyncio.create_task(analyses.sweep_until(stop))
@@ -110,6 +118,7 @@ def create_site() -> Site:
     for language in pages.LANGUAGES:
         for package in (pages.PACKAGE, PACKAGE):
             pages.environment(language, package).globals["site_name"] = NAME
+        pages.environment(language, PACKAGE).globals["llm_model"] = matcher.llm_model
     return Site(app, hellers)
 
 

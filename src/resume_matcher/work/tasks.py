@@ -7,6 +7,7 @@ from typing import Any
 from resume_matcher import matching
 from resume_matcher.documents import from_text, read
 from resume_matcher.matching.suggestions import suggestions
+from resume_matcher.matching.wording import question, worded
 from resume_matcher.resume import parse
 
 
@@ -48,10 +49,26 @@ def improve(*, text: str, content: dict[str, Any], job: str, today: str) -> dict
     return found.as_json() | {"suggestions": suggestions(found, text, content)}
 
 
-TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+def ask(
+    *, suggestions: list[dict[str, Any]], text: str, content: dict[str, Any], job: str
+) -> list[dict[str, str]]:
+    """What a language model is asked, where one is named."""
+    return question(suggestions, text, content, job)
+
+
+def word(
+    *, suggestions: list[dict[str, Any]], text: str, content: dict[str, Any], answer: str
+) -> list[dict[str, Any]]:
+    """The suggestions with those of its lines that the resume bears out."""
+    return worded(suggestions, answer, text, content)
+
+
+TASKS: dict[str, Callable[..., Any]] = {
     "read_resume": read_resume,
     "read_text": read_text,
     "rank": rank,
     "analyse": analyse,
     "improve": improve,
+    "ask": ask,
+    "word": word,
 }
