@@ -107,17 +107,6 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     kill(*processes(path))  # of a test that failed
 
 
-def test_first_start_and_later_ones_are_quick(folder: Path) -> None:
-    seconds = []
-    for _ in range(2):
-        before = time.monotonic()
-        server = embedded.start(folder)
-        seconds.append(time.monotonic() - before)
-        server.stop()
-    assert seconds[0] < 5
-    assert seconds[1] < 1
-
-
 def test_stop_returns_when_nothing_is_left_and_nothing_is_lost(folder: Path) -> None:
     server = embedded.start(folder)
     remember(server.url, 7)
