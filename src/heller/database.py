@@ -96,6 +96,10 @@ def translated(error: psycopg.Error) -> errors.HellerError | None:
             detail = {}
         return refusal(code, error.diag.message_primary or str(error), detail)
     said = _first_line(error)
+    if code == "42883" and (
+        too_large := re.search(r"p_(\w+) => numeric", said)
+    ):  # numeric: more than eight bytes
+        return errors.InvalidArgument(f"{too_large[1]} is too large a number", argument=too_large[1])
     if isinstance(error, psycopg.DataError):
         return errors.InvalidArgument(f"PostgreSQL cannot take this value: {said}")
     if code.startswith(("08", "57P", "53")) or (isinstance(error, psycopg.OperationalError) and not code):

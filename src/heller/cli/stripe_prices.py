@@ -131,3 +131,5 @@ def sync_prices(
             output.out.print(f"{word} {name}")
     for name, reason in synced.skipped.items():
         output.talk.print(f"skipped {name}: {reason}")
+    if not any(asdict(synced).values()):
+        output.talk.print("Nothing to pull." if not push else "Nothing to push.")

@@ -76,7 +76,9 @@ async def _of_stripe(api: StripeApi, webhook_url: str | None) -> list[Check]:
         checks.append(Check("clock", "ok", f"{skew:+.0f} s from Stripe's"))
     ours = [item for item in endpoints if webhook_url is None or item["url"] == webhook_url]
     if not ours:
-        mend = f"Make one with api_version {API_VERSION} and the events of heller's README."
+        mend = (
+            f"Make one with api_version {API_VERSION} and the events it needs: docs/how-to/stripe.md, step 3."
+        )
         return [*checks, Check("endpoint", "failed", "there is no webhook endpoint", mend)]
     return checks + [check for item in ours for check in _of_endpoint(item)]
 

@@ -33,6 +33,20 @@ async def test_prices_are_added_listed_synced_and_retired(processes: Any) -> Non
         processes, "prices", "add", "big", "--credits", "501", "--amount", "4000", "--currency", "eur", code=2
     )
     assert refused["argument"] == "credits"
+    huge = await heller(
+        processes,
+        "prices",
+        "add",
+        "huge",
+        "--credits",
+        "9" * 20,
+        "--amount",
+        "1",
+        "--currency",
+        "eur",
+        code=2,
+    )
+    assert (huge["error"], huge["argument"]) == ("invalid_argument", "credits")
     assert set((await heller(processes, "prices", "sync", "--push"))["pushed"]) == {"big", "pack-100"}
     assert {p["price"] for p in await heller(processes, "prices", "list") if p["stripe_price"]} == {
         "big",
