@@ -12,6 +12,9 @@ import uvicorn
 from heller import Heller
 from heller.errors import HellerError
 from resume_matcher import store
+from resume_matcher.errors import MatcherError
+from resume_matcher.esco import aliases_of
+from resume_matcher.matching import aliases
 from resume_matcher.web.site import create_site
 
 SHUTDOWN_SECONDS = 20
@@ -20,8 +23,9 @@ EXIT_FAILED = 1
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def serve(
+    context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at.")] = 8080,
     database: Annotated[
@@ -37,6 +41,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serve Resume Matcher. Settings of heller and of Stripe are those of 'heller serve'; its tables are brought up to date first."""
+    if context.invoked_subcommand is not None:
+        return
     os.environ |= {"HELLER_HOST": host, "HELLER_PORT": str(port)}
     if demo is not None:
         from resume_matcher.demo import demonstrated  # noqa: PLC0415  # Stripe's stand-in is for the demo only
@@ -50,6 +56,23 @@ def serve(
         )
     os.environ["DATABASE_URL"] = database
     run(host, port)
+
+
+@app.command()
+def esco(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="ESCO's skills_en.csv, skills_de.csv, ...: the first gives the names."),
+    ],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The alias file to write.")] = Path("esco.json"),
+) -> None:
+    """Make an alias file of ESCO's published skills, for RESUME_MATCHER_ALIASES."""
+    made = aliases_of(files)
+    aliases.write(made, to)
+    names = len(made.skills) + sum(map(len, made.skills.values()))
+    typer.echo(
+        f"{to}: {len(made.skills):,} skills with {names:,} names. Set {aliases.VARIABLE}={to.resolve()} and start again."
+    )
 
 
 def run(host: str, port: int) -> None:
@@ -82,7 +105,7 @@ def main() -> None:
     """Run the program; an error is one sentence and what to do."""
     try:
         app(prog_name="heller-resume-matcher")
-    except HellerError as error:
+    except (HellerError, MatcherError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EXIT_FAILED) from None
 

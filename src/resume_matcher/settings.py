@@ -4,6 +4,8 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heller.errors import SettingsError
+from resume_matcher.errors import InvalidInput
+from resume_matcher.matching import aliases
 
 
 class MatcherSettings(BaseSettings):
@@ -23,10 +25,13 @@ def load() -> MatcherSettings:
     """The settings of this process.
 
     Raises:
-        SettingsError: one is out of bounds; the message names it.
+        SettingsError: one is out of bounds, or the alias file cannot be used; the message names it.
     """
     try:
+        aliases.named()  # here, where whoever starts it reads why; the work processes use it
         return MatcherSettings()
+    except InvalidInput as error:
+        raise SettingsError(error.message, hint=error.hint) from None
     except ValidationError as error:
         wrong = "; ".join(f"RESUME_MATCHER_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise SettingsError(f"The environment is not usable: {wrong}", hint="Correct or unset it.") from None

@@ -1,15 +1,14 @@
 """The skills that have a name of their own, found in a text as whole words."""
 
-import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from itertools import pairwise
 
-_TOKEN = re.compile(r"\.net\b|c\+\+|[cf]#(?!\w)|[^\W_]+(?:[.][^\W\d_]+(?=\b))?|[+#/&-]", re.IGNORECASE)
-_NAME_WORDS_MAX = 7
-_FOLDED_FROM = 8
+from resume_matcher.matching import aliases
+from resume_matcher.matching.tokens import Token, folded, name_of, tokens_of
+
 _NOT_A_SKILL_BEFORE = {
     "R": frozenset({"&"}),
     "C": frozenset({"vitamin", "klasse", "class", "hepatitis", "&"}),
@@ -22,15 +21,6 @@ _NOT_A_SKILL_AFTER = {
     "Spring": frozenset({"19", "20", "of"}),
     "IT": frozenset({"is", "was"}),
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One word or sign of a text and where it stands."""
-
-    text: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +58,10 @@ class Vocabulary:
         return found
 
     def _at(self, text: str, tokens: list[Token], at: int) -> tuple[Mention, int] | None:
-        for name, skill in self.names.get(_folded(tokens[at].text), ()):
+        for name, skill in self.names.get(folded(tokens[at].text), ()):
             length = len(name)
             window = tokens[at : at + length]
-            if tuple(_folded(token.text) for token in window) != name or not _is_joined(text, window):
+            if tuple(folded(token.text) for token in window) != name or not _is_joined(text, window):
                 continue
             written = text[window[0].start : window[-1].end]
             if self._is_meant(skill, written, tokens, at, length):
@@ -104,38 +94,51 @@ class Vocabulary:
         return implied
 
 
-def tokens_of(text: str) -> list[Token]:
-    """Words and the signs that can be part of a skill's name."""
-    return [Token(match[0], *match.span()) for match in _TOKEN.finditer(text)]
-
-
 @cache
 def vocabulary() -> Vocabulary:
-    """The list that comes with the package."""
+    """The list that comes with the package, and behind it the alias file, where one is named.
+
+    Raises:
+        InvalidInput: the alias file cannot be read.
+    """
     raw = tomllib.loads((resources.files("resume_matcher.matching") / "skills.toml").read_text("utf-8"))
-    names: dict[str, dict[tuple[str, ...], str]] = {}
-    for skill, aliases in raw["skills"].items():
-        for name in (skill, *aliases):
-            tokens = tuple(_folded(token.text) for token in tokens_of(name))
-            if not 0 < len(tokens) <= _NAME_WORDS_MAX:
-                raise ValueError(f"skills.toml: {name!r} of {skill!r} cannot be matched")
-            names.setdefault(tokens[0], {}).setdefault(tokens, skill)
+    names: dict[tuple[str, ...], str] = {}
+    for skill, others in raw["skills"].items():
+        for said in (skill, *others):
+            name = name_of(said)
+            if name is None:
+                raise ValueError(f"skills.toml: {said!r} of {skill!r} cannot be matched")
+            names.setdefault(name, skill)
+    exact, skills = {name.lower() for name in raw["exact"]["names"]}, set(raw["skills"])
+    if more := aliases.named():
+        exact |= {name.lower() for name in more.exact if name_of(name) not in names}
+        skills |= _added(names, more)
     return Vocabulary(
-        {first: tuple(sorted(of.items(), key=lambda item: -len(item[0]))) for first, of in names.items()},
-        frozenset(name.lower() for name in raw["exact"]["names"]),
+        _by_first(names),
+        frozenset(exact),
         {skill: frozenset(others) for skill, others in raw["implies"].items()},
-        frozenset(raw["skills"]),
+        frozenset(skills),
     )
 
 
-def _folded(word: str) -> str:
-    """A long word without its plural or case ending, so that "Jahresabschlüssen" is "Jahresabschlüsse"."""
-    word = word.lower()
-    if len(word) >= _FOLDED_FROM:
-        for ending in ("en", "es", "n", "s", "e"):
-            if word.endswith(ending):
-                return word[: -len(ending)]
-    return word
+def _added(names: dict[tuple[str, ...], str], more: aliases.Aliases) -> set[str]:
+    """Add the names of an alias file, and return its new skills. A name that is known stays what it is."""
+    new = set()
+    for said, others in more.skills.items():
+        name = name_of(said)
+        skill = names.setdefault(name, said) if name else said
+        new.add(skill)
+        for other in filter(None, map(name_of, others)):
+            names.setdefault(other, skill)
+    return new
+
+
+def _by_first(names: dict[tuple[str, ...], str]) -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
+    """The names under their first token, longest first."""
+    found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    for name, skill in names.items():
+        found.setdefault(name[0], []).append((name, skill))
+    return {first: tuple(sorted(of, key=lambda item: -len(item[0]))) for first, of in found.items()}
 
 
 def _is_joined(text: str, window: list[Token]) -> bool:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from resume_matcher.errors import KINDS, WorkFailed, WorkTimedOut
+from resume_matcher.matching.aliases import VARIABLE
 from resume_matcher.work.frames import packed, read_async
 
 SIZE = 2
@@ -21,7 +22,7 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "PYTHONUTF8": "1",
 }
-_KEPT = ("PATH", "PYTHONPATH", "LANG", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+_KEPT = ("PATH", "PYTHONPATH", "LANG", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", VARIABLE)
 
 
 class Workshop:
