@@ -66,7 +66,7 @@ format: $(VENV)/.dev ## let the formatter and the safe fixes run
 lock: $(VENV)/.runtime ## write requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml --extra resume-matcher -o requirements/resume-matcher.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml --extra resume-matcher --group dev -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml --extra resume-matcher --extra traces --group dev -o requirements/dev.txt
 
 clean: ## remove the virtual environment and what the demo left
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from heller import errors
+from heller import errors, traces
 from heller.settings import settings
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -144,6 +144,7 @@ async def connect(url: str, *, autocommit: bool = True, application_name: str = 
             autocommit=autocommit,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name=application_name,
+            cursor_factory=traces.cursor_factory(),
         )
     except psycopg.Error as error:
         raise unreachable(error, url) from error
@@ -213,6 +214,7 @@ class Database:
                 "autocommit": True,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "application_name": "heller",
+                "cursor_factory": traces.cursor_factory(),
             },
         )
         with translating():

@@ -1,6 +1,7 @@
 """Settings from the environment (twelve-factor). Secrets never show in a repr or a log."""
 
 from functools import lru_cache
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +21,11 @@ class Settings(BaseSettings):
     statement_timeout_seconds: float = Field(
         default=30, gt=0, le=3600, validation_alias="HELLER_STATEMENT_TIMEOUT_SECONDS",
         description="A statement that takes longer is cancelled.",
+    )  # fmt: skip
+    traces: Literal["auto", "console", "off"] = Field(
+        default="auto", validation_alias="HELLER_TRACES",
+        description="OpenTelemetry traces of `heller serve` and `heller worker`, with the extra `traces`: `auto` sends them to"
+        " OTEL_EXPORTER_OTLP_ENDPOINT where that is set, `console` prints them, `off`.",
     )  # fmt: skip
 
 

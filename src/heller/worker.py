@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from heller import Heller
+from heller import Heller, traces
 from heller.database import Database, call
 from heller.errors import HellerError
 from heller.migration.handover import fence
@@ -196,7 +196,8 @@ class Worker:
         """Do a job if it is due and nobody else does it; what it answered, or "failed: ..."; None when it was not ours."""
         try:
             if job.lease_seconds is None:
-                return await job.do(None)
+                with traces.span(f"job {job.name}", worker=self.name):
+                    return await job.do(None)
             taken = await self._call(
                 "take_job",
                 job=job.name,
@@ -211,7 +212,8 @@ class Worker:
 
     async def _do(self, job: Job, previous: Any) -> Any:
         try:
-            answer = await job.do(previous)
+            with traces.span(f"job {job.name}", worker=self.name):
+                answer = await job.do(previous)
         except BaseException as error:
             with contextlib.suppress(HellerError, psycopg.Error):  # the lease's end does the same
                 await self._call(
@@ -249,6 +251,11 @@ async def opened_worker(url: str) -> AsyncIterator[Worker]:
 
 async def once(url: str) -> dict[str, Any]:
     """One round of everything; what each job answered, or the error that it met. Raises as ``opened_worker``."""
+    with traces.tracing("heller-worker"):
+        return await _once(url)
+
+
+async def _once(url: str) -> dict[str, Any]:
     async with opened_worker(url) as worker:
         done = {job.name: await worker.attempt(job, is_due=True) for job in worker.jobs}
         if worker.api is not None:
@@ -261,7 +268,9 @@ async def run(url: str, *, stop: asyncio.Event, health_port: int | None = None) 
 
     ``health_port``: serve /health, /ready and /metrics there.
     """
-    async with opened_worker(url) as worker, contextlib.AsyncExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(traces.tracing("heller-worker"))
+        worker = await stack.enter_async_context(opened_worker(url))
         wakes = await notifications_arrive(url)
         if not wakes:
             log.warning(

@@ -11,6 +11,7 @@ import psycopg
 import stripe
 import structlog
 
+from heller import traces
 from heller.database import Database, call, call_many, connect
 from heller.errors import AccountFrozen, Busy, DatabaseError, HellerError
 from heller.stripe.api import Json, StripeApi
@@ -105,7 +106,8 @@ class _Work:
         """Converge one payment's events, or give them back with the error."""
         ids = [row["inbox_id"] for row in group["rows"]]
         try:
-            await self._answer(group, ids)
+            with traces.span("converge", payment=group.get("payment_key"), events=len(ids)):
+                await self._answer(group, ids)
         except GoneError as error:
             await self._call("stripe_close", inbox_ids=ids, status="parked", reason="gone", detail=str(error))
         except (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError) as error:

@@ -21,7 +21,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from heller import logs, metrics
+from heller import logs, metrics, traces
 from heller.errors import HellerError, InsufficientCredits, ProviderError
 from heller.stripe import load as stripe_settings
 from heller.stripe.settings import StripeSettings
@@ -51,9 +51,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings, url=url, stripe=stripe, legacy_url=legacy_url) as wiring:
-            app.state.wiring = wiring
-            yield
+        with traces.tracing("heller-serve"):
+            async with opened(settings, url=url, stripe=stripe, legacy_url=legacy_url) as wiring:
+                app.state.wiring = wiring
+                yield
 
     app = FastAPI(
         version=version("heller"),
@@ -111,6 +112,8 @@ def create_app(
         answer=_answer,
         form_targets=_form_targets(settings, stripe),
     )
+    if traces.wanted():
+        app.add_middleware(traces.TracedRequests)
     return app
 
 
