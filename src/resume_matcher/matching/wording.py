@@ -1,8 +1,8 @@
 """A language model's lines for a resume: what it is asked, and what of its answer is kept.
 
 The model sees the suggestions that were made without it and words a line for each. A line is kept only with a quotation
-that stands in the resume, and only if it names no skill and no figure that the resume does not have. It changes no
-finding, no credit and no score.
+that stands in the resume, and only if it names no skill and no figure that the resume does not have, and if it speaks
+of the skill that the suggestion is about. It changes no finding, no credit and no score.
 """
 
 import json
@@ -115,25 +115,33 @@ def worded(
             "The language model's answer has another shape than asked for.", reason="llm_shape"
         ) from error
     given = without_contact(text, content)
-    known = {mention.skill for mention in vocabulary().mentions(given)}
+    known = _skills(given)
     known |= vocabulary().closure(frozenset(known)).keys()
     kept: dict[int, _Line] = {}
     for line in lines:
         if _is_borne_out(line, given, known):
             kept.setdefault(line.number, line)
-    return [
-        item | {"line": kept[number].line, "quote": kept[number].quote}
-        if number in kept and item["label"]
-        else item
-        for number, item in enumerate(suggestions)
-    ]
+    return [_with_line(item, kept.get(number)) for number, item in enumerate(suggestions)]
+
+
+def _with_line(item: dict[str, Any], line: _Line | None) -> dict[str, Any]:
+    """A suggestion with its line; for a skill that has a name only if the line names it."""
+    if line is None or not item["label"]:
+        return item
+    if item["kind"] == "skill" and _skills(item["label"]).isdisjoint(_skills(line.line)):
+        return item
+    return item | {"line": line.line, "quote": line.quote}
+
+
+def _skills(text: str) -> set[str]:
+    return {mention.skill for mention in vocabulary().mentions(text)}
 
 
 def _is_borne_out(line: _Line, given: str, known: set[str]) -> bool:
     return (
         _plain(line.quote) in _plain(given)
         and not _ADDRESS.search(line.line)
-        and {mention.skill for mention in vocabulary().mentions(line.line)} <= known
+        and _skills(line.line) <= known
         and set(_FIGURE.findall(line.line)) <= set(_FIGURE.findall(given))
     )
 

@@ -19,8 +19,8 @@ from resume_matcher.web.site import create_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 JOB = JobText(papers.JOB)
-QUOTE = "Entwicklung von Microservices in Go und C#"
-LINE = "Microservices in Go und C# entwickelt"
+QUOTE = "Kubernetes-Cluster betreut und um 40 % günstiger gemacht"
+LINE = "Kubernetes-Cluster mit Docker betreut, 40 % günstiger"
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,13 @@ def llm(model):
 
 def good(request):
     asked = json.loads(request["messages"][-1]["content"])["suggestions"]
-    invented = {"number": asked[-1]["number"], "line": "Rust seit 1999", "quote": QUOTE}
-    return json.dumps({"lines": [{"number": asked[0]["number"], "line": LINE, "quote": QUOTE}, invented]})
+    number = {item["asked"]: item["number"] for item in asked}
+    lines = [
+        (number["Docker"], LINE),
+        (number["Terraform"], "Terraform seit 1999"),
+        (number["Terraform"], LINE),
+    ]
+    return json.dumps({"lines": [{"number": n, "line": line, "quote": QUOTE} for n, line in lines]})
 
 
 async def improved(world, llm, name, kind="improvement"):

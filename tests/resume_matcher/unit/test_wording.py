@@ -14,9 +14,21 @@ TEXT = from_text(papers.GERMAN).text
 CONTENT = parse(TEXT)
 FORM = {"code": "no_summary", "label": "", "source": "", "evidence": ""}
 SUGGESTIONS = [
-    {"code": "add_if_true", "label": "Docker", "source": "Erfahrung mit Docker", "evidence": ""},
+    {
+        "code": "add_if_true",
+        "label": "Docker",
+        "kind": "skill",
+        "source": "Erfahrung mit Docker",
+        "evidence": "",
+    },
     FORM,
-    {"code": "use_their_word", "label": "Go", "source": "Go, Python oder C#", "evidence": "in Go und C#"},
+    {
+        "code": "use_their_word",
+        "label": "Go",
+        "kind": "skill",
+        "source": "Go, Python oder C#",
+        "evidence": "in Go und C#",
+    },
 ]
 QUOTE = "Entwicklung von Microservices in Go und C#"
 GOOD = {"number": 2, "line": "Microservices in Go entwickelt", "quote": QUOTE}
@@ -43,8 +55,10 @@ def test_a_long_resume_and_job_are_cut():
 
 def test_a_line_with_a_quotation_of_the_resume_is_kept_in_its_place():
     assert lines_of(GOOD) == [None, None, GOOD["line"]]
+    implied = GOOD | {"number": 0, "line": "Kubernetes-Cluster mit Docker betreut"}
+    assert lines_of(implied) == [implied["line"], None, None]
     broken = GOOD | {"quote": "entwicklung  von\nMicroservices in Go"}
-    assert lines_of(broken, GOOD | {"line": "Die zweite"}) == [None, None, GOOD["line"]]
+    assert lines_of(broken, GOOD | {"line": "Die zweite mit Go"}) == [None, None, GOOD["line"]]
 
 
 @pytest.mark.parametrize(
@@ -54,11 +68,13 @@ def test_a_line_with_a_quotation_of_the_resume_is_kept_in_its_place():
         {"line": "Microservices in Go und Rust entwickelt"},
         {"line": "Kosten um 90 % gesenkt"},
         {"line": "Mehr auf www.example.org"},
+        {"number": 0},
         {"number": 1},
+        {"line": "Microservices in C# entwickelt"},
         {"number": 17},
         {"number": -1},
     ],
-    ids=["quote", "skill", "figure", "address", "form", "beyond", "negative"],
+    ids=["quote", "skill", "figure", "address", "another", "form", "not about it", "beyond", "negative"],
 )
 def test_a_line_that_the_resume_does_not_bear_out_is_dropped(bad):
     assert lines_of(GOOD | bad) == [None, None, None]
