@@ -112,6 +112,12 @@ async def test_users_who_are_not_seen_where_they_live_halt_the_rollout(empty_dat
         await sides.ours.connection.execute("update heller.homes set changed_at = clock_timestamp()")
         await _outcomes(sides, "legacy", count=30, name="more")
         await _outcomes(sides, "heller", count=30, users=2, name="more")
+        await sides.ours.connection.execute("update heller.rollouts set stages = '{100}'")
+        done = await controller.tick(sides, move_seconds=0)
+        assert done.decision.action == "none", (
+            "the quiet go first: nothing is judged while somebody is still to move"
+        )
+        await sides.ours.connection.execute("update heller.rollouts set stages = '{50, 100}'")
         done = await controller.tick(sides)
         assert (done.decision.action, done.state) == ("breach_halt", "halted")
         assert done.decision.evidence["guardrail"] == "cohorts"

@@ -5,7 +5,7 @@ transaction; whatever it was interrupted in is finished by the next tick.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -78,7 +78,7 @@ async def tick(
         done.moves = await recover_all(sides)
         if current.state in {"running", "halted"}:
             done.invariants = await check_invariants(sides, strict=strict)
-            done.decision = await evaluate(connection, invariants=done.invariants, rollout=rollout)
+            done.decision = await evaluate(sides, invariants=done.invariants, rollout=rollout)
             current = (
                 await act(sides, current, done.decision, alerts=alerts or Alerts(), tick=done) or current
             )
@@ -87,10 +87,9 @@ async def tick(
         return done
 
 
-async def evaluate(
-    connection: AsyncConnection, *, invariants: Invariants | None = None, rollout: str = DEFAULT_ROLLOUT
-) -> Decision:
+async def evaluate(sides: Sides, *, invariants: Invariants, rollout: str = DEFAULT_ROLLOUT) -> Decision:
     """Weigh what was observed since the last evaluation and decide; the evidence is kept in the rollout's verdict."""
+    connection = sides.ours.connection
     current = await rollout_of(connection, rollout)
     if current is None:
         return Decision("none", "no rollout was started")
@@ -112,21 +111,11 @@ async def evaluate(
         ).fetchall()
     )
     weighed.users, weighed.controls = seen.get("heller", 0), seen.get("legacy", 0)
-    cohorts = Cohorts({}, {})
-    if invariants is not None:
-        # since the last move only: who moved had less time to be seen where they are now
-        rows = await (
-            await connection.execute(
-                "select arm, count(distinct account_id) from heller.observations where rollout = %s and what <> 'webhook'"
-                " and at >= greatest(%s, (select max(changed_at) from heller.homes)) group by arm",
-                [rollout, current.stage_since],
-            )
-        ).fetchall()
-        cohorts = Cohorts(dict(rows), invariants.at_home)
+    cohorts = await _cohorts(sides, current, invariants.at_home, limits)
     decision = decide(current, weighed, now=datetime.now(UTC), invariants=invariants, cohorts=cohorts)
     verdict = {
         "weighed": weighed.as_json(), "action": decision.action, "reason": decision.reason, "waiting_for": list(decision.waiting_for),
-        "invariants": None if invariants is None else {
+        "invariants": {
             "ok": invariants.ok, "line": invariants.conservation.line(), "at_home": invariants.at_home, "users": invariants.users,
         },
     }  # fmt: skip
@@ -139,6 +128,27 @@ async def evaluate(
         rollout=rollout,
     )
     return decision
+
+
+async def _cohorts(
+    sides: Sides, current: Rollout, homes: Mapping[str, int], limits: Limits
+) -> Cohorts | None:
+    """Who was seen where since the last move, beside who is at home where; None while somebody is still to move.
+
+    Who moved later had less time to be seen, and the quiet go first, so that in between the busy are all on one side.
+    """
+    rows = await (
+        await sides.ours.connection.execute(
+            "select arm, count(distinct account_id) from heller.observations where rollout = %s and what <> 'webhook'"
+            " and at >= greatest(%s, (select max(changed_at) from heller.homes)) group by arm",
+            [current.rollout, current.stage_since],
+        )
+    ).fetchall()
+    cohorts = Cohorts(dict(rows), homes)
+    if cohorts.mismatch < limits.cohort_p:  # rare, so only now is it worth asking all users
+        async for _ in _planned(sides, current):
+            return None
+    return cohorts
 
 
 async def act(
