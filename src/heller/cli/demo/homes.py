@@ -25,7 +25,9 @@ EVALUATION_SECONDS = 1.0
 MOVE_SECONDS = 3.0
 STEP_SECONDS_MAX = 180.0
 BROKEN_SHARE = 0.5
-LIMITS = {"users_min": 5, "no_data_seconds": 60}
+SLOW_MILLISECONDS = 15_000
+LIMITS = {"users_min": 5, "no_data_seconds": 60, "slow_milliseconds": SLOW_MILLISECONDS}
+"""Few users are enough to go on; and a machine that is busy with something else does not end the showing."""
 DEFECT = "This is a defect: please report it."
 
 _BREAK = """
