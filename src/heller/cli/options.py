@@ -11,7 +11,7 @@ import typer
 
 from heller import embedded as server
 from heller import schema
-from heller.database import connect
+from heller.database import connect, translating
 from heller.errors import InvalidArgument, SettingsError
 
 T = TypeVar("T")
@@ -143,5 +143,6 @@ def answers(url: str) -> None:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run the asynchronous part of a command."""
-    return asyncio.run(work)
+    """Run the asynchronous part of a command. A database that goes away meanwhile is told as one that is not there."""
+    with translating():
+        return asyncio.run(work)
