@@ -30,6 +30,7 @@ import psycopg
 
 import soak_report
 from heller.client import AsyncClient
+from heller.database import connect
 from heller.errors import HellerError
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.runs import open_sides
@@ -41,6 +42,8 @@ SAMPLE_SECONDS = 10.0
 ACT_SECONDS = 20.0
 VERIFY_SECONDS = 150.0
 CALM_SECONDS = 5.0
+MOVE_LOOK_SECONDS, MOVE_LOOKS_MAX = 0.02, 3_000
+AT_HOME = "select count(*) from heller.accounts where epoch % 2 = 1"
 MOVED_WORDS = ("moved", "returned", "busy", "draining", "quarantined", "skipped", "refused")
 API_ACCOUNTS, API_CREDITS, API_RATE, API_TRIES_MAX = 20, 1_000_000, 5, 40
 
@@ -138,11 +141,15 @@ def _acts(world: World) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
         return go
 
     async def kill_between() -> Any:
-        """PostgreSQL dies in the middle of a handover; the next one finishes what was begun."""
+        """PostgreSQL dies when the first users of a handover have moved; the next one finishes what was begun."""
+        before = await _at_home(world)
         moving = asyncio.create_task(move("handover", "--percent", "80")())
-        await asyncio.sleep(4)
+        for _ in range(MOVE_LOOKS_MAX):
+            if moving.done() or await _at_home(world) > before:
+                break
+            await asyncio.sleep(MOVE_LOOK_SECONDS)
         await world.server.restart(kill=True)
-        return {"the handover said": await moving}
+        return {"moved before": await _at_home(world) - before, "the handover said": await moving}
 
     return [
         ("handover to 30 %", move("handover", "--percent", "30")),
@@ -160,6 +167,12 @@ def _acts(world: World) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
         ("PostgreSQL: kill -9", lambda: world.server.restart(kill=True)),
         ("return of all", move("return", "--all")),
     ]
+
+
+async def _at_home(world: World) -> int:
+    async with await connect(world.url) as connection:
+        row = await (await connection.execute(AT_HOME)).fetchone()
+    return int(row[0]) if row else 0
 
 
 # -- what is looked at

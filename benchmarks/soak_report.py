@@ -65,7 +65,7 @@ def _page(result: dict[str, Any], picture: str | None) -> list[str]:
         f"{result['faults']['duplicate']:.0%} of the deliveries are made twice, {result['faults']['lose_answer']:.0%} of the answers and"),
         f"  {result['faults']['lose_attempt']:.0%} of the attempts are lost, each comes up to {result['faults']['delay_seconds_max']:g} s late and out of order.",
         "- Two `heller serve`, two `heller worker`. One of each is stopped or killed again and again; the other lives through the run.",
-        "- Handovers and returns by percent; PostgreSQL restarted, killed with `kill -9`, and killed in the middle of a handover.",
+        "- Handovers and returns by percent; PostgreSQL restarted, killed with `kill -9`, and killed while users are being moved.",
         "",
         "## Result",
         (f"**{'Clean' if result['ok'] else 'Not clean'}.** Began {result['began']}, {result['cores']} cores shared with other work: load average "
