@@ -38,6 +38,7 @@ ENGLISH = [
     ("4", "perform old rites", "", "obsolete"),
     ("5", "conduct beekeeping", "apiculture\nsing\nSQL", "released"),
     ("6", "+", "", "released"),
+    ("7", "golang", "gopher programming", "released"),
 ]
 GERMAN = [("1", "Theodolit bedienen", "Theodolitmessung", "released"), ("3", "Englisch", "", "released")]
 
@@ -68,7 +69,7 @@ def file(tmp_path):
     german = written(tmp_path / "skills_de.csv", GERMAN)
     done = run(english, german, "--to", tmp_path / "esco.json")
     assert done.exit_code == 0, done.output
-    assert "3 skills" in done.output
+    assert "4 skills" in done.output
     return tmp_path / "esco.json"
 
 
@@ -94,7 +95,7 @@ def named(text):
 
 
 def test_the_own_list_stays_what_it_is(loaded):
-    assert named("Jython and SQL, python3") == ["Python", "SQL", "Python"]
+    assert named("Jython and SQL, gopher programming") == ["Python", "SQL", "Go"]
     assert named("Apiculture, and we sing") == ["conduct beekeeping"]
     assert vocabulary().closure(frozenset({"Django"}))["Python"] == "Django"
 
