@@ -65,7 +65,7 @@ def _page(result: dict[str, Any], picture: str | None) -> list[str]:
         f"{result['faults']['duplicate']:.0%} of the deliveries are made twice, {result['faults']['lose_answer']:.0%} of the answers and"),
         f"  {result['faults']['lose_attempt']:.0%} of the attempts are lost, each comes up to {result['faults']['delay_seconds_max']:g} s late and out of order.",
         "- Two `heller serve`, two `heller worker`. One of each is stopped or killed again and again; the other lives through the run.",
-        "- Handovers and returns by percent; PostgreSQL restarted, killed with `kill -9`, and killed while users are being moved.",
+        "- Handovers and returns by percent; PostgreSQL restarted, killed with `kill -9`, and killed around a handover: the last table says what it met.",
         "",
         "## Result",
         (f"**{'Clean' if result['ok'] else 'Not clean'}.** Began {result['began']}, {result['cores']} cores shared with other work: load average "
@@ -74,11 +74,11 @@ def _page(result: dict[str, Any], picture: str | None) -> list[str]:
         "| | |",
         "|---|---|",
         f"| acknowledged operations of customers | {ways:,} ({counts.get('spend', 0):,} spends, {counts.get('undo', 0):,} undone, {counts.get('buy', 0):,} purchases, {counts.get('money back', 0):,} refunds) |",
-        f"| answered with an error or not at all | {counts.get('failed', 0):,}; {counts.get('moved', 0):,} times told to go to the other home |",
+        f"| answered with an error or not at all | {counts.get('failed', 0):,}; {told.get('counts', {}).get('moved', 0):,} times told to go to the other home |",
         f"| customers whose balance is not what was acknowledged | {_wrong(result)} of {result['customers']:,}; for {result['customers_without_doubt']:,} of them nothing was left unanswered, so it agrees to the credit |",
         f"| spends through the API | {result['api']['acknowledged']:,} of {result['api']['calls']:,} acknowledged, {result['api']['doubtful']:,} given up; each acknowledged one is there once |",
         f"| webhooks | {result['inbox'].get('events') or 0:,} events stored, {result['inbox'].get('deliveries') or 0:,} deliveries |",
-        f"| all drained after | {result['settled_seconds']:g} s; inbox then: {result['queue'].get('pending')} pending, {result['queue'].get('dead')} dead, {result['queue'].get('parked')} parked (payments that the legacy application sold) |",
+        f"| all drained after | {result['settled_seconds']:g} s; inbox then: {result['queue'].get('pending')} pending, {result['queue'].get('dead')} dead, {_parked(result['parked'])} |",
         f"| invariants | {_words(result['invariants'])}; looked at {len(result['samples']) - len(away):,} times on the way, {breaches} with a breach ({len(away)} times PostgreSQL was away) |",
         f"| verify | {_words(result['verify'])}; {len(verified)} of {len(result['checks'])} on the way were clean |",
         f"| idle in a transaction at the end | {result['idle_in_transaction']} |",
@@ -104,6 +104,16 @@ def _page(result: dict[str, Any], picture: str | None) -> list[str]:
         "|---|---|---|---|",
         *(f"| {one['at']:.0f} s | {one['act']} | {one['seconds']:.1f} s | {_cell(one['answer'])} |" for one in result["acts"]),
     ]  # fmt: skip
+
+
+def _parked(reasons: dict[str, int]) -> str:
+    words = {
+        "no_order": "sold by the legacy application",
+        "home_legacy": "of users who are at home there again",
+    }
+    return "parked: " + (
+        ", ".join(f"{count} {words.get(why, why)}" for why, count in sorted(reasons.items())) or "none"
+    )
 
 
 def _wrong(result: dict[str, Any]) -> int:
