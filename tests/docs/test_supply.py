@@ -17,7 +17,7 @@ SECRETS = {
     "a Slack token": r"\bxox[abprs]-[0-9A-Za-z-]{20,}",
     "a Google key": r"\bAIza[0-9A-Za-z_-]{35}",
     "an API key of heller": r"\bheller_[0-9a-f]{12}_[0-9A-Za-z_-]{43}",
-    "a password in an address": r"\b(?:postgres(?:ql)?|redis|amqp)://[^\s:/@\"'<>{}$]+:(?!secret@|change-me@|password@|x@|y@|pw@|\.\.\.@|wrong@|hunter2@)[^\s@\"'<>{}$*]{6,}@",
+    "a password in an address": r"\b(?:postgres(?:ql)?|redis|amqp)://[^\s:/@\"'<>{}$]+:(?!secret@|change-me@|password@|x@|y@|pw@|\.\.\.@|wrong@|hunter2@|s3cret@|s3cr/et@)[^\s@\"'<>{}$*]{6,}@",
 }
 PUBLISHED = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",)  # the example of the Standard Webhooks documentation
 BYTES_MAX = 2_000_000
