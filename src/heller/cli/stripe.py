@@ -142,6 +142,9 @@ def adjust(
     payment: Annotated[str, typer.Option("--payment", help="The payment this answers.")],
     reason: Reason,
     actor: Actor = "cli",
+    even_unseen: Annotated[
+        bool, typer.Option("--even-unseen", help="Also a payment that nothing is known of here.")
+    ] = False,
     key: options.KeyOption = None,
     unit: options.UnitOption = "credit",
     dry_run: options.DryRunOption = False,
@@ -162,6 +165,7 @@ def adjust(
             unit=unit,
             key=key,
             dry_run=dry_run,
+            even_unseen=even_unseen,
         )
 
     result = with_database(database, embedded, work)

@@ -156,8 +156,22 @@ async def adjust(
     unit: str = "credit",
     key: str | None = None,
     dry_run: bool = False,
+    even_unseen: bool = False,
 ) -> Json:
-    """Credit by hand in answer to a payment, once; the payment itself is never credited after it."""
+    """Credit by hand in answer to a payment, once; the payment itself is never credited after it.
+
+    Args:
+        even_unseen: answer a payment that neither a delivery nor reconcile ever brought here.
+
+    Raises:
+        InvalidArgument: nothing is known of the payment; a slip of the pen would leave the real one to be credited again.
+    """
+    if not even_unseen and not await _is_known(database, payment_key):
+        raise InvalidArgument(
+            f"Nothing is known of payment {payment_key}.",
+            hint="Look it up with 'heller stripe deliveries list', or let 'heller stripe reconcile' find it.",
+            argument="payment",
+        )
     result: Json = await _call(
         database,
         "stripe_adjust",
@@ -171,6 +185,18 @@ async def adjust(
         dry_run=dry_run,
     )
     return result
+
+
+async def _is_known(database: Database, payment_key: str) -> bool:
+    async with database.connection() as connection:
+        if await call(connection, "stripe_payment", payment_key=payment_key) is not None:
+            return True
+        return any(
+            [
+                await call_many(connection, function, payment_key=payment_key, limit=1)
+                for function in ("stripe_deliveries", "stripe_discrepancies")
+            ]
+        )
 
 
 async def erase(database: Database, account: str, *, actor: str) -> int:

@@ -105,6 +105,11 @@ async def test_adjust_answers_a_payment_once_and_for_all(shop: Any, processes: A
     await shop.reconcile()
     assert (await shop.balance(), await shop.parked()) == (200, [])
     assert await shop.kinds() == [("purchase", 100), ("adjust", 100)]
+    slip = ("adjust", "ann", "100", "--payment", "pi_nope", "--reason", "a slip of the pen")
+    refused = await heller(processes, *slip, code=2)
+    assert (refused["error"], await shop.balance()) == ("invalid_argument", 200)
+    await heller(processes, *slip, "--even-unseen")
+    assert await shop.balance() == 300
 
 
 async def test_doctor_names_what_is_wrong(shop: Any, processes: Any) -> None:
