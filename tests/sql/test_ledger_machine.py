@@ -428,6 +428,13 @@ def test_every_verb_agrees_with_the_model(connection: psycopg.Connection) -> Non
     trial = connection.execute("select heller.trial_balance()").fetchone()
     assert trial is not None
     assert trial[0]["difference"] == 0, json.dumps(trial[0])
+    for statement in (  # whatever the programs were, something was sold and used
+        "select heller.open_account('sure')",
+        "select heller.grant('sure', 10, 'purchase', p_cost => 1000, p_currency => 'EUR')",
+        "select heller.spend('sure', 3)",
+        "select heller.grant('sure', 1)",  # a new grant settles what was spent before it
+    ):
+        connection.execute(statement)
     _assert_books_close(connection)
 
 

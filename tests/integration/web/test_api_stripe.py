@@ -112,7 +112,8 @@ async def test_deliveries_are_taken_listed_and_mended(shop) -> None:
     assert (await shop.api.post("/v1/deliveries/99/retry")).status_code == 404
     assert (await shop.api.get("/v1/discrepancies")).json()["items"] == []
     support = shop.client(await shop.key(role=Role.support))
-    assert (await support.post(f"{place}/retry")).status_code == 200
+    assert (await support.get(place)).status_code == 200
+    assert (await support.post(f"{place}/retry")).status_code == 403
     assert (await support.post("/v1/prices", json=PACK)).status_code == 403
 
 
