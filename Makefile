@@ -28,7 +28,7 @@ demo: $(VENV)/.runtime ## from a broken legacy database to a proven ledger, in u
 	@$(BIN)/heller demo $(ARGS)
 
 chromium: # the browser of the UI tests, which fail without it
-	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }
 
 resume-matcher: $(VENV)/.resume-matcher ## the application that sells analyses for credits, at http://127.0.0.1:8080
 	@$(BIN)/heller-resume-matcher --demo demo/resume-matcher $(ARGS)
