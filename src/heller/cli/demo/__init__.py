@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from heller import embedded
-from heller.cli import demo_stripe, options, output
-from heller.cli.demo import homes, proof
+from heller.cli import options, output
+from heller.cli.demo import homes, proof, purchase
 from heller.cli.demo.stage import fresh, say
 
 app = typer.Typer(add_completion=False)
@@ -47,7 +47,7 @@ def demo(
             "5. A purchase",
             "a pack, through a stand-in of Stripe; every delivery repeated; a quarter refunded",
         )
-        options.run(demo_stripe.purchase(fresh(server, "demo_stripe")))
+        options.run(purchase.purchase(fresh(server, "demo_stripe")))
         say("Done", f"in {time.monotonic() - started:.0f} seconds")
         output.out.print(
             f"The proof a founder reads and an auditor re-checks: {directory / 'legacy' / 'proof.html'}"

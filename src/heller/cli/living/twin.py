@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from heller.errors import MigrationError
+from heller.errors import MigrationError, ProviderError
 
 START_SECONDS_MAX = 30.0
 TIMEOUT_SECONDS = 15.0
@@ -36,7 +36,14 @@ class Twin:
     async def remember_customers(self, names: Iterable[str]) -> None:
         """Customers who were there before, under the ids that the tables have."""
         for name in names:
-            (await self._client.post("/_twin/remember_customer", json={"customer": name})).raise_for_status()
+            await self.ask("remember_customer", customer=name)
+
+    async def ask(self, verb: str, **arguments: Any) -> Any:
+        """One of its controls: pay, deliver, refund, drain, ... Raises ProviderError when it refuses."""
+        answer = await self._client.post(f"/_twin/{verb}", json=arguments)
+        if not answer.is_success:
+            raise ProviderError(f"The stand-in of Stripe refused {verb}: {answer.text}")
+        return answer.json()
 
 
 @asynccontextmanager

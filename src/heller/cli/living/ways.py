@@ -7,6 +7,7 @@ import psycopg
 import stripe
 
 from heller import route
+from heller.cli.living.twin import KEY
 from heller.database import Database
 from heller.errors import HellerError, InsufficientCredits
 from heller.migration.handover.facade import Credits
@@ -83,7 +84,7 @@ async def _as_customers_see_it() -> AsyncIterator[None]:
 def stripe_settings(api_base: str, webhook_secret: str) -> StripeSettings:
     """Settings for a stand-in of Stripe on this machine."""
     return StripeSettings(
-        secret_key="sk_test_demo",  # noqa: S106  # the stand-in takes any
+        secret_key=KEY,
         webhook_secrets=(webhook_secret,),
         mode="test",
         api_base=api_base,

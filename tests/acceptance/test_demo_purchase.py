@@ -3,7 +3,7 @@
 import time
 
 from heller import verify
-from heller.cli.demo_stripe import purchase
+from heller.cli.demo.purchase import purchase
 
 SECONDS_MAX = 8.0
 
