@@ -203,7 +203,7 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         kinds: dict[int, type[problems.HttpError]] = {
-            404: problems.NotFound, 405: problems.MethodNotAllowed, 413: problems.TooLarge, 415: problems.UnsupportedMediaType,
+            400: problems.MalformedJson, 404: problems.NotFound, 405: problems.MethodNotAllowed, 413: problems.TooLarge, 415: problems.UnsupportedMediaType,
         }  # fmt: skip
         kind = kinds.get(error.status_code, problems.HttpError)
         response = _answer(request, kind(str(error.detail)))

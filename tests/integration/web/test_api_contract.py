@@ -92,6 +92,7 @@ async def test_if_match_refuses_what_has_changed(web) -> None:
 BAD_BODIES = (
     (b"{", 400, "malformed_json"),
     (b"", 400, "malformed_json"),
+    (b"\xff", 400, "malformed_json"),
     (b"[]", 422, "invalid_argument"),
     (b'{"amount": "1"}', 422, "invalid_argument"),
     (b'{"amount": 1.0}', 422, "invalid_argument"),
