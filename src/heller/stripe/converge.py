@@ -185,11 +185,12 @@ async def _leave(
 ) -> Converged | None:
     """The account is at home in the legacy system: its payments are that one's. None when it came home meanwhile."""
     order = facts["order_id"] and await _call(database, "stripe_order", name=facts["order_id"])
-    outcome = "parked" if order else "ignored"  # nobody else knows an order of ours
+    is_unknown_there = order and order["state"] != "paid"  # what was credited here went back with its user
+    outcome = "parked" if is_unknown_there else "ignored"
     if inbox_ids and not dry_run:
         is_left = await _call(
             database, "stripe_leave", account_id=error.account, inbox_ids=inbox_ids, status=outcome,
-            detail=error.message if order else None, payment_key=key,
+            detail=error.message if is_unknown_there else None, payment_key=key,
         )  # fmt: skip
         if not is_left:
             return None

@@ -74,6 +74,23 @@ async def test_only_the_home_of_an_account_credits_it(
     assert await shop.balance() == (100 if epoch else 0)
 
 
+async def test_refund_of_what_went_back_with_its_user_waits_for_nobody(shop: Any, sql: Any) -> None:
+    """The legacy system has the payment and takes back; should the user come home first, it is looked at again."""
+    intent = await shop.settled()
+    sql.execute("update heller.accounts set epoch = 0 where account_id = 'ann'")
+    shop.twin.refund(intent)
+    await shop.deliver()
+    await shop.work()
+    refunds = "select distinct status, reason from heller.inbox where type = 'charge.refunded'"
+    assert await shop.rows(refunds) == [("ignored", "home_legacy")]
+    assert await shop.rows("select count(*) from heller.inbox where status = 'parked'") == [(0,)]
+    sql.execute("update heller.accounts set epoch = 1 where account_id = 'ann'")
+    sql.execute("select heller._on_homes_arrived(array['ann'])")
+    await shop.work()
+    assert await shop.rows(refunds) == [("done", None)]
+    assert await shop.balance() == 0
+
+
 async def test_only_one_of_retry_and_ignore_needs_a_waiting_delivery(shop: Any) -> None:
     await shop.settled()
     done = (await deliveries.deliveries(shop.database, status="done"))[0]
