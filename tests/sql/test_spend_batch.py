@@ -129,3 +129,37 @@ async def test_a_batch_reads_only_its_own_accounts(heller_database: str, connect
         await connection.commit()
         assert row is not None
         assert row[0] < 1_000, number
+
+
+async def test_a_key_is_found_by_its_index_however_little_the_planner_knows(
+    heller_database: str, connect: Connect
+) -> None:
+    """Statistics of a young ledger, one transaction an account, and then one account that has thousands.
+
+    The primary key looked as good as the index of keys then, and each spend read the account's whole history.
+    """
+    connection = await connect(heller_database)
+    await connection.execute("select heller.open_account('user-' || n) from generate_series(1, 4000) n")
+    await connection.execute(
+        "select heller.grant('user-' || n, 100000, p_key => repeat('k', 150)) from generate_series(1, 4000) n"
+    )
+    await connection.execute("analyze heller.transactions")
+
+    async def spend(first: int) -> None:
+        keys = [f"{n:0150}" for n in range(first, first + 2000)]
+        await connection.execute(
+            "select heller.spend_many(array_fill('user-1'::text, array[2000]), array_fill(1::bigint, array[2000]), %s)",
+            [keys],
+        )
+
+    for round_ in range(2):
+        await spend(round_ * 2000)
+    async with connection.transaction():
+        await spend(4000)
+        row = await (
+            await connection.execute(
+                "select pg_stat_get_xact_tuples_returned('heller.transactions_pkey'::regclass)"
+            )
+        ).fetchone()
+    assert row is not None
+    assert row[0] < 100

@@ -682,7 +682,9 @@ CREATE TABLE heller.transactions (
     CONSTRAINT transactions_effective_at_finite CHECK (((effective_at >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (effective_at <= '9999-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT transactions_kind_known CHECK ((kind = ANY (ARRAY['purchase'::text, 'grant'::text, 'spend'::text, 'refund'::text, 'clawback'::text, 'reinstate'::text, 'expire'::text, 'adjust'::text, 'transfer'::text, 'migrate'::text]))),
     CONSTRAINT transactions_source_whole CHECK ((((source_id IS NULL) = (source_table IS NULL)) AND ((source_id IS NULL) = (source_system IS NULL))))
-);
+)
+WITH (autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
+ALTER TABLE ONLY heller.transactions ALTER COLUMN account_id SET (n_distinct=-0.01);
 
 COMMENT ON TABLE heller.transactions IS 'Every change of every account, immutable; each row''s hash covers the row and the hash before it.';
 
@@ -964,6 +966,7 @@ CREATE TABLE heller.grants (
     CONSTRAINT grants_source_known CHECK ((source = ANY (ARRAY['purchase'::text, 'promotion'::text, 'subscription'::text, 'adjustment'::text, 'migration'::text])))
 )
 WITH (fillfactor='80');
+ALTER TABLE ONLY heller.grants ALTER COLUMN account_id SET (n_distinct=-0.01);
 
 COMMENT ON TABLE heller.grants IS 'Credits given: from where, until when, at what cost, and how much of them is left (as of accounts.settled_seq).';
 
@@ -1045,6 +1048,7 @@ CREATE TABLE heller.holds (
     CONSTRAINT holds_state_known CHECK ((state = ANY (ARRAY['open'::text, 'captured'::text, 'released'::text, 'expired'::text])))
 )
 WITH (fillfactor='70');
+ALTER TABLE ONLY heller.holds ALTER COLUMN account_id SET (n_distinct=-0.01);
 
 COMMENT ON TABLE heller.holds IS 'Reservations: captured wholly, partly or in parts, released, or expired.';
 
@@ -6713,7 +6717,7 @@ CREATE INDEX inbox_payment ON heller.inbox USING btree (payment_key) WHERE (paym
 
 CREATE INDEX inbox_received ON heller.inbox USING btree (received_at);
 
-CREATE INDEX observations_at ON heller.observations USING brin (at) WITH (pages_per_range='16', autosummarize='on');
+CREATE INDEX observations_at ON heller.observations USING brin (at) WITH (pages_per_range='16');
 
 CREATE INDEX observations_by_time ON heller.observations USING btree (rollout, arm, observation);
 
@@ -6753,7 +6757,7 @@ CREATE UNIQUE INDEX transactions_idempotency_key ON heller.transactions USING bt
 
 CREATE INDEX transactions_payment ON heller.transactions USING btree (account_id, payment_key) WHERE (payment_key IS NOT NULL);
 
-CREATE INDEX transactions_recorded ON heller.transactions USING brin (recorded_at) WITH (pages_per_range='32', autosummarize='on');
+CREATE INDEX transactions_recorded ON heller.transactions USING brin (recorded_at) WITH (pages_per_range='32');
 
 CREATE INDEX transactions_related ON heller.transactions USING btree (account_id, unit, related_seq) WHERE (related_seq IS NOT NULL);
 

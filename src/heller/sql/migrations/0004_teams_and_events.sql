@@ -1,7 +1,7 @@
 -- Around the ledger: members of a team and what they may spend, alerts, automatic top-ups, events out, anchors.
 -- Nothing here costs a spend anything but a BRIN entry for each page range of transactions.
 
-create index transactions_recorded on heller.transactions using brin (recorded_at) with (pages_per_range = 32, autosummarize = on);
+create index transactions_recorded on heller.transactions using brin (recorded_at) with (pages_per_range = 32);
 
 create table heller.members (
   account_id text collate "C" not null,

@@ -34,4 +34,4 @@ comment on column heller.migration_steps.seen_at is 'Written every second while 
 comment on column heller.migration_steps.result is 'What the step answered (its --json), with the first rows of long lists.';
 
 create index accounts_frozen on heller.accounts (account_id) where frozen_at is not null;
-create index observations_at on heller.observations using brin (at) with (pages_per_range = 16, autosummarize = on);
+create index observations_at on heller.observations using brin (at) with (pages_per_range = 16);
