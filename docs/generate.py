@@ -13,7 +13,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from heller import errors, metrics
-from heller.cli.main import app, exit_code
+from heller.cli.ending import exit_code
+from heller.cli.root import app
 from heller.schema import files
 from heller.settings import Settings
 from heller.stripe import settings as stripe

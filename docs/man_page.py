@@ -8,7 +8,7 @@ from typing import Any
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from heller.cli.main import app
+from heller.cli.root import app
 
 EXIT_CODES = {
     "0": "It is done.",

@@ -108,7 +108,7 @@ def main() -> None:
     """Import, listen, fork."""
     import importlib  # noqa: PLC0415 - only the server needs it
 
-    from heller.cli import main as program  # noqa: PLC0415 - as above
+    from heller.cli import root as program  # noqa: PLC0415 - as above
 
     for target in program.COMMANDS.values():  # one that cannot be imported fails where a page calls it
         with contextlib.suppress(Exception):

@@ -7,9 +7,19 @@ While two systems are alive: ``route(user)`` says which one serves a user, ``Cre
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from heller.ledger import Account, Draw, Grant, Heller, Hold, HoldState, Transaction, route, verify, within
-
 if TYPE_CHECKING:
+    from heller.ledger import (
+        Account,
+        Draw,
+        Grant,
+        Heller,
+        Hold,
+        HoldState,
+        Transaction,
+        route,
+        within,
+    )
+    from heller.ledger.verify import verify
     from heller.migration.handover.facade import Credits, Movement
     from heller.migration.handover.routing import HomeMiddleware, HomeMiddlewareWsgi, is_moved
 
@@ -31,7 +41,7 @@ __all__ = [
     "within",
 ]
 
-_LATER = {
+_HANDOVER = {
     "Credits": "facade",
     "Movement": "facade",
     "HomeMiddleware": "routing",
@@ -42,7 +52,15 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a name of the handover when it is first used."""
-    if name not in _LATER:
+    """Load a name when it is first used: ``heller --help`` loads no driver of a database."""
+    if name not in __all__:
         raise AttributeError(f"module 'heller' has no attribute {name!r}")
-    return getattr(import_module(f"heller.migration.handover.{_LATER[name]}"), name)
+    module = f"heller.migration.handover.{_HANDOVER[name]}" if name in _HANDOVER else "heller.ledger"
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The names, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -4,6 +4,7 @@ Request, user and key ids are bound with ``structlog.contextvars`` by whoever kn
 the password in a URL never gets into a line, whatever a message or an error says.
 """
 
+import logging
 import re
 import sys
 from collections.abc import MutableMapping
@@ -12,7 +13,8 @@ from typing import Any
 import structlog
 
 _EMAIL = re.compile(r"[^\s@'\"<>=:/]+@[^\s@'\"<>]+\.[^\s@'\"<>.,;)]+")
-_PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
+_PASSWORD = re.compile(r"(\w+://[^\s:/@]*):\S+@")
+_NAMED_PASSWORD = re.compile(r"(\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)")
 _SECRET = re.compile(r"\b(whsec|sk_live|sk_test|rk_live|rk_test|heller_[0-9a-f]{12})_[\w-]+")
 PERSONAL = frozenset(
     {
@@ -40,7 +42,10 @@ Event = MutableMapping[str, Any]
 
 
 def configure(*, terminal: bool | None = None) -> None:
-    """Log from now on, in this process: words where standard error is a terminal, JSON everywhere else."""
+    """Log from now on, in this process: words where standard error is a terminal, JSON everywhere else.
+
+    What libraries log (the driver, the web server) is said the same way, from warnings on.
+    """
     is_terminal = sys.stderr.isatty() if terminal is None else terminal
     ending: list[Any] = (
         [structlog.dev.ConsoleRenderer()]
@@ -51,17 +56,47 @@ def configure(*, terminal: bool | None = None) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     )
+    common: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        without_personal_data,
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            without_personal_data,
-            *ending,
-        ],
+        processors=[*common, *ending],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    _take_over_libraries(common, ending)
+
+
+class _Libraries(logging.Handler):
+    """Prints what libraries log, to the standard error of that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line; a reader who has gone is no reason to stop."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except OSError:
+            return
+
+
+def _take_over_libraries(common: list[Any], ending: list[Any]) -> None:
+    handler = _Libraries()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*common, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [kept for kept in root.handlers if not isinstance(kept, _Libraries)] + [handler]
+
+
+def without_secrets(text: str) -> str:
+    """A text without what opens something: passwords in URLs, Stripe's secrets, API keys."""
+    return _SECRET.sub(r"\1_...", _NAMED_PASSWORD.sub(r"\1...", _PASSWORD.sub(r"\1:...@", text)))
 
 
 def without_personal_data(_logger: Any, _method: str, event: Event) -> Event:
@@ -71,7 +106,7 @@ def without_personal_data(_logger: Any, _method: str, event: Event) -> Event:
 
 def _struck(value: Any) -> Any:
     if isinstance(value, str):
-        return _SECRET.sub(r"\1_...", _EMAIL.sub("<e-mail>", _PASSWORD.sub(r"\1:...@", value)))
+        return _EMAIL.sub("<e-mail>", without_secrets(value))
     if isinstance(value, dict):
         return {name: _struck(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

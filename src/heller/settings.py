@@ -27,6 +27,10 @@ class Settings(BaseSettings):
         description="OpenTelemetry traces of `heller serve` and `heller worker`, with the extra `traces`: `auto` sends them to"
         " OTEL_EXPORTER_OTLP_ENDPOINT where that is set, `console` prints them, `off`.",
     )  # fmt: skip
+    traceback: bool = Field(
+        default=False, validation_alias="HELLER_TRACEBACK",
+        description="Where in the code an error came from that no command foresaw, for a report of it.",
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ import yaml
 from psycopg import sql
 
 from heller import Heller, embedded, metrics, schema
-from heller.cli.main import COMMANDS
+from heller.cli.root import COMMANDS
 from heller.errors import PermissionMissing
 
 ROOT = Path(__file__).parents[2]

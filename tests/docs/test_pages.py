@@ -18,7 +18,7 @@ import stripe_twin
 from docs_forked import CLIENT, CURL
 from heller import embedded
 from heller.cli import options
-from heller.cli.main import app
+from heller.cli.root import app
 
 ROOT = Path(__file__).parents[2]
 GENERATED = {"reference"}

@@ -1,132 +1,64 @@
-"""The root of the command line, and how errors end a command."""
+"""The entry of the ``heller`` program: whatever happens, it ends with an exit code and a sentence.
 
+Nothing but the standard library's smallest is imported here, so that an interruption finds somebody who answers it.
+"""
+
+import io
+import os
+import signal
 import sys
-from importlib import import_module
-from importlib.metadata import version
-from typing import Any
-
-import typer
-from typer.core import TyperGroup
-from typer.main import get_command
-
-from heller import errors, logs
-from heller.cli import options, output
 
 EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_FINDINGS = 3
-EXIT_BLOCKED = 4
-EXIT_CONFLICT = 5
 EXIT_INTERRUPTED = 130
-
-COMMANDS = {
-    "account": "account:app",
-    "team": "team:app",
-    "alerts": "alerts:app",
-    "top-up": "top_up:app",
-    "events": "events:app",
-    "anchors": "anchors:app",
-    "report": "report:app",
-    "migrate": "migrate:app",
-    "rollout": "rollout:app",
-    "stripe": "stripe:app",
-    "verify": "verify:app",
-    "worker": "worker:app",
-    "serve": "serve:app",
-    "keys": "keys:app",
-    "schema": "schema:app",
-    "checklist": "checklist:app",
-    "user": "user:app",
-    "backup": "backup:app",
-    "restore": "backup:restoring",
-    "embedded": "embedded:app",
-    "sample": "sample:app",
-    "doctor": "doctor:app",
-    "demo": "demo:app",
-    "demo-stop": "demo:stop",
-}
-"""Each command's module in this package and the Typer in it; imported when it is called, so that each starts fast."""
-
-
-class Commands(TyperGroup):
-    """The commands by name."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """All names, in the order of the help page."""
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import one command."""
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name].split(":")
-        its: typer.Typer = getattr(import_module(f"heller.cli.{module}"), attribute)
-        its.rich_markup_mode = None
-        command = get_command(its)
-        command.name = cmd_name
-        return command
-
-
-app = typer.Typer(
-    name="heller",
-    cls=Commands,
-    help="Prepaid credits on PostgreSQL, accounted to the last credit.\n\n"
-    "Exit codes: 0 ok, 1 failed, 2 usage, 3 findings or mismatches, 4 blocked (a decision is needed), "
-    "5 conflict or stale plan, 130 interrupted.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        output.out.print(f"heller {version('heller')}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    _version_wanted: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
-    ),
-) -> None:
-    """Hold the options that come before the noun."""
-
-
-def exit_code(error: errors.HellerError) -> int:
-    """The exit code that says what kind of end it was."""
-    if isinstance(error, errors.UsageError):
-        return EXIT_USAGE
-    if isinstance(error, errors.DecisionsNeeded):
-        return EXIT_BLOCKED
-    if isinstance(error, errors.Conflict | errors.StalePlan):
-        return EXIT_CONFLICT
-    if isinstance(error, errors.IntegrityError):
-        return EXIT_FINDINGS
-    return EXIT_FAILED
 
 
 def run() -> None:
-    """Run one command; the entry point of the ``heller`` program."""
+    """Run one command."""
     arguments = sys.argv[1:]
-    as_json = "--json" in arguments
-    logs.configure()
+    _open_streams()
     try:
-        app(args=options.with_directory(arguments), prog_name="heller")
-    except errors.HellerError as error:
-        output.print_error(error, as_json=as_json)
-        raise SystemExit(exit_code(error)) from None
-    except SystemExit as end:  # Typer has turned the interruption into its exit code already
-        if end.code == EXIT_INTERRUPTED:
-            output.talk.print(
-                f"\nInterrupted. What was committed stays. To go on: heller {' '.join(arguments)}"
-            )
-        raise
+        from heller.cli.root import call  # noqa: PLC0415  # Ctrl-C may come while this is loaded
+
+        code = call(arguments)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
     except BrokenPipeError:
-        raise SystemExit(EXIT_FAILED) from None
+        code = EXIT_FAILED
+    if code == EXIT_INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough: this is the end
+        _say_how_to_go_on(arguments)
+    raise SystemExit(_flushed(code))
+
+
+def _open_streams() -> None:
+    """A stream that was closed leads nowhere (its number would else be a socket's); what cannot be shown is written out."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123  # open until the end
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _say_how_to_go_on(arguments: list[str]) -> None:
+    import shlex  # noqa: PLC0415  # only here
+
+    from heller.logs import without_secrets  # noqa: PLC0415  # as above
+
+    again = without_secrets(shlex.join(["heller", *arguments]))
+    sys.stderr.write(f"\nInterrupted. What was committed stays. To go on: {again}\n")
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once all that was said is out: who reads may have gone, or the disk may be full."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # for the interpreter's own last flush
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"Error: the output could not be written: {error}\n")
+        return code or EXIT_FAILED
+    return code
 
 
 if __name__ == "__main__":
