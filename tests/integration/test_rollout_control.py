@@ -123,6 +123,25 @@ async def test_users_who_are_not_seen_where_they_live_halt_the_rollout(empty_dat
         assert done.decision.evidence["guardrail"] == "cohorts"
 
 
+async def test_accounts_that_were_opened_in_heller_say_nothing_of_the_split(empty_database, heller_database):
+    await build_legacy(empty_database, users=80)
+    async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
+        await _begin(sides, stages=[10, 100])
+        await controller.tick(sides)
+        moved = [user async for user, _ in sides.legacy.users(away=True)]
+        for n in range(100, 160):
+            await heller.open_account(str(n))
+        for account in [*moved, *(str(n) for n in range(100, 160))]:
+            await observe(
+                sides.ours.connection, operation=f"seen-{account}", account=account, arm="heller", what="spend", failed=False, milliseconds=9
+            )  # fmt: skip
+        await _outcomes(sides, "legacy", count=30)
+        done = await controller.tick(sides)
+        assert done.decision.action == "none", done.decision.reason
+        current = await state.rollout_of(sides.ours.connection)
+        assert current.verdict["weighed"]["users"] == len(moved)
+
+
 @pytest.mark.parametrize(
     ("what", "milliseconds", "failed", "guardrail"),
     [("spend", 2_500, 0, "latency"), ("webhook", 10, 3, "webhooks")],

@@ -29,6 +29,15 @@ EVALUATION_SECONDS = 10
 MOVE_SECONDS = 6.0
 OBSERVATIONS_MAX = 50_000
 PATIENCE_SECONDS = 1.0
+# users who are seen in each arm; an account that was opened in heller never moved, so it is no evidence of the split
+SEEN = """
+select o.arm, count(distinct o.account_id) from heller.observations o
+where o.rollout = %s and o.what <> 'webhook' and o.at >= {since} and not exists (
+  select from heller.accounts a where a.account_id = o.account_id and a.unit = 'credit' and a.epoch is null)
+group by o.arm
+"""
+SEEN_IN_STAGE = SEEN.format(since="%s")
+SEEN_SINCE_LAST_MOVE = SEEN.format(since="greatest(%s, (select max(changed_at) from heller.homes))")
 
 
 @dataclass(slots=True)
@@ -103,12 +112,7 @@ async def evaluate(sides: Sides, *, invariants: Invariants, rollout: str = DEFAU
     if weighed.add((Observation(*row) for row in rows), limits):
         weighed.newest_at = datetime.now(UTC).isoformat()
     seen: dict[str, int] = dict(
-        await (
-            await connection.execute(
-                "select arm, count(distinct account_id) from heller.observations where rollout = %s and at >= %s and what <> 'webhook' group by arm",
-                [rollout, current.stage_since],
-            )
-        ).fetchall()
+        await (await connection.execute(SEEN_IN_STAGE, [rollout, current.stage_since])).fetchall()
     )
     weighed.users, weighed.controls = seen.get("heller", 0), seen.get("legacy", 0)
     cohorts = await _cohorts(sides, current, invariants.at_home, limits)
@@ -138,11 +142,7 @@ async def _cohorts(
     Who moved later had less time to be seen, and the quiet go first, so that in between the busy are all on one side.
     """
     rows = await (
-        await sides.ours.connection.execute(
-            "select arm, count(distinct account_id) from heller.observations where rollout = %s and what <> 'webhook'"
-            " and at >= greatest(%s, (select max(changed_at) from heller.homes)) group by arm",
-            [current.rollout, current.stage_since],
-        )
+        await sides.ours.connection.execute(SEEN_SINCE_LAST_MOVE, [current.rollout, current.stage_since])
     ).fetchall()
     cohorts = Cohorts(dict(rows), homes)
     if cohorts.mismatch < limits.cohort_p:  # rare, so only now is it worth asking all users
