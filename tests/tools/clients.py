@@ -12,14 +12,10 @@ from heller.web.app import create_app
 from heller.web.settings import load
 
 ROOT = Path(__file__).parents[2]
-ASYNCHRONOUS = ROOT / "src/heller/client/asynchronous.py"
-SYNCHRONOUS = ROOT / "src/heller/client/synchronous.py"
+ASYNCHRONOUS = ROOT / "src/heller/client/asynchronous"
+SYNCHRONOUS = ROOT / "src/heller/client/synchronous"
 TYPESCRIPT = ROOT / "clients/typescript/src"
 WORDS = {
-    "AsyncClient": "Client",
-    "AsyncHold": "Hold",
-    "AsyncBaseTransport": "BaseTransport",
-    "AsyncIterator": "Iterator",
     "async def": "def",
     "async with": "with",
     "await ": "",
@@ -28,21 +24,27 @@ WORDS = {
     "aclose": "close",
     "asyncio.sleep": "time.sleep",
     "import asyncio": "import time",
+    "heller.client.asynchronous": "heller.client.synchronous",
 }
-HEAD = '"""The client for synchronous programs. Made of ``asynchronous.py`` by ``tests/tools/clients.py``; not edited."""'
+_WORD = re.compile("|".join(map(re.escape, sorted(WORDS, key=len, reverse=True))) + r"|\bAsync(?=[A-Z])")
+HEAD = '"""Made of ``asynchronous/{name}`` by ``tests/tools/clients.py``; not edited."""'
 
 
-def synchronous() -> str:
+def synchronous() -> dict[Path, str]:
     """The synchronous client."""
-    text = ASYNCHRONOUS.read_text(encoding="utf-8")
-    text = HEAD + text[text.index("\n") :]
-    pattern = re.compile("|".join(re.escape(word) for word in sorted(WORDS, key=len, reverse=True)))
-    text = pattern.sub(lambda found: WORDS[found[0]], text)
-    formatted = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(SYNCHRONOUS), "-"],
-        input=text, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return formatted.stdout
+    return {SYNCHRONOUS / path.name: _synchronous(path) for path in sorted(ASYNCHRONOUS.glob("*.py"))}
+
+
+def _synchronous(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    text = HEAD.format(name=path.name) + text[text.index("\n") :]
+    text = _WORD.sub(lambda found: WORDS.get(found[0], ""), text)
+    command = [sys.executable, "-m", "ruff"]
+    name = ["--stdin-filename", str(SYNCHRONOUS / path.name), "-"]
+    for step in ([*command, "check", "--fix", "--select", "I,RUF022", "--quiet"], [*command, "format"]):
+        done = subprocess.run([*step, *name], input=text, capture_output=True, text=True, check=True)
+        text = done.stdout
+    return text
 
 
 Json = dict[str, Any]
@@ -208,7 +210,7 @@ def files() -> dict[Path, str]:
     """Every file and what it must contain."""
     openapi = document()
     return {
-        SYNCHRONOUS: synchronous(),
+        **synchronous(),
         ROOT / "docs/reference/openapi.json": json.dumps(openapi, indent=1, ensure_ascii=False) + "\n",
         TYPESCRIPT / "operations.js": operations(openapi),
         TYPESCRIPT / "index.d.ts": types(openapi),

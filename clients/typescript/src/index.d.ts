@@ -1,7 +1,7 @@
 // Generated from the OpenAPI document by tests/tools/clients.py; not edited.
 
 /** An account at one instant: what has expired by then is not counted, even when no worker has run. */
-export type Account = { account: string; unit: string; posted: number; held: number; available: number; overdraft_limit: number; version: number; transactions: number; user: string | null; frozen: boolean; frozen_reason: string | null; opened_at: string | null; metadata: Record<string, unknown> | null; replayed: boolean };
+export type Account = { account: string; unit: string; posted: number; held: number; available: number; overdraft_limit: number; version: number; transactions: number; user: string | null; frozen: boolean; frozen_reason: string | null; opened_at: string | null; metadata: Record<string, unknown> | null; replayed: boolean; dry_run: boolean };
 
 /** A name that one user is known by. */
 export type AddIdentity = { kind: string; name: string };
@@ -13,7 +13,7 @@ export type AddPrice = { price: string; product: string; pack: string; credits: 
 export type Adjust = { unit?: string; reason: string; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; policy?: "refuse" | "debt"; effective_at?: string | null };
 
 /** As POST .../adjust. */
-export type AdjustOperation = { unit?: string; reason: string; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; policy?: "refuse" | "debt"; effective_at?: string | null; account: string; key?: string | null; if_version?: number | null; verb: "adjust" };
+export type AdjustOperation = { unit?: string; reason: string; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; policy?: "refuse" | "debt"; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "adjust" };
 
 /** Told once when `available` is below `threshold`, again after it has been at `rearm_at` or above. */
 export type Alert = { account: string; unit: string; threshold: number; rearm_at: number; armed: boolean; fired_at: string | null; available: number | null };
@@ -40,10 +40,10 @@ export type Books = { difference: number; accounts: Record<string, UnitBooks>; u
 export type BuyItem = { price: string; quantity?: number };
 
 /** Spend held credits; without an amount all that is left. */
-export type Capture = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount?: number | null; final?: boolean };
+export type Capture = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount?: number | null; final?: boolean; effective_at?: string | null };
 
 /** As POST .../holds/{hold}/capture. */
-export type CaptureOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount?: number | null; final?: boolean; account: string; key?: string | null; if_version?: number | null; verb: "capture"; hold: number };
+export type CaptureOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount?: number | null; final?: boolean; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "capture"; hold: number };
 
 /** A step of a rollout. `version`: only if it is still that one. */
 export type ChangeRollout = { reason: string; version?: number | null };
@@ -52,10 +52,10 @@ export type ChangeRollout = { reason: string; version?: number | null };
 export type Checkout = { unit?: string; items: Array<BuyItem>; success_url: string; cancel_url: string; save_card?: boolean; metadata?: Record<string, JsonValue> | null };
 
 /** A payment was taken back. */
-export type Clawback = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; payment?: string | null; policy?: "debt" | "clamp" | "grant" };
+export type Clawback = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; payment?: string | null; policy?: "debt" | "clamp" | "grant"; effective_at?: string | null };
 
 /** As POST .../clawback. */
-export type ClawbackOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; payment?: string | null; policy?: "debt" | "clamp" | "grant"; account: string; key?: string | null; if_version?: number | null; verb: "clawback" };
+export type ClawbackOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; payment?: string | null; policy?: "debt" | "clamp" | "grant"; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "clawback" };
 
 /** A new API key. */
 export type CreateKey = { name: string; role?: "support" | "operator" | "admin"; scopes?: Array<string> | null; expires_at?: string | null; rate_per_minute?: number | null };
@@ -67,7 +67,7 @@ export type Decision = { reason: string };
 export type Draw = { grant: number | null; amount: number };
 
 /** An account that a search found: by which name (`matched`), and which home serves it. */
-export type FoundAccount = { account: string; unit: string; posted: number; held: number; available: number; overdraft_limit: number; version: number; transactions: number; user: string | null; frozen: boolean; frozen_reason: string | null; opened_at: string | null; metadata: Record<string, unknown> | null; replayed: boolean; home: string; matched: string | null };
+export type FoundAccount = { account: string; unit: string; posted: number; held: number; available: number; overdraft_limit: number; version: number; transactions: number; user: string | null; frozen: boolean; frozen_reason: string | null; opened_at: string | null; metadata: Record<string, unknown> | null; replayed: boolean; dry_run: boolean; home: string; matched: string | null };
 
 /** Take no change of an account. */
 export type Freeze = { unit?: string; reason: string };
@@ -79,10 +79,10 @@ export type GiveCredits = { unit?: string; reason?: string | null; metadata?: Re
 export type Grant = { account: string; unit: string; grant: number; amount: number; source: string; remaining: number | null; seq: number | null; priority: number; available_at: string | null; expires_at: string | null; ended_at: string | null; granted_at: string | null; cost: number; currency: string | null; payment: string | null; reason: string; key: string | null; scheduled: boolean; replayed: boolean; available: number | null; voided: number | null; dry_run: boolean };
 
 /** As POST .../grants. */
-export type GrantOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; source?: "purchase" | "promotion" | "subscription" | "adjustment" | "migration"; priority?: number; available_at?: string | null; expires_at?: string | null; cost?: number; currency?: string | null; payment?: string | null; effective_at?: string | null; account: string; key?: string | null; if_version?: number | null; verb: "grant" };
+export type GrantOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; source?: "purchase" | "promotion" | "subscription" | "adjustment" | "migration"; priority?: number; available_at?: string | null; expires_at?: string | null; cost?: number; currency?: string | null; payment?: string | null; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "grant" };
 
 /** As POST .../holds. */
-export type HoldOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; seconds?: number; overrun_limit?: number; account: string; key?: string | null; if_version?: number | null; verb: "hold" };
+export type HoldOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; seconds?: number; overrun_limit?: number; allow_partial?: boolean; min_available_after?: number | null; account: string; if_version?: number | null; key?: string | null; verb: "hold" };
 
 /** A reservation as it stands: `state` is open, captured, released or expired. */
 export type HoldState = { account: string; unit: string; hold: number; amount: number; captured: number; state: string; expires_at: string; placed_at: string; closed_at: string | null; reason: string; actor: string | null; key: string | null; available: number | null; replayed: boolean; dry_run: boolean };
@@ -114,10 +114,10 @@ export type MemberSpending = { member: string | null; spent: number; refunded: n
 export type NewApiKey = { api_key: ApiKey; secret: string };
 
 /** A new account. */
-export type OpenAccount = { account: string; unit?: string; user?: string | null; overdraft_limit?: number; metadata?: Record<string, JsonValue> | null };
+export type OpenAccount = { account: string; unit?: string; user?: string | null; overdraft_limit?: number; metadata?: Record<string, JsonValue> | null; dry_run?: boolean };
 
 /** As POST /v1/accounts. */
-export type OpenAccountOperation = { account: string; unit?: string; user?: string | null; overdraft_limit?: number; metadata?: Record<string, JsonValue> | null; verb: "open_account" };
+export type OpenAccountOperation = { account: string; unit?: string; user?: string | null; overdraft_limit?: number; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; verb: "open_account" };
 
 /** A link that signs one user into the portal, once. */
 export type OpenPortal = { user: string; path?: string; seconds?: number };
@@ -168,7 +168,7 @@ export type PageWebhookEndpoint = { items: Array<WebhookEndpoint>; next: string 
 export type PageDictStrAny = { items: Array<Record<string, unknown>>; next: string | null };
 
 /** Reserve credits. */
-export type PlaceHold = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; seconds?: number; overrun_limit?: number };
+export type PlaceHold = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; seconds?: number; overrun_limit?: number; allow_partial?: boolean; min_available_after?: number | null };
 
 /** A link that signs a user into the portal, once. */
 export type PortalSession = { user: string; url: string; expires_at: string };
@@ -195,31 +195,31 @@ export type PutMember = { unit?: string; cap?: number | null; period?: "day" | "
 export type PutTopUpRule = { unit?: string; threshold: number; price: string; quantity?: number; ceiling?: number | null; ceiling_days?: number; cooldown_seconds?: number; failures_max?: number };
 
 /** Undo a spend; without an amount wholly. */
-export type Refund = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; amount?: number | null };
+export type Refund = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; amount?: number | null; effective_at?: string | null };
 
 /** As POST .../refund. */
-export type RefundOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; amount?: number | null; account: string; key?: string | null; if_version?: number | null; verb: "refund" };
+export type RefundOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; amount?: number | null; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "refund" };
 
 /** Undo a clawback. */
-export type Reinstate = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; amount?: number | null };
+export type Reinstate = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; amount?: number | null; effective_at?: string | null };
 
 /** As POST .../reinstate. */
-export type ReinstateOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; amount?: number | null; account: string; key?: string | null; if_version?: number | null; verb: "reinstate" };
+export type ReinstateOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; amount?: number | null; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "reinstate" };
 
 /** End a hold without spending. */
-export type Release = { unit?: string };
+export type Release = { unit?: string; dry_run?: boolean };
 
 /** As POST .../holds/{hold}/release. */
-export type ReleaseOperation = { unit?: string; verb: "release"; account: string; hold: number };
+export type ReleaseOperation = { unit?: string; dry_run?: boolean; account: string; if_version?: number | null; verb: "release"; hold: number };
 
 /** Whether there was something to remove. */
 export type Removed = { removed: boolean };
 
 /** Make a hold last at least so long from now. */
-export type Renew = { unit?: string; seconds?: number };
+export type Renew = { unit?: string; dry_run?: boolean; seconds?: number };
 
 /** As POST .../holds/{hold}/renew. */
-export type RenewOperation = { unit?: string; seconds?: number; verb: "renew"; account: string; hold: number };
+export type RenewOperation = { unit?: string; dry_run?: boolean; seconds?: number; account: string; if_version?: number | null; verb: "renew"; hold: number };
 
 /** How many deliveries are back in the queue. */
 export type Retried = { retried: number };
@@ -228,10 +228,10 @@ export type Retried = { retried: number };
 export type Revenue = { currency: string; deferred_before: number; sold: number; recognised: number; breakage: number; taken_back: number; deferred_after: number; moved: number };
 
 /** Undo what is left of any transaction. */
-export type Reverse = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; policy?: "refuse" | "debt" };
+export type Reverse = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; policy?: "refuse" | "debt"; effective_at?: string | null };
 
 /** As POST .../reverse. */
-export type ReverseOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; policy?: "refuse" | "debt"; account: string; key?: string | null; if_version?: number | null; verb: "reverse" };
+export type ReverseOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; policy?: "refuse" | "debt"; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "reverse" };
 
 /** The rollout as it stands; `percent` is the share of the buckets that should be at home in heller now. */
 export type RolloutNow = { percent: number; rollout: string; state: "running" | "halted" | "rolling_back" | "rolled_back" | "done"; stages: Array<number>; stage: number; bucketing: "keyed" | "plan"; salt: string; legacy_fallback: boolean; soak_seconds: number; settings: Record<string, unknown>; verdict: Record<string, unknown>; breach: Record<string, unknown> | null; reason: string; actor: string; started_at: string; stage_since: string; gate_passed_at: string | null; evaluated_at: string | null; changed_at: string; version: number };
@@ -243,10 +243,10 @@ export type Route = { user: string; account: string; home: string; epoch: number
 export type Spend = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; allow_partial?: boolean; min_available_after?: number | null; effective_at?: string | null };
 
 /** A member spends. */
-export type SpendAs = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number };
+export type SpendAs = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; allow_partial?: boolean; min_available_after?: number | null; effective_at?: string | null };
 
 /** As POST .../spend. */
-export type SpendOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; allow_partial?: boolean; min_available_after?: number | null; effective_at?: string | null; account: string; key?: string | null; if_version?: number | null; verb: "spend" };
+export type SpendOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; allow_partial?: boolean; min_available_after?: number | null; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "spend" };
 
 /** A rollout from its first stage. */
 export type StartRollout = { reason: string; stages?: Array<number>; bucketing?: "keyed" | "plan"; soak_seconds?: number; settings?: Record<string, JsonValue> };
@@ -258,10 +258,10 @@ export type TopUpRule = { account: string; unit: string; threshold: number; pric
 export type Transaction = { account: string; unit: string; kind: string; delta: number; balance_before: number; balance_after: number; seq: number | null; available: number | null; reason: string; actor: string | null; metadata: Record<string, unknown> | null; key: string | null; effective_at: string | null; recorded_at: string | null; replayed: boolean; dry_run: boolean; related_seq: number | null; hold: number | null; payment: string | null; counterparty: string | null; grant: number | null; left: number | null; shortfall: number | null; voided: number | null; captured: number | null; to_seq: number | null; to_balance_after: number | null };
 
 /** Move credits to another account. */
-export type Transfer = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; to: string; amount: number };
+export type Transfer = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; to: string; amount: number; allow_partial?: boolean; min_available_after?: number | null; effective_at?: string | null };
 
 /** As POST .../transfer. */
-export type TransferOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; to: string; amount: number; account: string; key?: string | null; if_version?: number | null; verb: "transfer" };
+export type TransferOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; to: string; amount: number; allow_partial?: boolean; min_available_after?: number | null; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "transfer" };
 
 /** All accounts of one unit together: `owed` to them (liabilities), `debt` that they owe, in credits. */
 export type UnitBooks = { accounts: number; owed: number; debt: number; held: number; frozen: number };
@@ -270,10 +270,10 @@ export type UnitBooks = { accounts: number; owed: number; debt: number; held: nu
 export type User = { user: string; identities: Array<Identity>; accounts: Array<Account> };
 
 /** Take back the unused rest of a grant. */
-export type Void = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean };
+export type Void = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; effective_at?: string | null };
 
 /** As POST .../grants/{grant}/void. */
-export type VoidOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; account: string; key?: string | null; if_version?: number | null; verb: "void"; grant: number };
+export type VoidOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "void"; grant: number };
 
 /** Where events are sent to. */
 export type WebhookEndpoint = { endpoint: string; url: string; failures: number; due_at: string; disabled: boolean; created_at: string; account: string | null; kinds: Array<string> | null; position: Record<string, unknown> | null; last_error: string | null; delivered_at: string | null };

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -22,6 +22,7 @@ PAUSE_SECONDS = 0.2
 PAUSE_SECONDS_MAX = 5.0
 AGAIN = frozenset({429, 502, 503, 504})
 _COMMON = frozenset({"unit", "metadata", "dry_run", "if_version"})
+_OF_SOME = frozenset({"effective_at", "allow_partial", "min_available_after"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +88,20 @@ def verb(
     key: str | None,
 ) -> Ask[T]:
     """A change of credits; ``common`` are unit, metadata, dry_run and if_version."""
-    unknown = common.keys() - _COMMON
-    if unknown:
+    return replace(step(account, path, kind, body, common), key=key or new_key())
+
+
+def step(
+    account: str, path: str, kind: type[T], body: Mapping[str, Any], common: Mapping[str, Any]
+) -> Ask[T]:
+    """A change that needs no key: to do it again is the same. What it has no use for, the server refuses."""
+    if unknown := common.keys() - _COMMON - _OF_SOME:
         raise TypeError(f"unexpected argument {min(unknown)}; known are {', '.join(sorted(_COMMON))}")
     rest = {name: value for name, value in common.items() if name != "if_version"}
-    return Ask(
-        "POST",
-        at(account, path),
-        kind,
-        {**body, **rest},
-        key=key or new_key(),
-        if_version=common.get("if_version"),
-    )
+    return Ask("POST", of(account, path), kind, {**body, **rest}, if_version=common.get("if_version"))
 
 
-def at(account: str, path: str = "") -> str:
+def of(account: str, path: str = "") -> str:
     """The address of an account, or of something of it."""
     return f"/v1/accounts/{part(account)}{path}"
 

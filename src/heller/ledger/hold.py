@@ -1,12 +1,91 @@
-"""A hold as a context: captured on success, released on an error."""
+"""Holds: the verbs, and a hold as a context that is captured on success and released on an error."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 from heller.errors import HellerError
+from heller.ledger.operations import DEFAULT_HOLD_SECONDS, DEFAULT_UNIT, Operation, known
 from heller.ledger.results import HoldState, Transaction
-from heller.ledger.verbs import Verbs
+
+
+class HoldVerbs(ABC):
+    """Reserve credits, spend what was reserved, or let it go."""
+
+    @abstractmethod
+    async def _do(self, operation: Operation) -> Any:
+        """Do one operation: the result, or raise its error."""
+
+    async def place_hold(
+        self,
+        account: str,
+        amount: int,
+        *,
+        seconds: int = DEFAULT_HOLD_SECONDS,
+        overrun_limit: int = 0,
+        key: str | None = None,
+        reason: str | None = None,
+        allow_partial: bool = False,
+        min_available_after: int | None = None,
+        **common: Any,
+    ) -> HoldState:
+        """Reserve credits for ``seconds``. ``overrun_limit``: how much more a capture may take.
+
+        ``allow_partial`` reserves what is there (see ``amount`` of the result); ``min_available_after`` keeps a rest.
+
+        Raises:
+            InsufficientCredits: available is less than the amount.
+        """
+        operation = {"verb": "hold", "account": account, "amount": amount, "seconds": seconds, "key": key}
+        operation |= {"reason": reason, "overrun_limit": overrun_limit}
+        operation |= {"allow_partial": allow_partial, "min_available_after": min_available_after}
+        result: HoldState = await self._do(operation | known(common))
+        return result
+
+    async def capture(
+        self,
+        account: str,
+        hold: int,
+        amount: int | None = None,
+        *,
+        final: bool = True,
+        key: str | None = None,
+        reason: str | None = None,
+        effective_at: datetime | None = None,
+        **common: Any,
+    ) -> Transaction:
+        """Spend held credits: all that is left (no amount), or a part; ``final`` frees the rest.
+
+        Raises:
+            UnknownHold, HoldNotOpen: there is nothing to capture.
+            ExceedsOriginal: more than the hold and its overrun_limit.
+        """
+        operation = {"verb": "capture", "account": account, "hold": hold, "amount": amount, "final": final}
+        operation |= {"key": key, "reason": reason, "effective_at": effective_at}
+        result: Transaction = await self._do(operation | known(common))
+        return result
+
+    async def release(self, account: str, hold: int, *, unit: str = DEFAULT_UNIT, **common: Any) -> HoldState:
+        """End a hold without spending; again is a replay."""
+        operation = {"verb": "release", "account": account, "hold": hold, "unit": unit}
+        result: HoldState = await self._do(operation | known(common))
+        return result
+
+    async def renew(
+        self,
+        account: str,
+        hold: int,
+        *,
+        seconds: int = DEFAULT_HOLD_SECONDS,
+        unit: str = DEFAULT_UNIT,
+        **common: Any,
+    ) -> HoldState:
+        """Make a hold last at least ``seconds`` from now; it never ends sooner than before."""
+        operation = {"verb": "renew", "account": account, "hold": hold, "seconds": seconds, "unit": unit}
+        result: HoldState = await self._do(operation | known(common))
+        return result
 
 
 class Hold:
@@ -17,7 +96,7 @@ class Hold:
     again. If the process dies, the hold frees itself at ``expires_at``.
     """
 
-    def __init__(self, verbs: Verbs, account: str, amount: int, **arguments: Any) -> None:
+    def __init__(self, verbs: HoldVerbs, account: str, amount: int, **arguments: Any) -> None:
         self._verbs = verbs
         self._account = account
         self._amount = amount

@@ -20,6 +20,8 @@ DEFAULT_HOLD_SECONDS = 900
 Operation = Mapping[str, Any]
 Result = Transaction | Account | Grant | HoldState
 
+_COMMON = frozenset({"unit", "actor", "metadata", "if_version", "dry_run"})
+_OF_SOME = frozenset({"effective_at", "allow_partial", "min_available_after"})
 _encoder = msgspec.json.Encoder()
 _KINDS: dict[str, type] = dict.fromkeys(("amount", "hold", "seq", "grant"), int) | dict.fromkeys(
     ("account", "unit", "reason", "actor", "key", "to", "payment"), str
@@ -51,6 +53,17 @@ def encoded(operation: Operation) -> bytes:
     if b"\\u0000" in text and _NUL.search(text):
         raise InvalidArgument("The operation contains a NUL character", argument="text")
     return text
+
+
+def known(common: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that verbs share, as given. One that this verb has no use for is refused by the ledger, with the reason.
+
+    Raises:
+        TypeError: no verb has an option of that name.
+    """
+    if unknown := common.keys() - _COMMON - _OF_SOME:
+        raise TypeError(f"unexpected argument {min(unknown)}; known are {', '.join(sorted(_COMMON))}")
+    return dict(common)
 
 
 def _check_metadata(value: Any, depth: int) -> None:

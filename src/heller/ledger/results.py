@@ -64,6 +64,7 @@ class Account:
     opened_at: datetime | None = None
     metadata: dict[str, Any] | None = None
     replayed: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,9 +88,16 @@ class Teams(Reads):
         reason: str | None = None,
         unit: str = DEFAULT_UNIT,
         metadata: Mapping[str, Any] | None = None,
+        allow_partial: bool = False,
+        min_available_after: int | None = None,
+        effective_at: datetime | None = None,
+        if_version: int | None = None,
         dry_run: bool = False,
     ) -> Transaction:
         """A member spends, as far as the account's credits and the member's cap allow. A refund gives the cap back.
+
+        ``effective_at`` decides which period's cap it counts in. ``allow_partial`` takes what the account has; what is
+        then more than the cap is refused.
 
         Raises:
             UnknownMember: the person is no member.
@@ -106,6 +113,10 @@ class Teams(Reads):
             reason=reason,
             unit=unit,
             metadata=dict(metadata) if metadata is not None else None,
+            allow_partial=allow_partial,
+            min_available_after=min_available_after,
+            effective_at=effective_at,
+            if_version=if_version,
             dry_run=dry_run,
         )
         return decoded(row, Transaction)

@@ -4,22 +4,25 @@ A refusal (not enough credits, unknown account, ...) is raised as its typed erro
 ``within(connection)`` the caller's transaction goes on.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from heller.errors import HellerError
-from heller.ledger.operations import DEFAULT_HOLD_SECONDS, DEFAULT_UNIT, Operation, Result
-from heller.ledger.results import Account, Grant, HoldState, Transaction
+from heller.ledger.hold import HoldVerbs
+from heller.ledger.operations import DEFAULT_UNIT, Operation, Result, known
+from heller.ledger.results import Account, Grant, Transaction
 
 
-class Verbs(ABC):
+class Verbs(HoldVerbs):
     """Every change of credits, by name. Amounts are whole credits of ``unit``.
 
     Arguments that all verbs share: ``key`` names the intent, so that a repeated call answers the first result
     (``replayed``); ``actor`` says who acts; ``metadata`` is up to 16 kB of JSON; ``dry_run`` answers what would
-    happen and changes nothing; ``if_version`` refuses when the account has changed since it was read.
+    happen and changes nothing; ``if_version`` refuses when the account has changed since it was read;
+    ``effective_at`` is when it counts, if not now. An option without a meaning for a verb is refused (InvalidArgument);
+    the table is in the README of this package.
     """
 
     @abstractmethod
@@ -33,10 +36,6 @@ class Verbs(ABC):
             atomic: all or none: the first refusal is raised and nothing has changed.
         """
 
-    @abstractmethod
-    async def _do(self, operation: Operation) -> Any:
-        """Do one operation: the result, or raise its error."""
-
     async def open_account(
         self,
         account: str,
@@ -45,6 +44,7 @@ class Verbs(ABC):
         user: str | None = None,
         overdraft_limit: int = 0,
         metadata: Mapping[str, Any] | None = None,
+        dry_run: bool = False,
     ) -> Account:
         """Open an account for one unit; again with the same properties is a replay.
 
@@ -59,6 +59,7 @@ class Verbs(ABC):
                 "user": user,
                 "overdraft_limit": overdraft_limit,
                 "metadata": metadata,
+                "dry_run": dry_run,
             }
         )
         return result
@@ -144,13 +145,20 @@ class Verbs(ABC):
                 "currency": currency,
                 "payment": payment,
                 "effective_at": effective_at,
-                **_known(common),
+                **known(common),
             }
         )
         return result
 
     async def void(
-        self, account: str, grant: int, *, key: str | None = None, reason: str | None = None, **common: Any
+        self,
+        account: str,
+        grant: int,
+        *,
+        key: str | None = None,
+        reason: str | None = None,
+        effective_at: datetime | None = None,
+        **common: Any,
     ) -> Transaction | Grant:
         """Take back the unused rest of a grant; credits under a hold stay. A scheduled grant is called off.
 
@@ -159,7 +167,8 @@ class Verbs(ABC):
             ExceedsOriginal: nothing of it is left to take.
         """
         operation = {"verb": "void", "account": account, "grant": grant, "key": key, "reason": reason}
-        result: Transaction | Grant = await self._do(operation | _known(common))
+        operation |= {"effective_at": effective_at}
+        result: Transaction | Grant = await self._do(operation | known(common))
         return result
 
     async def refund(
@@ -170,6 +179,7 @@ class Verbs(ABC):
         *,
         key: str | None = None,
         reason: str | None = None,
+        effective_at: datetime | None = None,
         **common: Any,
     ) -> Transaction:
         """Undo a spend, wholly (no amount) or in part, into the grants that paid it.
@@ -185,8 +195,9 @@ class Verbs(ABC):
             "amount": amount,
             "key": key,
             "reason": reason,
+            "effective_at": effective_at,
         }
-        result: Transaction = await self._do(operation | _known(common))
+        result: Transaction = await self._do(operation | known(common))
         return result
 
     async def reverse(
@@ -197,6 +208,7 @@ class Verbs(ABC):
         key: str | None = None,
         reason: str | None = None,
         policy: str = "refuse",
+        effective_at: datetime | None = None,
         **common: Any,
     ) -> Transaction:
         """Undo what is left of any transaction as a whole, whatever its kind.
@@ -216,8 +228,9 @@ class Verbs(ABC):
             "policy": policy,
             "key": key,
             "reason": reason,
+            "effective_at": effective_at,
         }
-        result: Transaction = await self._do(operation | _known(common))
+        result: Transaction = await self._do(operation | known(common))
         return result
 
     async def adjust(
@@ -238,7 +251,7 @@ class Verbs(ABC):
         """
         operation = {"verb": "adjust", "account": account, "amount": amount, "key": key, "reason": reason}
         operation |= {"policy": policy, "effective_at": effective_at}
-        result: Transaction = await self._do(operation | _known(common))
+        result: Transaction = await self._do(operation | known(common))
         return result
 
     async def transfer(
@@ -249,9 +262,12 @@ class Verbs(ABC):
         *,
         key: str | None = None,
         reason: str | None = None,
+        allow_partial: bool = False,
+        min_available_after: int | None = None,
+        effective_at: datetime | None = None,
         **common: Any,
     ) -> Transaction:
-        """Move credits to another account, all or nothing; they keep source, priority, expiry and cost.
+        """Move credits to another account; they keep source, priority, expiry and cost. Options as ``spend``.
 
         Raises:
             InsufficientCredits: available is less than the amount.
@@ -263,8 +279,11 @@ class Verbs(ABC):
             "amount": amount,
             "key": key,
             "reason": reason,
+            "allow_partial": allow_partial,
+            "min_available_after": min_available_after,
+            "effective_at": effective_at,
         }
-        result: Transaction = await self._do(operation | _known(common))
+        result: Transaction = await self._do(operation | known(common))
         return result
 
     async def clawback(
@@ -276,6 +295,7 @@ class Verbs(ABC):
         policy: str = "debt",
         key: str | None = None,
         reason: str | None = None,
+        effective_at: datetime | None = None,
         **common: Any,
     ) -> Transaction:
         """A payment was taken back: its credits go, from its own grant first.
@@ -289,8 +309,9 @@ class Verbs(ABC):
             "amount": amount,
             "payment": payment,
             "policy": policy,
+            "effective_at": effective_at,
         }
-        result: Transaction = await self._do(operation | {"key": key, "reason": reason} | _known(common))
+        result: Transaction = await self._do(operation | {"key": key, "reason": reason} | known(common))
         return result
 
     async def reinstate(
@@ -301,6 +322,7 @@ class Verbs(ABC):
         *,
         key: str | None = None,
         reason: str | None = None,
+        effective_at: datetime | None = None,
         **common: Any,
     ) -> Transaction:
         """Undo a clawback: the dispute was won."""
@@ -311,78 +333,7 @@ class Verbs(ABC):
             "amount": amount,
             "key": key,
             "reason": reason,
+            "effective_at": effective_at,
         }
-        result: Transaction = await self._do(operation | _known(common))
+        result: Transaction = await self._do(operation | known(common))
         return result
-
-    async def place_hold(
-        self,
-        account: str,
-        amount: int,
-        *,
-        seconds: int = DEFAULT_HOLD_SECONDS,
-        overrun_limit: int = 0,
-        key: str | None = None,
-        reason: str | None = None,
-        **common: Any,
-    ) -> HoldState:
-        """Reserve credits for ``seconds``. ``overrun_limit``: how much more a capture may take.
-
-        Raises:
-            InsufficientCredits: available is less than the amount.
-        """
-        operation = {"verb": "hold", "account": account, "amount": amount, "seconds": seconds, "key": key}
-        operation |= {"reason": reason, "overrun_limit": overrun_limit}
-        result: HoldState = await self._do(operation | _known(common))
-        return result
-
-    async def capture(
-        self,
-        account: str,
-        hold: int,
-        amount: int | None = None,
-        *,
-        final: bool = True,
-        key: str | None = None,
-        reason: str | None = None,
-        **common: Any,
-    ) -> Transaction:
-        """Spend held credits: all that is left (no amount), or a part; ``final`` frees the rest.
-
-        Raises:
-            UnknownHold, HoldNotOpen: there is nothing to capture.
-            ExceedsOriginal: more than the hold and its overrun_limit.
-        """
-        operation = {"verb": "capture", "account": account, "hold": hold, "amount": amount, "final": final}
-        result: Transaction = await self._do(operation | {"key": key, "reason": reason} | _known(common))
-        return result
-
-    async def release(self, account: str, hold: int, *, unit: str = DEFAULT_UNIT, **common: Any) -> HoldState:
-        """End a hold without spending; again is a replay."""
-        operation = {"verb": "release", "account": account, "hold": hold, "unit": unit}
-        result: HoldState = await self._do(operation | _known(common))
-        return result
-
-    async def renew(
-        self,
-        account: str,
-        hold: int,
-        *,
-        seconds: int = DEFAULT_HOLD_SECONDS,
-        unit: str = DEFAULT_UNIT,
-        **common: Any,
-    ) -> HoldState:
-        """Make a hold last at least ``seconds`` from now; it never ends sooner than before."""
-        operation = {"verb": "renew", "account": account, "hold": hold, "seconds": seconds, "unit": unit}
-        result: HoldState = await self._do(operation | _known(common))
-        return result
-
-
-_COMMON = frozenset({"unit", "actor", "metadata", "if_version", "dry_run"})
-
-
-def _known(common: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = common.keys() - _COMMON
-    if unknown:
-        raise TypeError(f"unexpected argument {min(unknown)}; known are {', '.join(sorted(_COMMON))}")
-    return dict(common)

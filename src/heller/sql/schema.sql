@@ -149,6 +149,22 @@ end $$;
 
 COMMENT ON FUNCTION heller._activate_home(s jsonb, p_system text) IS 'Brings one account home: imports what its sealed statement has and heller has not, verifies, takes ownership and writes the receipt. Repeating it changes nothing.';
 
+CREATE FUNCTION heller._affordable(a heller.accounts, p_amount bigint, p_allow_partial boolean, p_min_available_after bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_available bigint := a.posted - a.held + a.overdraft_limit;
+  v_free bigint := v_available - coalesce(p_min_available_after, 0);
+begin
+  if p_amount <= v_free then return p_amount; end if;
+  if p_allow_partial and v_free > 0 then return v_free; end if;
+  perform heller._fail('HL002', format('%s credits are needed and %s are available', p_amount, v_free),
+    jsonb_build_object('account', a.account_id, 'required', p_amount, 'available', v_available, 'held', a.held));
+end $$;
+
+COMMENT ON FUNCTION heller._affordable(a heller.accounts, p_amount bigint, p_allow_partial boolean, p_min_available_after bigint) IS 'How much of an amount an account can give now: all, with p_allow_partial what is there, else it refuses; p_min_available_after stays.';
+
 CREATE FUNCTION heller._after_due(a heller.accounts, OUT posted bigint, OUT held bigint) RETURNS record
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog'
@@ -314,63 +330,52 @@ CREATE FUNCTION heller._apply_one(p_operation jsonb) RETURNS jsonb
     AS $$
 declare
   o record;
-  a heller.accounts;
-  v_result jsonb;
+  v_refusal jsonb := heller._refused_option(p_operation);
 begin
-  if jsonb_typeof(p_operation) <> 'object' then
-    return heller._error('HL001', format('an operation is a JSON %s; it must be an object', jsonb_typeof(p_operation)), '{"argument": "operation"}');
-  end if;
+  if v_refusal is not null then return v_refusal; end if;
   select * into strict o from jsonb_to_record(p_operation) as (
     verb text, account text, unit text, amount bigint, reason text, actor text, key text, metadata jsonb, if_version bigint, dry_run boolean,
     effective_at timestamptz, source text, priority integer, available_at timestamptz, expires_at timestamptz, cost bigint, currency text,
     payment text, "to" text, hold bigint, seq bigint, "grant" bigint, final boolean, seconds integer, overrun_limit bigint, policy text,
-    overdraft_limit bigint, "user" text);
-  if o.if_version is not null and o.verb in ('clawback', 'reinstate', 'capture', 'release', 'renew') then
-    a := heller._lock(o.account, coalesce(o.unit, 'credit'), p_even_frozen => true);
-  end if;
-  if o.dry_run and o.verb in ('release', 'renew') then
-    begin
-      v_result := heller._apply_one(p_operation - 'dry_run');
-      raise exception using errcode = 'HL900';
-    exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
-    end;
-  end if;
-  v_result := case o.verb
+    overdraft_limit bigint, "user" text, allow_partial boolean, min_available_after bigint);
+  o.unit := coalesce(o.unit, 'credit');
+  o.dry_run := coalesce(o.dry_run, false);
+  return case o.verb
     when 'spend' then (heller._spend_many(jsonb_build_array(p_operation)))[1]
-    when 'open_account' then heller.open_account(o.account, coalesce(o.unit, 'credit'), o."user", coalesce(o.overdraft_limit, 0), o.metadata)
-    when 'grant' then heller.grant(o.account, o.amount, p_source => coalesce(o.source, 'promotion'), p_unit => coalesce(o.unit, 'credit'),
-      p_reason => o.reason, p_actor => o.actor, p_key => o.key, p_metadata => o.metadata, p_priority => coalesce(o.priority, 100),
-      p_available_at => o.available_at, p_expires_at => o.expires_at, p_cost => coalesce(o.cost, 0), p_currency => o.currency,
-      p_payment_key => o.payment, p_effective_at => o.effective_at, p_if_version => o.if_version, p_dry_run => coalesce(o.dry_run, false))
-    when 'void' then heller.void(o.account, o."grant", p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason, p_actor => o.actor,
-      p_key => o.key, p_metadata => o.metadata, p_if_version => o.if_version, p_dry_run => coalesce(o.dry_run, false))
-    when 'adjust' then heller.adjust(o.account, o.amount, p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason, p_actor => o.actor,
-      p_key => o.key, p_metadata => o.metadata, p_policy => coalesce(o.policy, 'refuse'), p_effective_at => o.effective_at,
-      p_if_version => o.if_version, p_dry_run => coalesce(o.dry_run, false))
-    when 'refund' then heller.refund(o.account, o.seq, o.amount, p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason, p_actor => o.actor,
-      p_key => o.key, p_metadata => o.metadata, p_if_version => o.if_version, p_dry_run => coalesce(o.dry_run, false))
-    when 'reverse' then heller.reverse(o.account, o.seq, p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason, p_actor => o.actor,
-      p_key => o.key, p_metadata => o.metadata, p_policy => coalesce(o.policy, 'refuse'), p_if_version => o.if_version,
-      p_dry_run => coalesce(o.dry_run, false))
-    when 'clawback' then heller.clawback(o.account, o.amount, o.payment, p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason,
-      p_actor => o.actor, p_key => o.key, p_metadata => o.metadata, p_policy => coalesce(o.policy, 'debt'), p_dry_run => coalesce(o.dry_run, false))
-    when 'reinstate' then heller.reinstate(o.account, o.seq, o.amount, p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason,
-      p_actor => o.actor, p_key => o.key, p_metadata => o.metadata, p_dry_run => coalesce(o.dry_run, false))
-    when 'transfer' then heller.transfer(o.account, o."to", o.amount, p_unit => coalesce(o.unit, 'credit'), p_reason => o.reason,
-      p_actor => o.actor, p_key => o.key, p_metadata => o.metadata, p_if_version => o.if_version, p_dry_run => coalesce(o.dry_run, false))
-    when 'hold' then heller.hold(o.account, o.amount, p_seconds => coalesce(o.seconds, 900), p_unit => coalesce(o.unit, 'credit'),
-      p_reason => o.reason, p_actor => o.actor, p_key => o.key, p_metadata => o.metadata, p_overrun_limit => coalesce(o.overrun_limit, 0),
-      p_if_version => o.if_version, p_dry_run => coalesce(o.dry_run, false))
-    when 'capture' then heller.capture(o.account, o.hold, o.amount, p_final => coalesce(o.final, true), p_unit => coalesce(o.unit, 'credit'),
-      p_reason => o.reason, p_actor => o.actor, p_key => o.key, p_metadata => o.metadata, p_dry_run => coalesce(o.dry_run, false))
-    when 'release' then heller.release(o.account, o.hold, p_unit => coalesce(o.unit, 'credit'), p_actor => o.actor)
-    when 'renew' then heller.renew(o.account, o.hold, p_seconds => coalesce(o.seconds, 900), p_unit => coalesce(o.unit, 'credit'))
-    else heller._error('HL001', format('verb %s is not known', coalesce(o.verb, 'missing')), '{"argument": "verb"}')
+    when 'open_account' then heller.open_account(o.account, o.unit, o."user", coalesce(o.overdraft_limit, 0), o.metadata, o.dry_run)
+    when 'grant' then heller.grant(o.account, o.amount, p_source => coalesce(o.source, 'promotion'), p_unit => o.unit, p_reason => o.reason,
+      p_actor => o.actor, p_key => o.key, p_metadata => o.metadata, p_priority => coalesce(o.priority, 100), p_available_at => o.available_at,
+      p_expires_at => o.expires_at, p_cost => coalesce(o.cost, 0), p_currency => o.currency, p_payment_key => o.payment,
+      p_effective_at => o.effective_at, p_if_version => o.if_version, p_dry_run => o.dry_run)
+    when 'void' then heller.void(o.account, o."grant", p_unit => o.unit, p_reason => o.reason, p_actor => o.actor, p_key => o.key,
+      p_metadata => o.metadata, p_effective_at => o.effective_at, p_if_version => o.if_version, p_dry_run => o.dry_run)
+    when 'adjust' then heller.adjust(o.account, o.amount, p_unit => o.unit, p_reason => o.reason, p_actor => o.actor, p_key => o.key,
+      p_metadata => o.metadata, p_policy => coalesce(o.policy, 'refuse'), p_effective_at => o.effective_at, p_if_version => o.if_version,
+      p_dry_run => o.dry_run)
+    when 'refund' then heller.refund(o.account, o.seq, o.amount, p_unit => o.unit, p_reason => o.reason, p_actor => o.actor, p_key => o.key,
+      p_metadata => o.metadata, p_effective_at => o.effective_at, p_if_version => o.if_version, p_dry_run => o.dry_run)
+    when 'reverse' then heller.reverse(o.account, o.seq, p_unit => o.unit, p_reason => o.reason, p_actor => o.actor, p_key => o.key,
+      p_metadata => o.metadata, p_policy => coalesce(o.policy, 'refuse'), p_effective_at => o.effective_at, p_if_version => o.if_version,
+      p_dry_run => o.dry_run)
+    when 'clawback' then heller.clawback(o.account, o.amount, o.payment, p_unit => o.unit, p_reason => o.reason, p_actor => o.actor,
+      p_key => o.key, p_metadata => o.metadata, p_policy => coalesce(o.policy, 'debt'), p_effective_at => o.effective_at,
+      p_if_version => o.if_version, p_dry_run => o.dry_run)
+    when 'reinstate' then heller.reinstate(o.account, o.seq, o.amount, p_unit => o.unit, p_reason => o.reason, p_actor => o.actor, p_key => o.key,
+      p_metadata => o.metadata, p_effective_at => o.effective_at, p_if_version => o.if_version, p_dry_run => o.dry_run)
+    when 'transfer' then heller.transfer(o.account, o."to", o.amount, p_unit => o.unit, p_reason => o.reason, p_actor => o.actor, p_key => o.key,
+      p_metadata => o.metadata, p_allow_partial => coalesce(o.allow_partial, false), p_min_available_after => o.min_available_after,
+      p_effective_at => o.effective_at, p_if_version => o.if_version, p_dry_run => o.dry_run)
+    when 'hold' then heller.hold(o.account, o.amount, p_seconds => coalesce(o.seconds, 900), p_unit => o.unit, p_reason => o.reason,
+      p_actor => o.actor, p_key => o.key, p_metadata => o.metadata, p_overrun_limit => coalesce(o.overrun_limit, 0),
+      p_allow_partial => coalesce(o.allow_partial, false), p_min_available_after => o.min_available_after, p_if_version => o.if_version,
+      p_dry_run => o.dry_run)
+    when 'capture' then heller.capture(o.account, o.hold, o.amount, p_final => coalesce(o.final, true), p_unit => o.unit, p_reason => o.reason,
+      p_actor => o.actor, p_key => o.key, p_metadata => o.metadata, p_effective_at => o.effective_at, p_if_version => o.if_version,
+      p_dry_run => o.dry_run)
+    when 'release' then heller.release(o.account, o.hold, p_unit => o.unit, p_if_version => o.if_version, p_dry_run => o.dry_run)
+    when 'renew' then heller.renew(o.account, o.hold, p_seconds => coalesce(o.seconds, 900), p_unit => o.unit, p_if_version => o.if_version,
+      p_dry_run => o.dry_run)
   end;
-  if a.version <> o.if_version and v_result -> 'replayed' is distinct from 'true' then
-    perform heller._check_version(a, o.if_version);  -- the verb has no such argument; its refusal takes the effect back
-  end if;
-  return v_result;
 end $$;
 
 COMMENT ON FUNCTION heller._apply_one(p_operation jsonb) IS 'One operation of a batch, by its verb.';
@@ -621,19 +626,19 @@ end $$;
 
 COMMENT ON FUNCTION heller._check_text(p_argument text, p_value text, p_length_max integer, p_required boolean) IS 'Refuses an empty (where required), too long or unprintable text, naming the argument.';
 
-CREATE FUNCTION heller._check_version(a heller.accounts, p_if_version bigint) RETURNS void
+CREATE FUNCTION heller._check_version(a heller.accounts, p_if_version bigint, p_even_frozen boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog'
     AS $$
 begin
-  perform heller._refuse_frozen(a);
+  if not p_even_frozen then perform heller._refuse_frozen(a); end if;
   if p_if_version <> a.version then
     perform heller._fail('HL014', format('account %s is at version %s, not %s', a.account_id, a.version, p_if_version),
                          jsonb_build_object('account', a.account_id, 'expected', p_if_version, 'actual', a.version));
   end if;
 end $$;
 
-COMMENT ON FUNCTION heller._check_version(a heller.accounts, p_if_version bigint) IS 'Refuses when the account is frozen, or the caller expected another version.';
+COMMENT ON FUNCTION heller._check_version(a heller.accounts, p_if_version bigint, p_even_frozen boolean) IS 'Refuses when the account is frozen (unless told), or the caller expected another version.';
 
 CREATE FUNCTION heller._clock() RETURNS timestamp with time zone
     LANGUAGE sql PARALLEL SAFE
@@ -1038,6 +1043,7 @@ CREATE TABLE heller.holds (
     actor text,
     metadata jsonb,
     idempotency_key text COLLATE pg_catalog."C",
+    request jsonb,
     expires_at timestamp with time zone NOT NULL,
     placed_at timestamp with time zone NOT NULL,
     closed_at timestamp with time zone,
@@ -1053,6 +1059,8 @@ ALTER TABLE ONLY heller.holds ALTER COLUMN account_id SET (n_distinct=-0.01);
 COMMENT ON TABLE heller.holds IS 'Reservations: captured wholly, partly or in parts, released, or expired.';
 
 COMMENT ON COLUMN heller.holds.overrun_limit IS 'How many credits a capture may take beyond the hold, into debt if need be, so that started work is finished.';
+
+COMMENT ON COLUMN heller.holds.request IS 'What was asked for where it is more than the row shows (a partial hold, a rest to keep); compared when the key comes again.';
 
 CREATE FUNCTION heller._hold_result(h heller.holds) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1235,10 +1243,10 @@ declare
   v_name text;
   v_text text;
   v_type text;
+  v_refusal jsonb;
 begin
-  if jsonb_typeof(p_operation) is distinct from 'object' then
-    return heller._error('HL001', format('an operation is a JSON %s; it must be an object', jsonb_typeof(p_operation)), '{"argument": "operation"}');
-  end if;
+  v_refusal := heller._refused_option(p_operation);
+  if v_refusal is not null then return v_refusal; end if;
   for v_name, v_text in select * from jsonb_each_text(p_operation) loop
     v_type := case
       when v_text is null then null
@@ -1257,7 +1265,7 @@ begin
   return null;
 end $$;
 
-COMMENT ON FUNCTION heller._mistyped(p_operation jsonb) IS 'The refusal of an operation whose option has another type than the verbs take, naming it; null when none has.';
+COMMENT ON FUNCTION heller._mistyped(p_operation jsonb) IS 'The refusal of an operation with an option that its verb does not take, or of another type than the verbs take, naming it; null when none is.';
 
 CREATE FUNCTION heller._on_homes_arrived(p_accounts text[]) RETURNS void
     LANGUAGE plpgsql
@@ -1320,6 +1328,37 @@ CREATE FUNCTION heller._operation_figures(p_from timestamp with time zone, p_unt
 $$;
 
 COMMENT ON FUNCTION heller._operation_figures(p_from timestamp with time zone, p_until timestamp with time zone) IS 'Credit operations of a period by the home that served them: how many, how many failed, how long they took.';
+
+CREATE FUNCTION heller._options_of(p_verb text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select array['verb', 'account', 'unit', 'dry_run']
+    || case when p_verb <> 'open_account' then '{if_version}'::text[] end
+    || case when p_verb not in ('open_account', 'release', 'renew') then '{key,reason,actor,metadata}'::text[] end
+    || case when p_verb not in ('open_account', 'hold', 'release', 'renew') then '{effective_at}'::text[] end
+    || case when p_verb in ('spend', 'hold', 'transfer') then '{allow_partial,min_available_after}'::text[] end
+    || case p_verb
+         when 'open_account' then '{user,overdraft_limit,metadata}'::text[]
+         when 'spend' then '{amount}'
+         when 'grant' then '{amount,source,priority,available_at,expires_at,cost,currency,payment}'
+         when 'void' then '{grant}'
+         when 'adjust' then '{amount,policy}'
+         when 'refund' then '{seq,amount}'
+         when 'reverse' then '{seq,policy}'
+         when 'clawback' then '{amount,payment,policy}'
+         when 'reinstate' then '{seq,amount}'
+         when 'transfer' then '{amount,to}'
+         when 'hold' then '{amount,seconds,overrun_limit}'
+         when 'capture' then '{hold,amount,final}'
+         when 'release' then '{hold}'
+         when 'renew' then '{hold,seconds}'
+       end
+  where p_verb in ('open_account', 'spend', 'grant', 'void', 'adjust', 'refund', 'reverse', 'clawback', 'reinstate', 'transfer', 'hold', 'capture',
+                   'release', 'renew')
+$$;
+
+COMMENT ON FUNCTION heller._options_of(p_verb text) IS 'The options that have a meaning for a verb (the table is in the README of the ledger); null for a verb that is not known.';
 
 CREATE FUNCTION heller._period_start(p_period text, p_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1427,6 +1466,41 @@ end $$;
 
 COMMENT ON FUNCTION heller._refuse_frozen(a heller.accounts) IS 'Refuses a change of a frozen account. The verbs ask after looking for a replay: what was done before the freeze is still answered.';
 
+CREATE FUNCTION heller._refused_option(p_operation jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_verb text;
+  v_options text[];
+  v_name text;
+begin
+  if jsonb_typeof(p_operation) is distinct from 'object' then
+    return heller._error('HL001', format('an operation is a JSON %s; it must be an object', jsonb_typeof(p_operation)), '{"argument": "operation"}');
+  end if;
+  v_verb := p_operation ->> 'verb';
+  v_options := heller._options_of(v_verb);
+  if v_options is null then
+    return heller._error('HL001', format('verb %s is not known', coalesce(v_verb, 'missing')), '{"argument": "verb"}');
+  end if;
+  if p_operation - v_options = '{}' then return null; end if;
+  select o.key into v_name from jsonb_each(p_operation - v_options) o where o.value <> 'null' order by o.key limit 1;
+  if v_name is null then return null; end if;
+  return heller._error('HL001', format('%s takes no %s%s', v_verb, left(v_name, 100), case
+      when v_name = 'effective_at' and v_verb = 'hold' then ': a hold lasts from now; say it when you capture'
+      when v_name = 'effective_at' then ': it changes no balance'
+      when v_name in ('allow_partial', 'min_available_after') and v_verb in ('clawback', 'adjust', 'reverse') then ': its policy says what happens when credits are missing'
+      when v_name in ('allow_partial', 'min_available_after') and v_verb = 'capture' then ': its credits are reserved already'
+      when v_name in ('allow_partial', 'min_available_after') and v_verb in ('refund', 'reinstate', 'void') then ': without an amount it moves what is left'
+      when v_name in ('allow_partial', 'min_available_after') then ': it takes no credits'
+      when v_name = 'key' then ': to do it again is the same'
+      when v_name in ('reason', 'actor', 'metadata') then ': it writes no transaction that could keep it'
+      when v_name = 'if_version' then ': an account has no version before it is open'
+      else format('; it takes %s', array_to_string(v_options, ', ')) end), jsonb_build_object('argument', left(v_name, 100)));
+end $$;
+
+COMMENT ON FUNCTION heller._refused_option(p_operation jsonb) IS 'The refusal of an operation that is none, whose verb is not known, or that has an option without a meaning for its verb; null when all is well. A misspelt dry_run must not spend.';
+
 CREATE FUNCTION heller._replay(p_account_id text, p_key text, p_request jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog'
@@ -1518,7 +1592,7 @@ CREATE FUNCTION heller._request_of_hold(h heller.holds) RETURNS jsonb
     SET search_path TO 'pg_catalog'
     AS $$
   select jsonb_build_object('verb', 'hold', 'unit', (h).unit, 'amount', (h).amount, 'reason', (h).reason, 'metadata', (h).metadata,
-                            'overrun_limit', nullif((h).overrun_limit, 0))
+                            'overrun_limit', nullif((h).overrun_limit, 0)) || coalesce((h).request, '{}')
 $$;
 
 COMMENT ON FUNCTION heller._request_of_hold(h heller.holds) IS 'The request that placed a hold, as far as it identifies the intent.';
@@ -1551,7 +1625,7 @@ $$;
 
 COMMENT ON FUNCTION heller._result(t heller.transactions, p_available bigint, p_replayed boolean) IS 'What a verb that wrote a transaction answers.';
 
-CREATE FUNCTION heller._reverse_gain(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text) RETURNS jsonb
+CREATE FUNCTION heller._reverse_gain(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text, p_effective_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $$
@@ -1560,17 +1634,18 @@ declare
 begin
   t := heller._take_again(a, o.seq, p_amount, o.kind, p_reason, p_actor, p_metadata, p_key,
                           jsonb_strip_nulls(jsonb_build_object('verb', 'reverse', 'seq', o.seq, 'policy', nullif(p_policy, 'refuse'),
+                                                               'effective_at', timezone('UTC', p_effective_at),
                                                                'result', jsonb_build_object('left', 0))),
-                          o.payment_key, o.counterparty, p_policy);
+                          o.payment_key, o.counterparty, p_policy, p_effective_at);
   update heller.member_spending s set spent = s.spent + p_amount from heller.member_spends m
   where o.kind = 'refund' and m.account_id = a.account_id and m.unit = a.unit and m.seq = o.related_seq
     and s.account_id = a.account_id and s.unit = a.unit and s.member_id = m.member_id and s.period_start = m.period_start;
   return heller._result(t, t.balance_after - a.held + a.overdraft_limit) || jsonb_build_object('left', 0);
 end $$;
 
-COMMENT ON FUNCTION heller._reverse_gain(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text) IS 'Takes back what a transaction gave. A refund that is undone counts again as spent by its member.';
+COMMENT ON FUNCTION heller._reverse_gain(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text, p_effective_at timestamp with time zone) IS 'Takes back what a transaction gave. A refund that is undone counts again as spent by its member.';
 
-CREATE FUNCTION heller._reverse_loss(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text) RETURNS jsonb
+CREATE FUNCTION heller._reverse_loss(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text, p_effective_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $$
@@ -1583,18 +1658,21 @@ begin
   if o.kind = 'transfer' then
     b := heller._settle(heller._lock(o.counterparty, a.unit));
     u := heller._take_again(b, (o.request #>> '{result,to_seq}')::bigint, p_amount, 'transfer', p_reason, p_actor, p_metadata, null,
-                            jsonb_build_object('verb', 'reverse', 'seq', o.request #> '{result,to_seq}'), null, a.account_id, p_policy);
+                            jsonb_build_object('verb', 'reverse', 'seq', o.request #> '{result,to_seq}'), null, a.account_id, p_policy,
+                            p_effective_at);
     v_result := v_result || jsonb_build_object('to', b.account_id, 'to_seq', u.seq, 'to_balance_after', u.balance_after);
   end if;
   t := heller._post(a, p_amount, o.kind, coalesce(p_reason, 'reversed'), p_actor, p_metadata, p_key,
-                    jsonb_strip_nulls(jsonb_build_object('verb', 'reverse', 'seq', o.seq, 'policy', nullif(p_policy, 'refuse'), 'result', v_result)),
-                    p_related_seq => o.seq, p_payment_key => o.payment_key, p_counterparty => o.counterparty, p_settled => true);
+                    jsonb_strip_nulls(jsonb_build_object('verb', 'reverse', 'seq', o.seq, 'policy', nullif(p_policy, 'refuse'),
+                                                         'effective_at', timezone('UTC', p_effective_at), 'result', v_result)),
+                    p_related_seq => o.seq, p_payment_key => o.payment_key, p_counterparty => o.counterparty,
+                    p_effective_at => p_effective_at, p_settled => true);
   perform heller._put_back(a, o, t, 0, true);
   a := heller._finish(a.account_id, a.unit);
   return heller._result(t, a.posted - a.held + a.overdraft_limit) || v_result;
 end $$;
 
-COMMENT ON FUNCTION heller._reverse_loss(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text) IS 'Gives back what a transaction took, into the grants it came from; of a transfer the other account gives it.';
+COMMENT ON FUNCTION heller._reverse_loss(a heller.accounts, o heller.transactions, p_amount bigint, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_policy text, p_effective_at timestamp with time zone) IS 'Gives back what a transaction took, into the grants it came from; of a transfer the other account gives it.';
 
 CREATE FUNCTION heller._reversible(a heller.accounts, o heller.transactions, p_seq bigint) RETURNS bigint
     LANGUAGE plpgsql STABLE
@@ -1974,9 +2052,11 @@ declare
   o record;
   b record;
 begin
-  -- only an option, or an amount that is no number, can have a wrong type: the others are not looked at twice
-  if jsonb_path_exists(p_operations, 'lax $[*] ? (@.type() != "object" || exists(@.if_version) || exists(@.effective_at) || exists(@.dry_run)
+  -- only an option, or an amount that is no number, can be wrong in its name or type: the others are not looked at twice
+  if (jsonb_path_exists(p_operations, 'lax $[*] ? (@.type() != "object" || exists(@.if_version) || exists(@.effective_at) || exists(@.dry_run)
                                       || exists(@.allow_partial) || exists(@.min_available_after) || @.amount.type() != "number")', '{}', true)
+      or exists (select from jsonb_array_elements(p_operations) e (one)
+                 where e.one - '{verb,account,unit,amount,reason,actor,key,metadata}'::text[] <> '{}'))
      and exists (select from jsonb_array_elements(p_operations) e (one)
                   where heller._mistyped(case jsonb_typeof(e.one -> 'amount') when 'number' then e.one - 'amount' else e.one end) is not null) then
     return heller._spend_apart(p_operations);
@@ -2420,7 +2500,7 @@ end $$;
 
 COMMENT ON FUNCTION heller._take(p_account_id text, p_unit text, p_grant_id bigint, p_seq bigint, p_upper_balance bigint, p_amount bigint) IS 'Takes credits from one named grant (a negative amount puts them back), and writes down which transaction did.';
 
-CREATE FUNCTION heller._take_again(a heller.accounts, p_seq bigint, p_amount bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_payment_key text, p_counterparty text, p_policy text) RETURNS heller.transactions
+CREATE FUNCTION heller._take_again(a heller.accounts, p_seq bigint, p_amount bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_payment_key text, p_counterparty text, p_policy text, p_effective_at timestamp with time zone) RETURNS heller.transactions
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $$
@@ -2436,7 +2516,7 @@ begin
       jsonb_build_object('account', a.account_id, 'required', p_amount, 'available', v_available, 'held', a.held));
   end if;
   t := heller._post(a, -p_amount, p_kind, coalesce(p_reason, 'reversed'), p_actor, p_metadata, p_key, p_request, p_related_seq => p_seq,
-                    p_payment_key => p_payment_key, p_counterparty => p_counterparty, p_settled => true);
+                    p_payment_key => p_payment_key, p_counterparty => p_counterparty, p_effective_at => p_effective_at, p_settled => true);
   for g in select grant_id, remaining from heller.grants
            where account_id = a.account_id and unit = a.unit and seq = p_seq and remaining > 0 order by grant_id loop
     exit when v_left = 0;
@@ -2451,7 +2531,7 @@ begin
   return t;
 end $$;
 
-COMMENT ON FUNCTION heller._take_again(a heller.accounts, p_seq bigint, p_amount bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_payment_key text, p_counterparty text, p_policy text) IS 'Takes credits that transaction p_seq brought, from its own grants first, then in burn-down order. The account must be settled.';
+COMMENT ON FUNCTION heller._take_again(a heller.accounts, p_seq bigint, p_amount bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_payment_key text, p_counterparty text, p_policy text, p_effective_at timestamp with time zone) IS 'Takes credits that transaction p_seq brought, from its own grants first, then in burn-down order. The account must be settled.';
 
 CREATE FUNCTION heller._top_up_ended(p_before text, o heller.orders) RETURNS void
     LANGUAGE plpgsql
@@ -2525,7 +2605,7 @@ $$;
 
 COMMENT ON FUNCTION heller._transaction_payload(t heller.transactions) IS 'The bytes a hash covers: every column but the hash itself, in PostgreSQL''s binary form of a row (count; then type, length, bytes of each).';
 
-CREATE FUNCTION heller._undo(p_account_id text, p_seq bigint, p_amount bigint, p_kind text, p_undone text[], p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_revive boolean) RETURNS jsonb
+CREATE FUNCTION heller._undo(p_account_id text, p_seq bigint, p_amount bigint, p_kind text, p_undone text[], p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_revive boolean, p_effective_at timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
     AS $$
@@ -2539,6 +2619,7 @@ declare
 begin
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
   if p_amount is not null then perform heller._check_amount('amount', p_amount); end if;
+  perform heller._check_instant('effective_at', p_effective_at);
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   select * into o from heller.transactions where account_id = p_account_id and unit = p_unit and seq = p_seq;
   if not found then
@@ -2552,7 +2633,8 @@ begin
                         where account_id = p_account_id and unit = p_unit and related_seq = p_seq and kind = p_kind);
   v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', p_kind, 'unit', p_unit,
     'amount', coalesce(p_amount, (select delta from heller.transactions where account_id = p_account_id and idempotency_key = p_key), v_left),
-    'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'seq', p_seq, 'whole', case when p_amount is null then true end));
+    'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'seq', p_seq, 'whole', case when p_amount is null then true end,
+    'effective_at', timezone('UTC', p_effective_at)));
   if v_replay is not null then return v_replay; end if;
   perform heller._check_version(a, p_if_version);
   v_amount := coalesce(p_amount, v_left);
@@ -2563,8 +2645,8 @@ begin
   a := heller._settle(a);
   t := heller._post(a, v_amount, p_kind, p_reason, p_actor, p_metadata, p_key,
                     jsonb_strip_nulls(jsonb_build_object('seq', p_seq, 'whole', case when p_amount is null then true end,
-                      'result', jsonb_build_object('left', v_left - v_amount))),
-                    p_related_seq => p_seq, p_payment_key => o.payment_key, p_settled => true);
+                      'effective_at', timezone('UTC', p_effective_at), 'result', jsonb_build_object('left', v_left - v_amount))),
+                    p_related_seq => p_seq, p_payment_key => o.payment_key, p_effective_at => p_effective_at, p_settled => true);
   perform heller._put_back(a, o, t, -o.delta - v_left, p_revive);
   update heller.member_spending s set spent = s.spent - v_amount from heller.member_spends m
   where m.account_id = p_account_id and m.unit = p_unit and m.seq = p_seq
@@ -2573,7 +2655,7 @@ begin
   return heller._result(t, a.posted - a.held + a.overdraft_limit) || jsonb_build_object('left', v_left - v_amount);
 end $$;
 
-COMMENT ON FUNCTION heller._undo(p_account_id text, p_seq bigint, p_amount bigint, p_kind text, p_undone text[], p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_revive boolean) IS 'What refund and reinstate share: gives back what a transaction took, wholly or in parts, never more.';
+COMMENT ON FUNCTION heller._undo(p_account_id text, p_seq bigint, p_amount bigint, p_kind text, p_undone text[], p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_revive boolean, p_effective_at timestamp with time zone) IS 'What refund and reinstate share: gives back what a transaction took, wholly or in parts, never more.';
 
 CREATE TABLE heller.webhook_endpoints (
     endpoint_id text NOT NULL COLLATE pg_catalog."C",
@@ -2916,7 +2998,7 @@ end $$;
 
 COMMENT ON FUNCTION heller.books(p_age_max_seconds integer) IS 'The trial balance, the credits owed to accounts (liabilities), the debt they owe, what is held, and deferred revenue per currency, over all accounts. Counted anew when older than asked for and than twenty times what counting takes; taken_at says when.';
 
-CREATE FUNCTION heller.capture(p_account_id text, p_hold_id bigint, p_amount bigint DEFAULT NULL::bigint, p_final boolean DEFAULT true, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_dry_run boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION heller.capture(p_account_id text, p_hold_id bigint, p_amount bigint DEFAULT NULL::bigint, p_final boolean DEFAULT true, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_dry_run boolean DEFAULT false, p_if_version bigint DEFAULT NULL::bigint, p_effective_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -2930,22 +3012,25 @@ declare
 begin
   if p_dry_run then
     begin
-      v_replay := heller.capture(p_account_id, p_hold_id, p_amount, p_final, p_reason, p_key, p_unit, p_actor, p_metadata);
+      v_replay := heller.capture(p_account_id, p_hold_id, p_amount, p_final, p_reason, p_key, p_unit, p_actor, p_metadata,
+                                 p_if_version => p_if_version, p_effective_at => p_effective_at);
       raise exception using errcode = 'HL900';
     exception when sqlstate 'HL900' then return v_replay || '{"dry_run": true}';
     end;
   end if;
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
   if p_amount is not null then perform heller._check_amount('amount', p_amount); end if;
+  perform heller._check_instant('effective_at', p_effective_at);
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   if p_key is not null then
     select * into t from heller.transactions where account_id = p_account_id and idempotency_key = p_key;
     v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'capture', 'unit', p_unit, 'amount', coalesce(p_amount, -t.delta),
       'reason', coalesce(p_reason, (select reason from heller.holds where account_id = p_account_id and unit = p_unit and hold_id = p_hold_id)),
-      'metadata', p_metadata, 'hold', p_hold_id, 'final', nullif(p_final, true), 'whole', case when p_amount is null then true end));
+      'metadata', p_metadata, 'hold', p_hold_id, 'final', nullif(p_final, true), 'whole', case when p_amount is null then true end,
+      'effective_at', timezone('UTC', p_effective_at)));
     if v_replay is not null then return v_replay; end if;
   end if;
-  perform heller._refuse_frozen(a);
+  perform heller._check_version(a, p_if_version);
   h := heller._open_hold(p_account_id, p_unit, p_hold_id);
   v_amount := coalesce(p_amount, greatest(h.amount - h.captured, 0));
   if v_amount = 0 or v_amount > h.amount + h.overrun_limit - h.captured then
@@ -2954,8 +3039,8 @@ begin
   end if;
   t := heller._post(a, -v_amount, 'spend', coalesce(p_reason, h.reason), p_actor, p_metadata, p_key,
     jsonb_strip_nulls(jsonb_build_object('verb', 'capture', 'hold', p_hold_id, 'final', nullif(p_final, true), 'whole', case when p_amount is null then true end,
-      'result', jsonb_build_object('captured', h.captured + v_amount, 'final', coalesce(p_final, true)))),
-    p_hold_id => p_hold_id);
+      'effective_at', timezone('UTC', p_effective_at), 'result', jsonb_build_object('captured', h.captured + v_amount, 'final', coalesce(p_final, true)))),
+    p_hold_id => p_hold_id, p_effective_at => p_effective_at);
   v_freed := least(v_amount, greatest(h.amount - h.captured, 0));
   update heller.holds set captured = captured + v_amount
   where account_id = p_account_id and unit = p_unit and hold_id = p_hold_id returning * into h;
@@ -2967,7 +3052,7 @@ begin
   return heller._result(t, a.posted - a.held + a.overdraft_limit) || jsonb_build_object('captured', h.captured, 'final', coalesce(p_final, true));
 end $$;
 
-COMMENT ON FUNCTION heller.capture(p_account_id text, p_hold_id bigint, p_amount bigint, p_final boolean, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_dry_run boolean) IS 'Spends held credits: all that is left (no amount) or a part. p_final false keeps the hold open for further parts; otherwise the rest is freed.';
+COMMENT ON FUNCTION heller.capture(p_account_id text, p_hold_id bigint, p_amount bigint, p_final boolean, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_dry_run boolean, p_if_version bigint, p_effective_at timestamp with time zone) IS 'Spends held credits: all that is left (no amount) or a part. p_final false keeps the hold open for further parts; otherwise the rest is freed.';
 
 CREATE FUNCTION heller.change_rollout(p_event text, p_actor text, p_reason text, p_evidence jsonb DEFAULT '{}'::jsonb, p_version bigint DEFAULT NULL::bigint, p_rollout text DEFAULT 'home'::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3122,7 +3207,7 @@ end $$;
 
 COMMENT ON FUNCTION heller.claim_webhook_endpoint(p_lease_seconds integer) IS 'The endpoint that has waited longest, leased to the caller; null when none is due. Another takes it when the lease ends without a word.';
 
-CREATE FUNCTION heller.clawback(p_account_id text, p_amount bigint, p_payment_key text DEFAULT NULL::text, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_policy text DEFAULT 'debt'::text, p_dry_run boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION heller.clawback(p_account_id text, p_amount bigint, p_payment_key text DEFAULT NULL::text, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_policy text DEFAULT 'debt'::text, p_dry_run boolean DEFAULT false, p_if_version bigint DEFAULT NULL::bigint, p_effective_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -3135,7 +3220,8 @@ declare
 begin
   if p_dry_run then
     begin
-      v_replay := heller.clawback(p_account_id, p_amount, p_payment_key, p_reason, p_key, p_unit, p_actor, p_metadata, p_policy);
+      v_replay := heller.clawback(p_account_id, p_amount, p_payment_key, p_reason, p_key, p_unit, p_actor, p_metadata, p_policy,
+                                  p_if_version => p_if_version, p_effective_at => p_effective_at);
       raise exception using errcode = 'HL900';
     exception when sqlstate 'HL900' then return v_replay || '{"dry_run": true}';
     end;
@@ -3146,12 +3232,14 @@ begin
     perform heller._fail('HL001', format('policy %s is not one of debt, clamp, grant', coalesce(p_policy, 'missing')), '{"argument": "policy"}');
   end if;
   if p_payment_key is not null then perform heller._check_text('payment', p_payment_key, 255); end if;
+  perform heller._check_instant('effective_at', p_effective_at);
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   v_request := jsonb_build_object('verb', 'clawback', 'unit', p_unit, 'amount', p_amount,
-    'reason', coalesce(p_reason, ''), 'metadata', nullif(p_metadata, '{}'), 'policy', p_policy, 'payment', p_payment_key);
+    'reason', coalesce(p_reason, ''), 'metadata', nullif(p_metadata, '{}'), 'policy', p_policy, 'payment', p_payment_key,
+    'effective_at', timezone('UTC', p_effective_at));
   v_replay := heller._replay(p_account_id, p_key, v_request);
   if v_replay is not null then return v_replay; end if;
-  perform heller._refuse_frozen(a);
+  perform heller._check_version(a, p_if_version);
   a := heller._settle(a);
   v_amount := case p_policy
     when 'debt' then p_amount
@@ -3166,14 +3254,14 @@ begin
   end if;
   t := heller._post(a, -v_amount, 'clawback', p_reason, p_actor, p_metadata, p_key,
                     jsonb_strip_nulls(jsonb_build_object('amount', p_amount, 'policy', p_policy, 'payment', p_payment_key,
-                      'result', jsonb_build_object('shortfall', p_amount - v_amount))),
-                    p_payment_key => p_payment_key, p_settled => true);
+                      'effective_at', timezone('UTC', p_effective_at), 'result', jsonb_build_object('shortfall', p_amount - v_amount))),
+                    p_payment_key => p_payment_key, p_effective_at => p_effective_at, p_settled => true);
   perform heller._draw(a, v_amount, t.seq, t.seq, a.posted, p_payment_key);
   perform heller._reset_due(p_account_id, p_unit);
   return heller._result(t, t.balance_after - a.held + a.overdraft_limit) || jsonb_build_object('shortfall', p_amount - v_amount);
 end $$;
 
-COMMENT ON FUNCTION heller.clawback(p_account_id text, p_amount bigint, p_payment_key text, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_policy text, p_dry_run boolean) IS 'A payment was taken back: its credits go, from its own grant first. What was spent already becomes debt (policy debt), or is let go (clamp; grant: only what is left of that purchase).';
+COMMENT ON FUNCTION heller.clawback(p_account_id text, p_amount bigint, p_payment_key text, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_policy text, p_dry_run boolean, p_if_version bigint, p_effective_at timestamp with time zone) IS 'A payment was taken back: its credits go, from its own grant first. What was spent already becomes debt (policy debt), or is let go (clamp; grant: only what is left of that purchase).';
 
 CREATE FUNCTION heller.confirm_returns(p_returns jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -3656,7 +3744,7 @@ $$;
 
 COMMENT ON FUNCTION heller.history(p_account_id text, p_unit text, p_before_seq bigint, p_limit integer, p_kinds text[], p_from timestamp with time zone, p_until timestamp with time zone, p_text text, p_metadata jsonb) IS 'Transactions of an account, newest first, at most 1000 a call; the next page starts before the last seq of this one.';
 
-CREATE FUNCTION heller.hold(p_account_id text, p_amount bigint, p_seconds integer DEFAULT 900, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_overrun_limit bigint DEFAULT 0, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION heller.hold(p_account_id text, p_amount bigint, p_seconds integer DEFAULT 900, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_overrun_limit bigint DEFAULT 0, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false, p_allow_partial boolean DEFAULT false, p_min_available_after bigint DEFAULT NULL::bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -3665,10 +3753,14 @@ declare
   h heller.holds;
   v_replay jsonb;
   v_available bigint;
+  v_amount bigint;
+  v_request jsonb;
+  v_refusal jsonb := heller._spend_options_refusal(p_min_available_after, null);
 begin
   if p_dry_run then
     begin
-      v_replay := heller.hold(p_account_id, p_amount, p_seconds, p_reason, p_key, p_unit, p_actor, p_metadata, p_overrun_limit, p_if_version);
+      v_replay := heller.hold(p_account_id, p_amount, p_seconds, p_reason, p_key, p_unit, p_actor, p_metadata, p_overrun_limit, p_if_version,
+                              p_allow_partial => p_allow_partial, p_min_available_after => p_min_available_after);
       raise exception using errcode = 'HL900';
     exception when sqlstate 'HL900' then return v_replay || '{"dry_run": true}';
     end;
@@ -3679,9 +3771,11 @@ begin
   if p_overrun_limit is null or p_overrun_limit < 0 or p_overrun_limit::numeric + p_amount > 9223372036854775807 then
     perform heller._fail('HL001', 'overrun_limit must be at least 0', '{"argument": "overrun_limit"}');
   end if;
+  if v_refusal is not null then perform heller._fail(v_refusal ->> 'error', v_refusal ->> 'message', v_refusal -> 'detail'); end if;
+  v_request := heller._spend_request(p_allow_partial, p_min_available_after, null, p_amount);
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'hold', 'unit', p_unit, 'amount', p_amount,
-    'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'overrun_limit', nullif(p_overrun_limit, 0)));
+    'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'overrun_limit', nullif(p_overrun_limit, 0)) || coalesce(v_request, '{}'));
   if v_replay is not null then return v_replay; end if;
   perform heller._check_version(a, p_if_version);
   if a.draining_since is not null then
@@ -3689,21 +3783,19 @@ begin
                          jsonb_build_object('account', p_account_id, 'home', 'moving', 'reason', 'home: moving'));
   end if;
   v_available := a.posted - a.held + a.overdraft_limit;
-  if p_amount > v_available then
-    perform heller._fail('HL002', format('%s credits are needed and %s are available', p_amount, v_available),
-      jsonb_build_object('account', p_account_id, 'required', p_amount, 'available', v_available, 'held', a.held));
-  end if;
-  insert into heller.holds (account_id, unit, hold_id, amount, overrun_limit, reason, actor, metadata, idempotency_key, expires_at, placed_at)
+  v_amount := heller._affordable(a, p_amount, p_allow_partial, p_min_available_after);
+  insert into heller.holds (account_id, unit, hold_id, amount, overrun_limit, reason, actor, metadata, idempotency_key, request,
+                            expires_at, placed_at)
   values (p_account_id, p_unit,
-          1 + coalesce((select max(hold_id) from heller.holds where account_id = p_account_id and unit = p_unit), 0), p_amount, p_overrun_limit,
-          coalesce(p_reason, ''), p_actor, nullif(p_metadata, '{}'), p_key, heller._clock() + make_interval(secs => p_seconds), heller._clock())
+          1 + coalesce((select max(hold_id) from heller.holds where account_id = p_account_id and unit = p_unit), 0), v_amount, p_overrun_limit,
+          coalesce(p_reason, ''), p_actor, nullif(p_metadata, '{}'), p_key, v_request, heller._clock() + make_interval(secs => p_seconds), heller._clock())
   returning * into h;
-  update heller.accounts set held = held + p_amount, version = version + 1, next_due_at = least(next_due_at, h.expires_at)
+  update heller.accounts set held = held + v_amount, version = version + 1, next_due_at = least(next_due_at, h.expires_at)
   where account_id = p_account_id and unit = p_unit;
-  return heller._hold_result(h) || jsonb_build_object('available', v_available - p_amount);
+  return heller._hold_result(h) || jsonb_build_object('available', v_available - v_amount);
 end $$;
 
-COMMENT ON FUNCTION heller.hold(p_account_id text, p_amount bigint, p_seconds integer, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_overrun_limit bigint, p_if_version bigint, p_dry_run boolean) IS 'Reserves credits for p_seconds. p_overrun_limit: how much more a capture may take so that started work is finished.';
+COMMENT ON FUNCTION heller.hold(p_account_id text, p_amount bigint, p_seconds integer, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_overrun_limit bigint, p_if_version bigint, p_dry_run boolean, p_allow_partial boolean, p_min_available_after bigint) IS 'Reserves credits for p_seconds: all or none, unless p_allow_partial; p_min_available_after keeps a rest. p_overrun_limit: how much more a capture may take so that started work is finished.';
 
 CREATE FUNCTION heller.holds_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3907,14 +3999,22 @@ end $$;
 
 COMMENT ON FUNCTION heller.observe(p_operation_id text, p_account_id text, p_arm text, p_what text, p_failed boolean, p_milliseconds integer, p_detail text, p_rollout text) IS 'Records the outcome of one operation for the guardrails, in the operation''s own transaction or right after it. The first outcome of an operation counts; a user who fails counts once in ten minutes. Refusals such as not enough credits are no failures.';
 
-CREATE FUNCTION heller.open_account(p_account_id text, p_unit text DEFAULT 'credit'::text, p_user_id text DEFAULT NULL::text, p_overdraft_limit bigint DEFAULT 0, p_metadata jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+CREATE FUNCTION heller.open_account(p_account_id text, p_unit text DEFAULT 'credit'::text, p_user_id text DEFAULT NULL::text, p_overdraft_limit bigint DEFAULT 0, p_metadata jsonb DEFAULT NULL::jsonb, p_dry_run boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $_$
 declare
   a heller.accounts;
   v_differs text;
+  v_result jsonb;
 begin
+  if p_dry_run then
+    begin
+      v_result := heller.open_account(p_account_id, p_unit, p_user_id, p_overdraft_limit, p_metadata);
+      raise exception using errcode = 'HL900';
+    exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
+    end;
+  end if;
   perform heller._check_common(p_account_id, p_unit, null, null, null, p_metadata);
   if p_user_id is not null then perform heller._check_text('user', p_user_id, 200); end if;
   if p_unit !~ '^[a-z][a-z0-9_-]{0,39}$' then
@@ -3943,7 +4043,7 @@ begin
   return heller._account_result(a) || '{"replayed": true}';
 end $_$;
 
-COMMENT ON FUNCTION heller.open_account(p_account_id text, p_unit text, p_user_id text, p_overdraft_limit bigint, p_metadata jsonb) IS 'Opens an account for one unit. Opening it again with the same properties answers the account as it is, marked replayed.';
+COMMENT ON FUNCTION heller.open_account(p_account_id text, p_unit text, p_user_id text, p_overdraft_limit bigint, p_metadata jsonb, p_dry_run boolean) IS 'Opens an account for one unit. Opening it again with the same properties answers the account as it is, marked replayed.';
 
 CREATE FUNCTION heller.open_portal_session(p_secret_hash bytea, p_user_id text, p_actor text, p_path text DEFAULT '/portal'::text, p_seconds integer DEFAULT 300) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4143,7 +4243,7 @@ end $$;
 
 COMMENT ON FUNCTION heller.record_top_up(p_account_id text, p_outcome text, p_amount bigint, p_detail text, p_unit text) IS 'Says what became of an automatic top-up; failures_max failures in a row pause the rule. declined: nothing was tried.';
 
-CREATE FUNCTION heller.refund(p_account_id text, p_seq bigint, p_amount bigint DEFAULT NULL::bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false, p_revive boolean DEFAULT true) RETURNS jsonb
+CREATE FUNCTION heller.refund(p_account_id text, p_seq bigint, p_amount bigint DEFAULT NULL::bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false, p_revive boolean DEFAULT true, p_effective_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -4151,14 +4251,16 @@ declare
   v_result jsonb;
 begin
   if not p_dry_run then
-    return heller._undo(p_account_id, p_seq, p_amount, 'refund', array['spend', 'adjust'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, p_revive);
+    return heller._undo(p_account_id, p_seq, p_amount, 'refund', array['spend', 'adjust'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version,
+                        p_revive, p_effective_at);
   end if;
-  v_result := heller._undo(p_account_id, p_seq, p_amount, 'refund', array['spend', 'adjust'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, p_revive);
+  v_result := heller._undo(p_account_id, p_seq, p_amount, 'refund', array['spend', 'adjust'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version,
+                           p_revive, p_effective_at);
   raise exception using errcode = 'HL900';
 exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
 end $$;
 
-COMMENT ON FUNCTION heller.refund(p_account_id text, p_seq bigint, p_amount bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_dry_run boolean, p_revive boolean) IS 'Undoes a spend, wholly (no amount) or in part, into the grants that paid it. What came from a grant that has ended returns without expiry, unless p_revive is false.';
+COMMENT ON FUNCTION heller.refund(p_account_id text, p_seq bigint, p_amount bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_dry_run boolean, p_revive boolean, p_effective_at timestamp with time zone) IS 'Undoes a spend, wholly (no amount) or in part, into the grants that paid it. What came from a grant that has ended returns without expiry, unless p_revive is false.';
 
 CREATE FUNCTION heller.refuse_homes(p_statements jsonb, p_system text DEFAULT 'legacy'::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4190,34 +4292,44 @@ end $$;
 
 COMMENT ON FUNCTION heller.refuse_homes(p_statements jsonb, p_system text) IS 'Gives sealed users back unchanged. It is the same compare-and-set that would take them over, so exactly one of the two happens.';
 
-CREATE FUNCTION heller.reinstate(p_account_id text, p_seq bigint, p_amount bigint DEFAULT NULL::bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_dry_run boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION heller.reinstate(p_account_id text, p_seq bigint, p_amount bigint DEFAULT NULL::bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_dry_run boolean DEFAULT false, p_if_version bigint DEFAULT NULL::bigint, p_effective_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
 declare
   v_result jsonb;
 begin
-  v_result := heller._undo(p_account_id, p_seq, p_amount, 'reinstate', array['clawback'], p_reason, p_key, p_unit, p_actor, p_metadata, null, true);
+  v_result := heller._undo(p_account_id, p_seq, p_amount, 'reinstate', array['clawback'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true,
+                           p_effective_at);
   if p_dry_run then raise exception using errcode = 'HL900'; end if;
   return v_result;
 exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
 end $$;
 
-COMMENT ON FUNCTION heller.reinstate(p_account_id text, p_seq bigint, p_amount bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_dry_run boolean) IS 'Undoes a clawback: the dispute was won.';
+COMMENT ON FUNCTION heller.reinstate(p_account_id text, p_seq bigint, p_amount bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_dry_run boolean, p_if_version bigint, p_effective_at timestamp with time zone) IS 'Undoes a clawback: the dispute was won.';
 
-CREATE FUNCTION heller.release(p_account_id text, p_hold_id bigint, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION heller.release(p_account_id text, p_hold_id bigint, p_unit text DEFAULT 'credit'::text, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
 declare
   a heller.accounts;
   h heller.holds;
+  v_result jsonb;
 begin
+  if p_dry_run then
+    begin
+      v_result := heller.release(p_account_id, p_hold_id, p_unit, p_if_version);
+      raise exception using errcode = 'HL900';
+    exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
+    end;
+  end if;
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   select * into h from heller.holds where account_id = p_account_id and unit = p_unit and hold_id = p_hold_id;
   if found and h.state = 'released' then
     return heller._hold_result(h) || jsonb_build_object('available', a.posted - a.held + a.overdraft_limit, 'replayed', true);
   end if;
+  perform heller._check_version(a, p_if_version, p_even_frozen => true);
   perform heller._open_hold(p_account_id, p_unit, p_hold_id);
   perform heller._close_hold(p_account_id, p_unit, p_hold_id, 'released', heller._clock());
   a := heller._finish(p_account_id, p_unit);
@@ -4225,7 +4337,7 @@ begin
   return heller._hold_result(h) || jsonb_build_object('available', a.posted - a.held + a.overdraft_limit);
 end $$;
 
-COMMENT ON FUNCTION heller.release(p_account_id text, p_hold_id bigint, p_unit text, p_actor text) IS 'Ends a hold without spending; doing it again answers the same.';
+COMMENT ON FUNCTION heller.release(p_account_id text, p_hold_id bigint, p_unit text, p_if_version bigint, p_dry_run boolean) IS 'Ends a hold without spending; doing it again answers the same.';
 
 CREATE FUNCTION heller.remove_alert(p_account_id text, p_threshold bigint, p_unit text DEFAULT 'credit'::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4279,16 +4391,25 @@ end $$;
 
 COMMENT ON FUNCTION heller.remove_webhook_endpoint(p_endpoint_id text) IS 'Sends nothing more there; false when there was no such endpoint.';
 
-CREATE FUNCTION heller.renew(p_account_id text, p_hold_id bigint, p_seconds integer DEFAULT 900, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
+CREATE FUNCTION heller.renew(p_account_id text, p_hold_id bigint, p_seconds integer DEFAULT 900, p_unit text DEFAULT 'credit'::text, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
 declare
   a heller.accounts;
   h heller.holds;
+  v_result jsonb;
 begin
+  if p_dry_run then
+    begin
+      v_result := heller.renew(p_account_id, p_hold_id, p_seconds, p_unit, p_if_version);
+      raise exception using errcode = 'HL900';
+    exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
+    end;
+  end if;
   perform heller._check_seconds(p_seconds);
   a := heller._lock(p_account_id, p_unit);
+  perform heller._check_version(a, p_if_version);
   perform heller._open_hold(p_account_id, p_unit, p_hold_id);
   update heller.holds set expires_at = greatest(expires_at, heller._clock() + make_interval(secs => p_seconds))
   where account_id = p_account_id and unit = p_unit and hold_id = p_hold_id returning * into h;
@@ -4297,7 +4418,7 @@ begin
   return heller._hold_result(h) || jsonb_build_object('available', a.posted - a.held + a.overdraft_limit);
 end $$;
 
-COMMENT ON FUNCTION heller.renew(p_account_id text, p_hold_id bigint, p_seconds integer, p_unit text) IS 'Makes a hold last at least p_seconds from now; it never ends sooner than before.';
+COMMENT ON FUNCTION heller.renew(p_account_id text, p_hold_id bigint, p_seconds integer, p_unit text, p_if_version bigint, p_dry_run boolean) IS 'Makes a hold last at least p_seconds from now; it never ends sooner than before.';
 
 CREATE FUNCTION heller.resolve(p_name text) RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4396,7 +4517,7 @@ $$;
 
 COMMENT ON FUNCTION heller.revenue(p_from timestamp with time zone, p_until timestamp with time zone) IS 'Per currency, in minor units, by recording time: deferred_before + sold - recognised - breakage - taken_back + moved = deferred_after. moved is 0 but for a transfer in the very instant of a border. Recognised is what used credits cost, rounded down over each grant''s sum, so that nothing is lost to rounding.';
 
-CREATE FUNCTION heller.reverse(p_account_id text, p_seq bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_policy text DEFAULT 'refuse'::text, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION heller.reverse(p_account_id text, p_seq bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_policy text DEFAULT 'refuse'::text, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false, p_effective_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -4408,20 +4529,24 @@ declare
 begin
   if p_dry_run then
     begin
-      v_result := heller.reverse(p_account_id, p_seq, p_reason, p_key, p_unit, p_actor, p_metadata, p_policy, p_if_version);
+      v_result := heller.reverse(p_account_id, p_seq, p_reason, p_key, p_unit, p_actor, p_metadata, p_policy, p_if_version,
+                                 p_effective_at => p_effective_at);
       raise exception using errcode = 'HL900';
     exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
     end;
   end if;
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
+  perform heller._check_instant('effective_at', p_effective_at);
   if p_policy is null or p_policy not in ('refuse', 'debt') then
     perform heller._fail('HL001', format('policy %s is not one of refuse, debt', coalesce(p_policy, 'missing')), '{"argument": "policy"}');
   end if;
   select * into o from heller.transactions where account_id = p_account_id and unit = p_unit and seq = p_seq;
   if o.kind in ('spend', 'adjust') and o.delta < 0 then
-    return heller._undo(p_account_id, p_seq, null, 'refund', array['spend', 'adjust'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true);
+    return heller._undo(p_account_id, p_seq, null, 'refund', array['spend', 'adjust'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true,
+                        p_effective_at);
   elsif o.kind = 'clawback' and o.delta < 0 then
-    return heller._undo(p_account_id, p_seq, null, 'reinstate', array['clawback'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true);
+    return heller._undo(p_account_id, p_seq, null, 'reinstate', array['clawback'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true,
+                        p_effective_at);
   end if;
   -- in id order, as everywhere, so that two transfers cannot wait for each other
   perform from heller.accounts where account_id in (p_account_id, case o.kind when 'transfer' then o.counterparty end)
@@ -4430,18 +4555,19 @@ begin
   v_result := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'reverse', 'unit', p_unit, 'reason', coalesce(p_reason, 'reversed'),
     'amount', (select case kind when 'adjust' then delta else abs(delta) end from heller.transactions
                where account_id = p_account_id and idempotency_key = p_key),
-    'metadata', nullif(p_metadata, '{}'), 'seq', p_seq, 'policy', nullif(p_policy, 'refuse')));
+    'metadata', nullif(p_metadata, '{}'), 'seq', p_seq, 'policy', nullif(p_policy, 'refuse'),
+    'effective_at', timezone('UTC', p_effective_at)));
   if v_result is not null then return v_result; end if;
   perform heller._check_version(a, p_if_version);
   v_left := heller._reversible(a, o, p_seq);
   a := heller._settle(a);
   if o.delta > 0 then
-    return heller._reverse_gain(a, o, v_left, p_reason, p_actor, p_metadata, p_key, p_policy);
+    return heller._reverse_gain(a, o, v_left, p_reason, p_actor, p_metadata, p_key, p_policy, p_effective_at);
   end if;
-  return heller._reverse_loss(a, o, v_left, p_reason, p_actor, p_metadata, p_key, p_policy);
+  return heller._reverse_loss(a, o, v_left, p_reason, p_actor, p_metadata, p_key, p_policy, p_effective_at);
 end $$;
 
-COMMENT ON FUNCTION heller.reverse(p_account_id text, p_seq bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_policy text, p_if_version bigint, p_dry_run boolean) IS 'Undoes what is left of any transaction as a whole: a spend is refunded, a clawback reinstated, a grant taken back, an expiry returned, a transfer sent back. Credits that were used since are refused, or become debt with p_policy debt.';
+COMMENT ON FUNCTION heller.reverse(p_account_id text, p_seq bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_policy text, p_if_version bigint, p_dry_run boolean, p_effective_at timestamp with time zone) IS 'Undoes what is left of any transaction as a whole: a spend is refunded, a clawback reinstated, a grant taken back, an expiry returned, a transfer sent back. Credits that were used since are refused, or become debt with p_policy debt.';
 
 CREATE FUNCTION heller.revoke_api_key(p_key_id text, p_actor text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4558,7 +4684,7 @@ declare
   v_result jsonb;
 begin
   v_result := (heller._spend_many(jsonb_build_array(jsonb_build_object(
-    'account', p_account_id, 'unit', p_unit, 'amount', p_amount, 'reason', p_reason, 'actor', p_actor, 'key', p_key, 'metadata', p_metadata,
+    'verb', 'spend', 'account', p_account_id, 'unit', p_unit, 'amount', p_amount, 'reason', p_reason, 'actor', p_actor, 'key', p_key, 'metadata', p_metadata,
     'allow_partial', p_allow_partial, 'min_available_after', p_min_available_after, 'effective_at', p_effective_at,
     'if_version', p_if_version, 'dry_run', p_dry_run))))[1];
   if v_result ? 'error' then
@@ -4569,7 +4695,7 @@ end $$;
 
 COMMENT ON FUNCTION heller.spend(p_account_id text, p_amount bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_allow_partial boolean, p_min_available_after bigint, p_effective_at timestamp with time zone, p_if_version bigint, p_dry_run boolean) IS 'Takes credits for something. Refused when available is less than the amount, unless p_allow_partial; p_min_available_after keeps a rest.';
 
-CREATE FUNCTION heller.spend_as(p_account_id text, p_member_id text, p_amount bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_metadata jsonb DEFAULT NULL::jsonb, p_dry_run boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION heller.spend_as(p_account_id text, p_member_id text, p_amount bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_metadata jsonb DEFAULT NULL::jsonb, p_dry_run boolean DEFAULT false, p_allow_partial boolean DEFAULT false, p_min_available_after bigint DEFAULT NULL::bigint, p_effective_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_if_version bigint DEFAULT NULL::bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -4577,6 +4703,7 @@ declare
   m heller.members;
   v_start timestamptz;
   v_spent bigint;
+  v_amount bigint;
   v_result jsonb;
 begin
   perform heller._check_text('member', p_member_id, 200), heller._check_amount('amount', p_amount);
@@ -4586,26 +4713,28 @@ begin
     perform heller._fail('HL017', format('%s is no member of account %s', p_member_id, p_account_id),
                          jsonb_build_object('account', p_account_id, 'member', p_member_id));
   end if;
-  v_result := heller.spend(p_account_id, p_amount, p_reason, p_key, p_unit, p_member_id, p_metadata, p_dry_run => p_dry_run);
+  v_result := heller.spend(p_account_id, p_amount, p_reason, p_key, p_unit, p_member_id, p_metadata, p_allow_partial, p_min_available_after,
+                           p_effective_at, p_if_version, p_dry_run);
   if (v_result ->> 'replayed')::boolean then return v_result; end if;
+  v_amount := -(v_result ->> 'delta')::bigint;
   v_start := heller._period_start(m.period, (v_result ->> 'effective_at')::timestamptz);
   select spent into v_spent from heller.member_spending
   where account_id = p_account_id and unit = p_unit and member_id = p_member_id and period_start = v_start;
-  if coalesce(v_spent, 0)::numeric + p_amount > m.cap then
+  if coalesce(v_spent, 0)::numeric + v_amount > m.cap then
     perform heller._fail('HL012', format('%s has spent %s of %s credits of this %s, so %s more are too many', p_member_id, coalesce(v_spent, 0), m.cap,
-                                         m.period, p_amount), jsonb_build_object('limit', 'member_cap'));
+                                         m.period, v_amount), jsonb_build_object('limit', 'member_cap'));
   end if;
   if not p_dry_run then
     insert into heller.member_spends (account_id, unit, seq, member_id, period_start)
     values (p_account_id, p_unit, (v_result ->> 'seq')::bigint, p_member_id, v_start);
     insert into heller.member_spending as s (account_id, unit, member_id, period_start, spent)
-    values (p_account_id, p_unit, p_member_id, v_start, p_amount)
+    values (p_account_id, p_unit, p_member_id, v_start, v_amount)
     on conflict (account_id, unit, member_id, period_start) do update set spent = s.spent + excluded.spent;
   end if;
-  return v_result || jsonb_build_object('member_left', m.cap - coalesce(v_spent, 0) - p_amount);
+  return v_result || jsonb_build_object('member_left', m.cap - coalesce(v_spent, 0) - v_amount);
 end $$;
 
-COMMENT ON FUNCTION heller.spend_as(p_account_id text, p_member_id text, p_amount bigint, p_reason text, p_key text, p_unit text, p_metadata jsonb, p_dry_run boolean) IS 'A member of a team spends from its account, as far as the account has credits and the member''s cap allows. Refunds give the cap back.';
+COMMENT ON FUNCTION heller.spend_as(p_account_id text, p_member_id text, p_amount bigint, p_reason text, p_key text, p_unit text, p_metadata jsonb, p_dry_run boolean, p_allow_partial boolean, p_min_available_after bigint, p_effective_at timestamp with time zone, p_if_version bigint) IS 'A member of a team spends from its account, as far as the account has credits and the member''s cap allows. Refunds give the cap back.';
 
 CREATE FUNCTION heller.spend_many(p_accounts text[], p_amounts bigint[], p_keys text[] DEFAULT NULL::text[], p_reasons text[] DEFAULT NULL::text[], p_units text[] DEFAULT NULL::text[], p_actors text[] DEFAULT NULL::text[], p_metadata jsonb[] DEFAULT NULL::jsonb[], OUT seqs bigint[], OUT balances bigint[], OUT availables bigint[], OUT recorded_at timestamp with time zone, OUT others jsonb[]) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5519,7 +5648,7 @@ $$;
 
 COMMENT ON FUNCTION heller.top_up_rule(p_account_id text, p_unit text) IS 'The top-up rule of an account, null when it has none.';
 
-CREATE FUNCTION heller.transfer(p_account_id text, p_to text, p_amount bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION heller.transfer(p_account_id text, p_to text, p_amount bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false, p_allow_partial boolean DEFAULT false, p_min_available_after bigint DEFAULT NULL::bigint, p_effective_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -5530,10 +5659,14 @@ declare
   u heller.transactions;
   v_replay jsonb;
   v_available bigint;
+  v_amount bigint;
+  v_request jsonb;
+  v_refusal jsonb := heller._spend_options_refusal(p_min_available_after, p_effective_at);
 begin
   if p_dry_run then
     begin
-      v_replay := heller.transfer(p_account_id, p_to, p_amount, p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version);
+      v_replay := heller.transfer(p_account_id, p_to, p_amount, p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version,
+        p_allow_partial => p_allow_partial, p_min_available_after => p_min_available_after, p_effective_at => p_effective_at);
       raise exception using errcode = 'HL900';
     exception when sqlstate 'HL900' then return v_replay || '{"dry_run": true}';
     end;
@@ -5544,33 +5677,33 @@ begin
   if p_to = p_account_id then
     perform heller._fail('HL001', 'an account cannot transfer to itself', '{"argument": "to"}');
   end if;
+  if v_refusal is not null then perform heller._fail(v_refusal ->> 'error', v_refusal ->> 'message', v_refusal -> 'detail'); end if;
+  v_request := jsonb_build_object('to', p_to) || coalesce(heller._spend_request(p_allow_partial, p_min_available_after, p_effective_at, p_amount), '{}');
   -- in id order, as everywhere, so that two transfers cannot wait for each other
   perform from heller.accounts where account_id in (p_account_id, p_to) order by account_id, unit for no key update;
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'transfer', 'unit', p_unit, 'amount', p_amount,
-    'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'to', p_to));
+    'reason', coalesce(p_reason, ''), 'metadata', p_metadata) || v_request);
   if v_replay is not null then return v_replay; end if;
   perform heller._check_version(a, p_if_version);
   b := heller._lock(p_to, p_unit);
   v_available := a.posted - a.held + a.overdraft_limit;
-  if p_amount > v_available then
-    perform heller._fail('HL002', format('%s credits are needed and %s are available', p_amount, v_available),
-      jsonb_build_object('account', p_account_id, 'required', p_amount, 'available', v_available, 'held', a.held));
-  end if;
+  v_amount := heller._affordable(a, p_amount, p_allow_partial, p_min_available_after);
   a := heller._settle(a);
   b := heller._settle(b);
-  t := heller._post(a, -p_amount, 'transfer', p_reason, p_actor, p_metadata, p_key, jsonb_build_object('to', p_to,
-                      'result', jsonb_build_object('to', p_to, 'to_seq', b.last_seq + 1, 'to_balance_after', b.posted + p_amount)),
-                    p_counterparty => p_to, p_settled => true);
-  perform heller._draw(a, p_amount, t.seq, t.seq, a.posted, p_live_first => true);
-  u := heller._post(b, p_amount, 'transfer', p_reason, p_actor, p_metadata, p_counterparty => p_account_id, p_settled => true);
+  t := heller._post(a, -v_amount, 'transfer', p_reason, p_actor, p_metadata, p_key, v_request || jsonb_build_object(
+                      'result', jsonb_build_object('to', p_to, 'to_seq', b.last_seq + 1, 'to_balance_after', b.posted + v_amount)),
+                    p_counterparty => p_to, p_effective_at => p_effective_at, p_settled => true);
+  perform heller._draw(a, v_amount, t.seq, t.seq, a.posted, p_live_first => true);
+  u := heller._post(b, v_amount, 'transfer', p_reason, p_actor, p_metadata, p_counterparty => p_account_id, p_effective_at => p_effective_at,
+                    p_settled => true);
   perform heller._receive(b, u, a, t);
   perform heller._reset_due(p_account_id, p_unit);
   b := heller._finish(p_to, p_unit);
-  return heller._result(t, v_available - p_amount) || jsonb_build_object('to', p_to, 'to_seq', u.seq, 'to_balance_after', u.balance_after);
+  return heller._result(t, v_available - v_amount) || jsonb_build_object('to', p_to, 'to_seq', u.seq, 'to_balance_after', u.balance_after);
 end $$;
 
-COMMENT ON FUNCTION heller.transfer(p_account_id text, p_to text, p_amount bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_dry_run boolean) IS 'Moves credits to another account of the same unit, all or nothing; they keep their source, priority, expiry and cost.';
+COMMENT ON FUNCTION heller.transfer(p_account_id text, p_to text, p_amount bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_dry_run boolean, p_allow_partial boolean, p_min_available_after bigint, p_effective_at timestamp with time zone) IS 'Moves credits to another account of the same unit, all or nothing unless p_allow_partial; p_min_available_after keeps a rest; they keep their source, priority, expiry and cost.';
 
 CREATE FUNCTION heller.trial_balance() RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5797,7 +5930,7 @@ end $$;
 
 COMMENT ON FUNCTION heller.verify_accounts(p_after text, p_limit integer, p_hash boolean, p_until text, OUT last_account text, OUT accounts bigint, OUT transactions bigint, OUT broken jsonb) IS 'Recomputes a page of accounts from their rows: numbering, running balance, chain of hashes, totals, holds, grants. broken names each row that is wrong; last_account is where the next page starts, null after the last page; p_until ends the range.';
 
-CREATE FUNCTION heller.void(p_account_id text, p_grant_id bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION heller.void(p_account_id text, p_grant_id bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false, p_effective_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -5811,15 +5944,17 @@ declare
 begin
   if p_dry_run then
     begin
-      v_replay := heller.void(p_account_id, p_grant_id, p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version);
+      v_replay := heller.void(p_account_id, p_grant_id, p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version,
+                              p_effective_at => p_effective_at);
       raise exception using errcode = 'HL900';
     exception when sqlstate 'HL900' then return v_replay || '{"dry_run": true}';
     end;
   end if;
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
+  perform heller._check_instant('effective_at', p_effective_at);
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   v_request := jsonb_build_object('verb', 'void', 'unit', p_unit, 'grant', p_grant_id, 'reason', coalesce(p_reason, 'void'),
-    'metadata', nullif(p_metadata, '{}'));
+    'metadata', nullif(p_metadata, '{}'), 'effective_at', timezone('UTC', p_effective_at));
   select abs(delta) into v_amount from heller.transactions where account_id = p_account_id and idempotency_key = p_key;
   v_replay := heller._replay(p_account_id, p_key, v_request || jsonb_build_object('amount', v_amount));
   if v_replay is not null then return v_replay; end if;
@@ -5831,6 +5966,9 @@ begin
                          jsonb_build_object('account', p_account_id, 'grant', p_grant_id));
   end if;
   if g.seq is null and g.ended_at is null then
+    if p_effective_at is not null then
+      perform heller._fail('HL001', 'a grant that never counted is called off now; leave effective_at out', '{"argument": "effective_at"}');
+    end if;
     update heller.grants set ended_at = heller._clock() where account_id = p_account_id and unit = p_unit and grant_id = p_grant_id returning * into g;
     perform heller._reset_due(p_account_id, p_unit);
     update heller.accounts set version = version + 1 where account_id = p_account_id and unit = p_unit;
@@ -5843,15 +5981,16 @@ begin
                          jsonb_build_object('account', p_account_id, 'requested', g.remaining, 'left', 0));
   end if;
   t := heller._post(a, -v_amount, heller._kind_of_source(g.source), coalesce(p_reason, 'void'), p_actor, p_metadata, p_key,
-                    jsonb_build_object('verb', 'void', 'grant', p_grant_id,
-                      'result', jsonb_build_object('grant', p_grant_id, 'voided', v_amount)), p_payment_key => g.payment_key, p_settled => true);
+                    jsonb_strip_nulls(jsonb_build_object('verb', 'void', 'grant', p_grant_id, 'effective_at', timezone('UTC', p_effective_at),
+                      'result', jsonb_build_object('grant', p_grant_id, 'voided', v_amount))),
+                    p_payment_key => g.payment_key, p_effective_at => p_effective_at, p_settled => true);
   perform heller._take(p_account_id, p_unit, p_grant_id, t.seq, a.posted, v_amount);
   update heller.grants set ended_at = t.recorded_at where account_id = p_account_id and unit = p_unit and grant_id = p_grant_id and remaining = 0;
   perform heller._reset_due(p_account_id, p_unit);
   return heller._result(t, t.balance_after - a.held + a.overdraft_limit) || jsonb_build_object('grant', p_grant_id, 'voided', v_amount);
 end $$;
 
-COMMENT ON FUNCTION heller.void(p_account_id text, p_grant_id bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_dry_run boolean) IS 'Takes back the unused rest of a grant; credits under a hold stay. A scheduled grant is called off.';
+COMMENT ON FUNCTION heller.void(p_account_id text, p_grant_id bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_dry_run boolean, p_effective_at timestamp with time zone) IS 'Takes back the unused rest of a grant; credits under a hold stay. A scheduled grant is called off.';
 
 CREATE FUNCTION heller.webhook_endpoints_list() RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER

@@ -4,10 +4,10 @@ declare
   v_name text;
   v_text text;
   v_type text;
+  v_refusal jsonb;
 begin
-  if jsonb_typeof(p_operation) is distinct from 'object' then
-    return heller._error('HL001', format('an operation is a JSON %s; it must be an object', jsonb_typeof(p_operation)), '{"argument": "operation"}');
-  end if;
+  v_refusal := heller._refused_option(p_operation);
+  if v_refusal is not null then return v_refusal; end if;
   for v_name, v_text in select * from jsonb_each_text(p_operation) loop
     v_type := case
       when v_text is null then null
@@ -25,4 +25,4 @@ begin
   end loop;
   return null;
 end $$;
-comment on function heller._mistyped(jsonb) is 'The refusal of an operation whose option has another type than the verbs take, naming it; null when none has.';
+comment on function heller._mistyped(jsonb) is 'The refusal of an operation with an option that its verb does not take, or of another type than the verbs take, naming it; null when none is.';

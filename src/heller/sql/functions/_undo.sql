@@ -1,6 +1,6 @@
 create or replace function heller._undo(
   p_account_id text, p_seq bigint, p_amount bigint, p_kind text, p_undone text[], p_reason text, p_key text, p_unit text, p_actor text,
-  p_metadata jsonb, p_if_version bigint, p_revive boolean
+  p_metadata jsonb, p_if_version bigint, p_revive boolean, p_effective_at timestamptz
 ) returns jsonb
 language plpgsql set search_path = pg_catalog as $$
 declare
@@ -13,6 +13,7 @@ declare
 begin
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
   if p_amount is not null then perform heller._check_amount('amount', p_amount); end if;
+  perform heller._check_instant('effective_at', p_effective_at);
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   select * into o from heller.transactions where account_id = p_account_id and unit = p_unit and seq = p_seq;
   if not found then
@@ -26,7 +27,8 @@ begin
                         where account_id = p_account_id and unit = p_unit and related_seq = p_seq and kind = p_kind);
   v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', p_kind, 'unit', p_unit,
     'amount', coalesce(p_amount, (select delta from heller.transactions where account_id = p_account_id and idempotency_key = p_key), v_left),
-    'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'seq', p_seq, 'whole', case when p_amount is null then true end));
+    'reason', coalesce(p_reason, ''), 'metadata', p_metadata, 'seq', p_seq, 'whole', case when p_amount is null then true end,
+    'effective_at', timezone('UTC', p_effective_at)));
   if v_replay is not null then return v_replay; end if;
   perform heller._check_version(a, p_if_version);
   v_amount := coalesce(p_amount, v_left);
@@ -37,8 +39,8 @@ begin
   a := heller._settle(a);
   t := heller._post(a, v_amount, p_kind, p_reason, p_actor, p_metadata, p_key,
                     jsonb_strip_nulls(jsonb_build_object('seq', p_seq, 'whole', case when p_amount is null then true end,
-                      'result', jsonb_build_object('left', v_left - v_amount))),
-                    p_related_seq => p_seq, p_payment_key => o.payment_key, p_settled => true);
+                      'effective_at', timezone('UTC', p_effective_at), 'result', jsonb_build_object('left', v_left - v_amount))),
+                    p_related_seq => p_seq, p_payment_key => o.payment_key, p_effective_at => p_effective_at, p_settled => true);
   perform heller._put_back(a, o, t, -o.delta - v_left, p_revive);
   update heller.member_spending s set spent = s.spent - v_amount from heller.member_spends m
   where m.account_id = p_account_id and m.unit = p_unit and m.seq = p_seq
@@ -46,5 +48,5 @@ begin
   a := heller._finish(p_account_id, p_unit);
   return heller._result(t, a.posted - a.held + a.overdraft_limit) || jsonb_build_object('left', v_left - v_amount);
 end $$;
-comment on function heller._undo(text, bigint, bigint, text, text[], text, text, text, text, jsonb, bigint, boolean) is
+comment on function heller._undo(text, bigint, bigint, text, text[], text, text, text, text, jsonb, bigint, boolean, timestamptz) is
   'What refund and reinstate share: gives back what a transaction took, wholly or in parts, never more.';

@@ -1,11 +1,20 @@
 create or replace function heller.open_account(
-  p_account_id text, p_unit text default 'credit', p_user_id text default null, p_overdraft_limit bigint default 0, p_metadata jsonb default null
+  p_account_id text, p_unit text default 'credit', p_user_id text default null, p_overdraft_limit bigint default 0, p_metadata jsonb default null,
+  p_dry_run boolean default false
 ) returns jsonb
 language plpgsql security definer set search_path = pg_catalog as $$
 declare
   a heller.accounts;
   v_differs text;
+  v_result jsonb;
 begin
+  if p_dry_run then
+    begin
+      v_result := heller.open_account(p_account_id, p_unit, p_user_id, p_overdraft_limit, p_metadata);
+      raise exception using errcode = 'HL900';
+    exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
+    end;
+  end if;
   perform heller._check_common(p_account_id, p_unit, null, null, null, p_metadata);
   if p_user_id is not null then perform heller._check_text('user', p_user_id, 200); end if;
   if p_unit !~ '^[a-z][a-z0-9_-]{0,39}$' then
@@ -33,5 +42,5 @@ begin
   end if;
   return heller._account_result(a) || '{"replayed": true}';
 end $$;
-comment on function heller.open_account(text, text, text, bigint, jsonb) is
+comment on function heller.open_account(text, text, text, bigint, jsonb, boolean) is
   'Opens an account for one unit. Opening it again with the same properties answers the account as it is, marked replayed.';

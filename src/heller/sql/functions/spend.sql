@@ -8,7 +8,7 @@ declare
   v_result jsonb;
 begin
   v_result := (heller._spend_many(jsonb_build_array(jsonb_build_object(
-    'account', p_account_id, 'unit', p_unit, 'amount', p_amount, 'reason', p_reason, 'actor', p_actor, 'key', p_key, 'metadata', p_metadata,
+    'verb', 'spend', 'account', p_account_id, 'unit', p_unit, 'amount', p_amount, 'reason', p_reason, 'actor', p_actor, 'key', p_key, 'metadata', p_metadata,
     'allow_partial', p_allow_partial, 'min_available_after', p_min_available_after, 'effective_at', p_effective_at,
     'if_version', p_if_version, 'dry_run', p_dry_run))))[1];
   if v_result ? 'error' then

@@ -171,6 +171,7 @@ create table heller.holds (
   actor text,
   metadata jsonb,
   idempotency_key text collate "C",
+  request jsonb,
   expires_at timestamptz not null,
   placed_at timestamptz not null,
   closed_at timestamptz,
@@ -184,6 +185,7 @@ create table heller.holds (
 create index holds_open on heller.holds (account_id, unit) where state = 'open';
 create unique index holds_idempotency_key on heller.holds (account_id, idempotency_key) where idempotency_key is not null;
 comment on table heller.holds is 'Reservations: captured wholly, partly or in parts, released, or expired.';
+comment on column heller.holds.request is 'What was asked for where it is more than the row shows (a partial hold, a rest to keep); compared when the key comes again.';
 comment on column heller.holds.overrun_limit is 'How many credits a capture may take beyond the hold, into debt if need be, so that started work is finished.';
 
 create table heller.outcomes (

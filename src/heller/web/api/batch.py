@@ -15,7 +15,7 @@ from heller.web.api.caller import Caller, answer, demand, reads
 router = APIRouter(tags=["credits"])
 
 SPENDING = frozenset({"spend", "hold", "capture", "release", "renew", "refund"})
-WITHOUT_ACTOR = frozenset({"open_account", "renew"})
+WITHOUT_ACTOR = frozenset({"open_account", "release", "renew"})
 
 
 @router.post(

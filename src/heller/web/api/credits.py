@@ -154,7 +154,7 @@ async def renew(account: models.Account, hold: models.Place, body: models.Renew,
     result = await caller.change(
         "hold.renew",
         account,
-        lambda ledger: ledger.renew(account, hold, **body.given()),
+        lambda ledger: ledger.renew(account, hold, if_version=caller.if_version, **body.given()),
         {"hold": hold, **body.given()},
     )
     return answer(result)
@@ -173,7 +173,9 @@ async def spend_as(
     result = await caller.change(
         "member.spend",
         account,
-        lambda ledger: ledger.spend_as(account, member, key=caller.key, **given),
+        lambda ledger: ledger.spend_as(
+            account, member, key=caller.key, if_version=caller.if_version, **given
+        ),
         {"member": member, **given},
     )
     return answer(result)

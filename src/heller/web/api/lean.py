@@ -52,8 +52,12 @@ class Call:
     @property
     def arguments(self) -> dict[str, Any]:
         """What the verb is given: the body's fields that are not their defaults, and who acts."""
+        return {"actor": self.principal.actor, **self.unsigned}
+
+    @property
+    def unsigned(self) -> dict[str, Any]:
+        """The same of a step that writes no transaction."""
         given: dict[str, Any] = self.body.model_dump(exclude_defaults=True)
-        given["actor"] = self.principal.actor
         if self.if_version is not None:
             given["if_version"] = self.if_version
         return given
@@ -81,8 +85,8 @@ async def _capture(call: Call) -> Transaction:
 
 async def _release(call: Call) -> HoldState:
     async with call.wiring.database.transaction() as connection:
-        released = await within(connection).release(call.account, call.hold, **call.arguments)
-        if not released.replayed:
+        released = await within(connection).release(call.account, call.hold, **call.unsigned)
+        if not (released.replayed or released.dry_run):
             await audit.note(
                 connection,
                 call.principal,

@@ -1,0 +1,73 @@
+"""Made of ``asynchronous/caller.py`` by ``tests/tools/clients.py``; not edited."""
+
+import time
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from heller.client.core import AGAIN, RETRIES_MAX, TIMEOUT_SECONDS, Ask, pause, unreachable
+from heller.ledger.results import decoded
+
+T = TypeVar("T")
+
+
+class Caller:
+    """What asks the server, and asks again where that is safe."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        retries_max: int = RETRIES_MAX,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Make a client; nothing is sent yet.
+
+        Args:
+            url: where heller is served, such as https://credits.example.org.
+            key: an API key, or a token of the OpenID provider.
+            timeout_seconds: how long to wait for one answer.
+            retries_max: how often to ask again when there is none, or one that says so.
+            transport: another way to the server, for tests.
+        """
+        self._retries_max = retries_max
+        self._http = httpx.Client(
+            base_url=url.rstrip("/"),
+            headers={"authorization": f"Bearer {key}", "accept": "application/json"},
+            timeout=timeout_seconds,
+            transport=transport,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _send(self, ask: Ask[T]) -> T:
+        for attempt in range(self._retries_max + 1):
+            is_last = attempt == self._retries_max
+            answer: httpx.Response | None = None
+            try:
+                answer = self._http.request(
+                    ask.method, ask.path, content=ask.content(), params=ask.params(), headers=ask.headers()
+                )
+            except httpx.TransportError as error:
+                if is_last:
+                    raise unreachable(error) from error
+            if answer is not None and (is_last or answer.status_code not in AGAIN):
+                return ask.result(answer)
+            time.sleep(pause(attempt, answer))
+        raise AssertionError  # the last try returns or raises
+
+    def _items(self, ask: Ask[dict[str, Any]], kind: type[T]) -> list[T]:
+        return [decoded(item, kind) for item in (self._send(ask))["items"]]
