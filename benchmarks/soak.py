@@ -16,26 +16,27 @@ import asyncio
 import contextlib
 import json
 import os
-import random
+import signal
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 import soak_report
-from heller.client import AsyncClient
 from heller.database import connect
 from heller.errors import HellerError
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.runs import open_sides
 from legacy_sample.traffic import customers_of
-from soak_judge import IDLE, IDLE_SECONDS, Due, judge, settle
+from soak_api import Due, programs
+from soak_judge import IDLE, IDLE_SECONDS, judge, settle
+from soak_rollout import rollouts
 from soak_stage import FAULTS, World, rss_mb, stage
 
 SAMPLE_SECONDS = 10.0
@@ -45,7 +46,6 @@ CALM_SECONDS = 5.0
 MOVE_LOOK_SECONDS, MOVE_LOOKS_MAX = 0.02, 3_000
 AT_HOME = "select count(*) from heller.accounts where epoch % 2 = 1"
 MOVED_WORDS = ("moved", "returned", "busy", "draining", "quarantined", "skipped", "refused")
-API_ACCOUNTS, API_CREDITS, API_RATE, API_TRIES_MAX = 20, 1_000_000, 5, 40
 
 
 # -- who uses it
@@ -70,37 +70,6 @@ async def customers(world: World) -> AsyncIterator[asyncio.subprocess.Process]:
         if process.returncode is None:
             process.kill()
             await process.communicate()
-
-
-async def callers(world: World, due: Due, stop: asyncio.Event) -> None:
-    """Programs that spend through the API, at one web process or the other, and do not give up before they are answered."""
-    code, made, said = await world.run("keys", "create", "soak")
-    if code:
-        raise RuntimeError(f"no key: {said}")
-    bases = [world.programs[name].health.removesuffix("/health") for name in ("web steady", "web restarted")]
-    chance = random.Random(3)
-
-    async def spend(webs: list[AsyncClient], account: str, number: int) -> None:
-        for again in range(API_TRIES_MAX):
-            try:
-                await webs[(number + again) % len(webs)].spend(account, 1, key=f"api-{number}")
-            except HellerError:
-                await asyncio.sleep(1)
-            else:
-                due.spent[account] += 1
-                return
-        due.doubtful += 1
-
-    async with AsyncExitStack() as stack:
-        webs = [await stack.enter_async_context(AsyncClient(base, key=made["secret"])) for base in bases]
-        for number in range(API_ACCOUNTS):
-            await webs[0].open_account(f"api-{number}")
-            await webs[0].grant(f"api-{number}", API_CREDITS, key=f"api-grant-{number}")
-        async with asyncio.TaskGroup() as tasks:
-            while not stop.is_set():
-                due.calls += 1
-                tasks.create_task(spend(webs, f"api-{chance.randrange(API_ACCOUNTS)}", due.calls))
-                await asyncio.sleep(chance.expovariate(API_RATE))
 
 
 # -- what happens to it
@@ -130,12 +99,13 @@ async def chaos(world: World, stop: asyncio.Event) -> None:
 
 def _acts(world: World) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
     web, worker = world.programs["web restarted"], world.programs["worker restarted"]
+    old = world.programs["legacy application"]
 
     def move(verb: str, *which: str) -> Callable[[], Awaitable[Any]]:
         async def go() -> Any:
             code, answer, said = await world.run("migrate", verb, *which)
             if code or not isinstance(answer, dict):
-                return f"exit {code}: {said[-300:]}"
+                return f"exit {code}: {said[-300:] or answer}"
             return {name: value for name, value in answer.items() if name in MOVED_WORDS and value}
 
         return go
@@ -162,10 +132,12 @@ def _acts(world: World) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
         ("PostgreSQL: kill -9 during a handover to 80 %", kill_between),
         ("recover", move("recover")),
         ("worker: SIGTERM", lambda: worker.restart(kill=False)),
+        ("legacy application: kill -9", lambda: old.restart(kill=True)),
         ("handover of all", move("handover", "--all")),
         ("return of 70 %", move("return", "--percent", "70")),
         ("PostgreSQL: kill -9", lambda: world.server.restart(kill=True)),
         ("return of all", move("return", "--all")),
+        *rollouts(world),
     ]
 
 
@@ -233,7 +205,7 @@ async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         due, stop, calm = Due(), asyncio.Event(), asyncio.Event()
         world.started = time.monotonic()
         async with customers(world) as people, asyncio.TaskGroup() as tasks:
-            tasks.create_task(callers(world, due, stop))
+            tasks.create_task(programs(world, due, stop))
             disturbing = tasks.create_task(chaos(world, calm))
             tasks.create_task(watch(world, stop))
             await asyncio.sleep(options.minutes * 60)
@@ -281,6 +253,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep databases and logs there")
     options = parser.parse_args()
     if not options.earlier:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing it started outlives it
         with tempfile.TemporaryDirectory(prefix="heller-soak-") as temporary:
             result = asyncio.run(soak(options, (options.folder or Path(temporary)).absolute()))
         options.out.write_text(json.dumps(result, indent=1, default=str), encoding="utf-8")

@@ -2,21 +2,27 @@
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from psycopg import AsyncConnection
 
+import soak_api
+import soak_operations
 import soak_report
 from heller.cli.living.balances import balances
 from heller.database import connect
 from legacy_sample.traffic import Customer, Record
+from soak_api import Due
 from soak_stage import World
 
 DRAIN_SECONDS_MAX = 240.0
+LOGGED_MAX = 10
+LEVEL = re.compile(r'"level": "(\w+)"|^(?:\x1b\S+)?(INFO|WARNING|ERROR)\b')
 IDLE_SECONDS = 5
 WRONG_ROWS = 3  # exit code
 IDLE = (
@@ -25,20 +31,9 @@ IDLE = (
 )
 # what the legacy application sold; and what heller sold to users who live there now, where the legacy system does it
 THE_OTHER_ONES = frozenset({"no_order", "home_legacy"})
+CHECKS = {"recovered": ("migrate", "recover"), "invariants": ("migrate", "invariants"), "verify": ("verify",)}
+ALL_TO_ONE_PLACE = {"handed over": ("migrate", "handover", "--all")} | CHECKS
 PARKED = "select reason, count(*) from heller.inbox where status = 'parked' group by reason"
-SPENT = (
-    "select account_id, -sum(delta)::bigint from heller.transactions"
-    " where account_id like 'api-%' and kind = 'spend' group by account_id"
-)
-
-
-@dataclass(slots=True)
-class Due:
-    """What was acknowledged by the API: spends of each account; ``doubtful`` were given up."""
-
-    spent: Counter[str] = field(default_factory=Counter)
-    doubtful: int = 0
-    calls: int = 0
 
 
 async def settle(world: World) -> float:
@@ -53,25 +48,33 @@ async def settle(world: World) -> float:
         if row and row[0]["pending"] == 0:
             break
         await asyncio.sleep(1)
+    await soak_api.settled(world)
     return round(time.monotonic() - began, 1)
 
 
 async def judge(world: World, who: list[Customer], due: Due) -> dict[str, Any]:
     """The sums at the end; a list of findings, empty when all is well."""
     record = read_record(world.folder / "traffic.jsonl")
-    findings, answers = await _commands(world)
+    findings, answers = await _commands(world, CHECKS)
     findings += _on_the_way(world)
     async with await connect(world.legacy_url) as old, await connect(world.url) as ours:
         wrong = record.wrong(who, await balances(old, ours, [one.user for one in who]))
         facts = await _facts(ours)
     findings += [f"customer {one}" for one in wrong]
-    findings += _api_findings(due, facts.pop("api_spent"))
+    of_programs, programs = await soak_api.findings(world, due)
+    findings += of_programs
+    findings += (await _commands(world, ALL_TO_ONE_PLACE))[0]
+    async with await connect(world.url) as ours:
+        by_name, operations = await soak_operations.findings(ours, world.folder / "traffic.jsonl", who)
+    findings += by_name
     if facts["queue"]["pending"] or facts["queue"]["dead"]:
         findings.append(f"the inbox is not empty: {facts['queue']}")
     if odd := set(facts["parked"]) - THE_OTHER_ONES:
         findings.append(f"events are parked: {odd}")
     if facts["idle_in_transaction"]:
         findings.append(f"{facts['idle_in_transaction']} sessions are idle in a transaction")
+    in_logs, levels = read_logs(program.log for program in world.programs.values())
+    findings += in_logs
     memory = soak_report.memory(world.samples)
     findings += [
         f"memory of {one['name']} is not flat: {one['growth_mb']} MB"
@@ -81,18 +84,14 @@ async def judge(world: World, who: list[Customer], due: Due) -> dict[str, Any]:
     return facts | answers | {
         "ok": not findings, "findings": findings, "memory": memory, "traffic": record.as_json(), "customers": len(who),
         "customers_without_doubt": sum(1 for one in who if not record.unsure[one.user]),
-        "api": {"calls": due.calls, "acknowledged": sum(due.spent.values()), "doubtful": due.doubtful},
+        "programs": programs, "operations": operations, "logs": levels,
     }  # fmt: skip
 
 
-async def _commands(world: World) -> tuple[list[str], dict[str, Any]]:
+async def _commands(world: World, commands: dict[str, tuple[str, ...]]) -> tuple[list[str], dict[str, Any]]:
     """What heller's own commands say of the two systems."""
     findings, answers = [], {}
-    for name, command in (
-        ("recovered", ("migrate", "recover")),
-        ("invariants", ("migrate", "invariants")),
-        ("verify", ("verify",)),
-    ):
+    for name, command in commands.items():
         code, answers[name], said = await world.run(*command)
         if code:
             findings.append(f"{' '.join(command)}: exit {code} {answers[name] or said}")
@@ -113,28 +112,29 @@ def _on_the_way(world: World) -> list[str]:
 
 
 async def _facts(ours: AsyncConnection) -> dict[str, Any]:
-    """The inbox, sessions that hold a transaction, and what the API's accounts spent."""
+    """The inbox, and sessions that hold a transaction."""
     queue = (await (await ours.execute("select heller.stripe_queue()")).fetchone() or ({},))[0]
     idle = (await (await ours.execute(IDLE, [IDLE_SECONDS])).fetchone() or (0,))[0]
     events, deliveries = await (
         await ours.execute("select count(*), coalesce(sum(deliveries), 0)::bigint from heller.inbox")
     ).fetchone() or (0, 0)
-    spent = await (await ours.execute(SPENT)).fetchall()
     parked = await (await ours.execute(PARKED)).fetchall()
     return {
         "queue": queue, "idle_in_transaction": idle, "inbox": {"events": events, "deliveries": deliveries},
-        "api_spent": dict(spent), "parked": dict(parked),
+        "parked": dict(parked),
     }  # fmt: skip
 
 
-def _api_findings(due: Due, spent: dict[str, int]) -> list[str]:
-    """Each acknowledged spend of one credit is there once; one that was given up may be there."""
-    missing = {
-        name: must - spent.get(name, 0) for name, must in due.spent.items() if must > spent.get(name, 0)
-    }
-    extra = sum(max(0, there - due.spent[name]) for name, there in spent.items())
-    findings = [f"API: acknowledged spends are missing: {missing}"] if missing else []
-    return findings + ([f"API: {extra} spends more than were acknowledged"] if extra > due.doubtful else [])
+def read_logs(paths: Iterable[Path]) -> tuple[list[str], dict[str, int]]:
+    """A traceback is a finding; how many lines there are of each level."""
+    findings, levels = [], Counter[str]()
+    for path in paths:
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            found = LEVEL.search(line)
+            levels[(found[1] or found[2]).lower() if found else "plain"] += 1
+            if "Traceback" in line:
+                findings.append(f"{path.stem} logged: {line[-300:]}")
+    return findings[:LOGGED_MAX], dict(levels)
 
 
 def read_record(path: Path) -> Record:

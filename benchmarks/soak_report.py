@@ -60,7 +60,9 @@ def _page(result: dict[str, Any], picture: str | None) -> list[str]:
         "## What runs",
         f"- One embedded PostgreSQL with its default durability; a migrated legacy sample of {result['users']:,} users, fenced.",
         f"- {result['customers']:,} customers who sign in, spend, undo, buy and get money back, {result['rate']:g} operations a second, through the",
-        "  legacy application and through heller's facade; twenty accounts that spend through the API and ask again until they are answered.",
+        "  legacy application and through heller's facade.",
+        "- Programs at the API, 28 accounts, which repeat a call until it is answered: spends, holds that are captured, captured in parts, released and",
+        "  forgotten, grants that expire in the run, automatic top-ups, and disputes of those, won and lost.",
         ("- Stripe's stand-in: each event goes to both web processes; "
         f"{result['faults']['duplicate']:.0%} of the deliveries are made twice, {result['faults']['lose_answer']:.0%} of the answers and"),
         f"  {result['faults']['lose_attempt']:.0%} of the attempts are lost, each comes up to {result['faults']['delay_seconds_max']:g} s late and out of order.",
@@ -76,11 +78,13 @@ def _page(result: dict[str, Any], picture: str | None) -> list[str]:
         f"| acknowledged operations of customers | {ways:,} ({counts.get('spend', 0):,} spends, {counts.get('undo', 0):,} undone, {counts.get('buy', 0):,} purchases, {counts.get('money back', 0):,} refunds) |",
         f"| answered with an error or not at all | {counts.get('failed', 0):,}; {told.get('counts', {}).get('moved', 0):,} times told to go to the other home |",
         f"| customers whose balance is not what was acknowledged | {_wrong(result)} of {result['customers']:,}; for {result['customers_without_doubt']:,} of them nothing was left unanswered, so it agrees to the credit |",
-        f"| spends through the API | {result['api']['acknowledged']:,} of {result['api']['calls']:,} acknowledged, {result['api']['doubtful']:,} given up; each acknowledged one is there once |",
+        (f"| the same by name, when all had been handed over | {_by_name(result['operations'])} |"),
+        f"| programs | {_counts(result['programs']['counts'])}; {result['programs']['payments']:,} automatic top-ups paid; {result['programs']['doubtful']:,} credits in doubt |",
         f"| webhooks | {result['inbox'].get('events') or 0:,} events stored, {result['inbox'].get('deliveries') or 0:,} deliveries |",
         f"| all drained after | {result['settled_seconds']:g} s; inbox then: {result['queue'].get('pending')} pending, {result['queue'].get('dead')} dead, {_parked(result['parked'])} |",
         f"| invariants | {_words(result['invariants'])}; looked at {len(result['samples']) - len(away):,} times on the way, {breaches} with a breach ({len(away)} times PostgreSQL was away) |",
         f"| verify | {_words(result['verify'])}; {len(verified)} of {len(result['checks'])} on the way were clean |",
+        f"| lines in the logs of heller and of the application | {', '.join(f'{count:,} {level}' for level, count in sorted(result['logs'].items()))}; tracebacks are findings |",
         f"| idle in a transaction at the end | {result['idle_in_transaction']} |",
         f"| the customers' own verdict | {'all right' if told.get('ok') else str(told.get('wrong') or told)[:200]} |",
         "",
@@ -109,10 +113,30 @@ def _page(result: dict[str, Any], picture: str | None) -> list[str]:
 def _parked(reasons: dict[str, int]) -> str:
     words = {
         "no_order": "sold by the legacy application",
-        "home_legacy": "of users who are at home there again",
+        "home_legacy": "bought here and paid when the buyer had gone back",
     }
     return "parked: " + (
         ", ".join(f"{count} {words.get(why, why)}" for why, count in sorted(reasons.items())) or "none"
+    )
+
+
+def _by_name(found: dict[str, int]) -> str:
+    return (
+        (
+            f"each of {found['spends']:,} spends and {found['payments']:,} payments is there once"
+            if not found["wrong"]
+            else f"**{found['wrong']:,} wrong**"
+        )
+        + f"; of {found['doubtful']:,} spends without an answer {found['doubtful_done']:,} had been done; {found['exact']:,} balances follow to the credit"
+    )
+
+
+def _counts(counts: dict[str, int]) -> str:
+    words = {"spend": "spends", "capture": "holds captured", "part": "captured in parts", "release": "released", "forget": "left to expire",
+             "expire": "expiring grants", "top up": "spends of accounts with a rule"}  # fmt: skip
+    return ", ".join(
+        f"{count:,} {words.get(name, name)}"
+        for name, count in sorted(counts.items(), key=lambda one: -one[1])
     )
 
 

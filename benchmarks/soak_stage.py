@@ -22,7 +22,8 @@ import legacy_sample
 from heller import embedded, migration, schema
 from heller.cli.living import legacy
 from heller.cli.living.twin import Twin, twin_process
-from heller.database import connect
+from heller.cli.living.ways import ensure_price
+from heller.database import Database, connect
 from heller.errors import EmbeddedError
 from heller.stripe import API_VERSION
 from heller.stripe.events import REQUIRED_TYPES
@@ -247,9 +248,16 @@ async def stage(options: argparse.Namespace, folder: Path) -> AsyncIterator[Worl
         code, _, said = await world.run("migrate", "fence", "install")
         if code:
             raise SystemExit(f"the fence is not closed: {said}")
+        await _price(world)
         await _programs(world, twin, stack)
         (await stripe.post("/_twin/set_faults", json=FAULTS)).raise_for_status()
         yield world
+
+
+async def _price(world: World) -> None:
+    database = await Database.open(world.url, pool_max=1)
+    await ensure_price(database)
+    await database.close()
 
 
 async def _programs(world: World, twin: Twin, stack: AsyncExitStack) -> None:
@@ -276,22 +284,24 @@ async def _programs(world: World, twin: Twin, stack: AsyncExitStack) -> None:
         await program.start()
     port = legacy.free_port()
     secret = await twin.add_endpoint(f"{loopback(port)}/webhooks/stripe", (*PAID, *BACK))
-    await stack.enter_async_context(
-        legacy.process(
-            world.legacy_url, port=port, webhook_secret=secret, stripe_api=twin.url, database=world.url,
-            log=world.folder / "legacy.log",
-        )
+    old = Program(
+        "legacy application", ["sample", "app", "--port", str(port)],
+        {
+            "LEGACY_DATABASE_URL": world.legacy_url, "LEGACY_WEBHOOK_SECRET": secret, "LEGACY_SESSION_SECRET": secrets.token_hex(16),
+            "STRIPE_API_BASE": twin.url, "DATABASE_URL": world.url,
+        },
+        f"{loopback(port)}/health", world.folder / "legacy application.log",
     )  # fmt: skip
+    world.programs[old.name] = old
+    stack.push_async_callback(old.stop)
+    await old.start()
     world.environment["APP"] = loopback(port)
     async with await connect(world.url) as connection:
         rows = await (
             await connection.execute("select name from heller.identities where kind = 'stripe_customer'")
         ).fetchall()
     await twin.remember_customers(row[0] for row in rows)
-    world.others = {
-        "legacy application": _listening(port),
-        "Stripe's stand-in": _listening(int(twin.url.rsplit(":", 1)[1])),
-    }
+    world.others = {"Stripe's stand-in": _listening(int(twin.url.rsplit(":", 1)[1]))}
 
 
 def _program(world: World, name: str, arguments: list[str], health: str) -> Program:

@@ -244,7 +244,7 @@ class Traffic:
         elif action == "buy":
             await self._buy(customer, way, ref)
         elif action == "money back":
-            await self._money_back(ref)
+            await self._money_back()
         else:
             try:
                 await way.sign_in(customer)
@@ -287,10 +287,11 @@ class Traffic:
             return
         paid = await self._stripe.post("/_twin/pay", json={"session_id": session})
         paid.raise_for_status()
-        self._record.note("buy", customer, PACK_CREDITS, way=way.name, ref=ref)
-        self._remember(self._payments, (customer, way.name, str(paid.json()["payment_intent"])))
+        intent = str(paid.json()["payment_intent"])
+        self._record.note("buy", customer, PACK_CREDITS, way=way.name, ref=intent)
+        self._remember(self._payments, (customer, way.name, intent))
 
-    async def _money_back(self, ref: str) -> None:
+    async def _money_back(self) -> None:
         """The seller gives money back at Stripe: credits follow in proportion."""
         if not self._payments:
             return
@@ -298,7 +299,7 @@ class Traffic:
         cents = self._chance.choice(BACK_CENTS)
         answer = await self._stripe.post("/_twin/refund", json={"payment": intent, "amount": cents})
         answer.raise_for_status()
-        self._record.note("money back", customer, -(PACK_CREDITS * cents // PACK_CENTS), way=way, ref=ref)
+        self._record.note("money back", customer, -(PACK_CREDITS * cents // PACK_CENTS), way=way, ref=intent)
 
     @staticmethod
     def _remember(into: list[Any], item: Any) -> None:
