@@ -11,7 +11,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from heller import errors, traces
+from heller import errors, pooler, traces
 from heller.settings import settings
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -139,15 +139,18 @@ async def connect(url: str, *, autocommit: bool = True, application_name: str = 
         InvalidArgument: the URL is not one.
     """
     try:
-        return await AsyncConnection.connect(
+        connection = await AsyncConnection.connect(
             url,
-            autocommit=autocommit,
+            autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name=application_name,
             cursor_factory=traces.cursor_factory(),
         )
+        await pooler.keep_no_statements(connection)
+        await connection.set_autocommit(autocommit)
     except psycopg.Error as error:
         raise unreachable(error, url) from error
+    return connection
 
 
 def unreachable(
@@ -198,10 +201,6 @@ class Database:
         probe = await connect(url)
         await probe.close()
         limits = settings()
-        options = (
-            f"-c statement_timeout={int(limits.statement_timeout_seconds * 1000)}"
-            f" -c lock_timeout={LOCK_TIMEOUT_SECONDS * 1000}"
-        )
         pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
             url,
             min_size=1,
@@ -209,7 +208,7 @@ class Database:
             timeout=POOL_WAIT_SECONDS,
             open=False,
             check=AsyncConnectionPool.check_connection,
-            configure=_configure(options),
+            configure=_limit,
             kwargs={
                 "autocommit": True,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -239,13 +238,14 @@ class Database:
             yield connection
 
 
-def _configure(options: str) -> Any:
-    async def configure(connection: AsyncConnection) -> None:
-        for setting in options.split(" -c "):
-            name, value = setting.removeprefix("-c ").split("=")
-            await connection.execute(sql.SQL("select set_config({}, {}, false)").format(name, value))
-
-    return configure
+async def _limit(connection: AsyncConnection) -> None:
+    """The session's time limits; behind a pooler, where a session is nobody's, they are the role's (deploy/roles.sql)."""
+    if await pooler.keep_no_statements(connection):
+        return
+    await connection.execute(
+        "select set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
+        [f"{int(settings().statement_timeout_seconds * 1000)}ms", f"{LOCK_TIMEOUT_SECONDS}s"],
+    )
 
 
 async def call(connection: AsyncConnection, function: str, /, **arguments: Any) -> Any:

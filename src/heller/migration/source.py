@@ -13,6 +13,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 
+from heller import pooler
 from heller.database import unreachable
 from heller.errors import SourceError
 from heller.migration.catalogue import Catalogue, read_catalogue
@@ -61,6 +62,7 @@ async def open_catalogue(
             error, target, what="The legacy database", hint="Check --source (LEGACY_DATABASE_URL)."
         ) from error
     try:
+        await pooler.require_session(connection, target, what="Reading the legacy database")
         await _begin(connection)
         yield connection, await read_catalogue(connection, schemas=schemas, without=OWN_SCHEMAS)
     finally:
@@ -82,7 +84,7 @@ def _is_folder(source: str) -> bool:
 
 
 async def _begin(connection: AsyncConnection) -> None:
-    """Open the snapshot. Plain SET works for a role that may only SELECT, and behind most poolers."""
+    """Open the snapshot. Plain SET works for a role that may only SELECT."""
     settings = {
         "default_transaction_read_only": "on",
         "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",

@@ -16,6 +16,7 @@ from psycopg.abc import PQGen
 from psycopg.generators import copy_from
 from psycopg.pq.abc import PGconn
 
+from heller import pooler
 from heller.database import unreachable
 from heller.errors import Busy, SourceError
 from heller.migration.catalogue import Table
@@ -79,6 +80,7 @@ async def open_workspace(database: str) -> AsyncIterator[AsyncConnection]:
     """
     connection = await connect(database)
     try:
+        await pooler.require_session(connection, database, what="A migration")
         await connection.execute(
             sql.SQL("set lock_timeout = {}").format(sql.Literal(f"{LOCK_WAIT_SECONDS}s"))
         )

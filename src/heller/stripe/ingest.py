@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from heller import pooler
 from heller.stripe import signature
 from heller.stripe.events import KNOWN_TYPES, Event, MalformedError, read
 from heller.stripe.inbox import CHANNEL
@@ -210,6 +211,8 @@ async def opened(url: str, settings: StripeSettings, *, pool_max: int = POOL_MAX
 
 
 async def _configure(connection: AsyncConnection) -> None:
+    if await pooler.keep_no_statements(connection):
+        return  # the role's settings count
     await connection.execute(
         "select set_config('statement_timeout', %s, false), set_config('synchronous_commit', 'on', false)",
         [str(STATEMENT_MILLISECONDS)],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from psycopg import AsyncConnection
 
-from heller import schema
+from heller import pooler, schema
 from heller.database import connect
 from heller.errors import MigrationError
 from heller.migration.handover import fence
@@ -56,6 +56,8 @@ async def open_sides(
     try:
         ours = await connect(database, application_name="heller handover")
         try:
+            await pooler.require_session(legacy, legacy_url, what="The handover")
+            await pooler.require_session(ours, database, what="The handover")
             await schema.require(ours)
             await legacy.execute(_SETTINGS)
             installed = await fence.is_installed(legacy)
