@@ -1,6 +1,7 @@
 """Mappings and decisions as files: read against a catalogue, refused with the place of what is wrong."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,18 @@ def test_a_mapping_reads_any_names(tmp_path: Path) -> None:
         (
             'delta = "points"',
             'delta = { column = "points", factor = 10 }',
-            r"line 22, transactions\.delta: .*factor is not supported",
+            r"line 22, transactions\.delta: must be a column, .* scale = 100",
+        ),
+        (
+            'delta = "points"',
+            'delta = { column = "points", scale = 3 }',
+            r"line 22, transactions\.delta: the scale is one of 1, 10,",
+        ),
+        ('delta = "points"', 'delta = { column = "coins", scale = 10 }', r"has no column 'coins'"),
+        (
+            'email = "mail"',
+            'email = { column = "mail", scale = 10 }',
+            r"line 6, users\.email: must be a column",
         ),
         ('delta = "points"', "delta = { column = 1 }", r"transactions\.delta: must be a column"),
         ('= "grant"', '= "present"', r"line 27, kinds\.Signup Gift: 'present' is none of"),
@@ -103,6 +115,25 @@ def test_a_wrong_mapping_is_refused_with_its_place(tmp_path: Path, old: str, new
     assert old in GOOD
     with pytest.raises(MappingError, match=message):
         read_mapping(written(tmp_path, GOOD.replace(old, new)), SHOP)
+
+
+def test_a_scale_reads_decimals_as_whole_numbers(tmp_path: Path) -> None:
+    text = GOOD.replace('balance = "points"', 'balance = { column = "points", scale = 100 }')
+    (users,) = read_mapping(written(tmp_path, text), SHOP).of("users")
+    assert (users.columns["balance"], users.scale("balance"), users.scale("id")) == ("points", 100, 1)
+
+
+def test_a_foreign_key_to_the_mapped_users_can_only_be_an_id(tmp_path: Path) -> None:
+    keyed = (
+        *SHOP.tables[:2],
+        replace(SHOP.tables[2], foreign_keys=[ForeignKey("member_no", "shop", "members", "member_no")]),
+    )
+    mapping = read_mapping(written(tmp_path, GOOD), replace(SHOP, tables=keyed))
+    assert [(read.part, read.strict) for read in mapping.tables] == [
+        ("users", False),
+        ("payments", False),
+        ("transactions", True),
+    ]
 
 
 def test_a_mapping_that_says_nothing_of_credits_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def draft_mapping(catalogue: Catalogue) -> str:
     lines = [
         "# How to read this database as credits. Finish the lines, then: heller migrate audit --mapping FILE",
         '# A value is a column\'s name, or { value = "..." } for the same text in every row.',
-        "# Credits are whole numbers and are copied as they are; a factor is not supported.",
+        '# Credits are whole numbers here, amounts are cents. A column with decimals: { column = "...", scale = 100 } reads 12.50 as 1250.',
         "",
         'system = "legacy"  # names this source in the provenance of every copied row',
         "",

@@ -63,12 +63,19 @@ FINDINGS: tuple[FindingKind, ...] = (
     ),
     FindingKind(
         "null_balance", "blocker",
-        "One user has no balance at all; the history says {credits} credits.",
-        "{n} users have no balance at all; their history says {credits} credits.",
+        "One user's balance is empty or no number; the history says {credits} credits.",
+        "{n} users' balances are empty or no number; their history says {credits} credits.",
         {
             "history": "the balance is what the transactions add up to",
             "zero": "the balance is 0",
         },
+        per="user id",
+    ),
+    FindingKind(
+        "fractional_balance", "blocker",
+        "One user's balance holds a fraction of a credit. If credits have decimals, give the mapping a scale instead of rounding.",
+        "{n} users' balances hold fractions of a credit. If credits have decimals, give the mapping a scale instead of rounding.",
+        {"up": "round it up to the next whole credit; the opening difference says by how much"},
         per="user id",
     ),
     FindingKind(

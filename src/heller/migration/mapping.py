@@ -5,15 +5,18 @@ A wrong mapping is refused with the line and the key; nothing is guessed.
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from heller.errors import MappingError
 from heller.migration.catalogue import Catalogue, Table
-from heller.migration.shapes import PART, Mapping, Part, TableMapping, missing, table_mapping
+from heller.migration.shapes import PART, Mapping, Part, TableMapping, missing
 
 KINDS = ("purchase", "grant", "spend", "refund", "clawback", "reinstate", "expire", "adjust", "transfer")
 STATES = ("open", "paid", "refunded", "chargeback", "canceled", "failed")
+SCALES = tuple(10**power for power in range(7))
+"""By what a column's numbers may be multiplied: decimals become whole numbers and nothing is rounded."""
 SEVERAL = frozenset({"transactions", "events"})
 """Parts that several source tables may be read as; the others are one table at most."""
 
@@ -21,23 +24,20 @@ _TOP = {"system", "kinds", "statuses"} | set(PART)
 
 
 class _Reader:
-    """One mapping file: its parsed content, and where in the text a key stands."""
+    """One mapping: its parsed content, and where in the text a key stands."""
 
-    def __init__(self, path: Path, catalogue: Catalogue) -> None:
-        self.path = path
+    def __init__(self, text: str, place: str, catalogue: Catalogue) -> None:
+        self.text, self.place = text, place
         self.catalogue = catalogue
         try:
-            self.text = path.read_text(encoding="utf-8")
-            self.content: dict[str, Any] = tomllib.loads(self.text)
-        except (OSError, UnicodeDecodeError) as error:
-            raise MappingError(f"The mapping {path} cannot be read: {error}.") from error
+            self.content: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise MappingError(f"The mapping {path} is not TOML: {error}.") from error
+            raise MappingError(f"The mapping {place} is not TOML: {error}.") from error
 
     def fail(self, section: str, key: str, message: str, *, hint: str = "") -> MappingError:
         """The error for a key of a section, with the line where it stands."""
         return MappingError(
-            f"{self.path}, line {line_of(self.text, section, key)}, {section}.{key}: {message}", hint=hint
+            f"{self.place}, line {line_of(self.text, section, key)}, {section}.{key}: {message}", hint=hint
         )
 
     def words(self, section: str, allowed: tuple[str, ...]) -> dict[str, str]:
@@ -80,6 +80,7 @@ class _Reader:
         table = self.source_table(part.name, section)
         columns: dict[str, str] = {}
         constants: dict[str, str] = {}
+        scales: dict[str, int] = {}
         fields = {field.name for field in part.fields}
         for key, value in section.items():
             if key in {"table", "names", "negated"}:
@@ -90,24 +91,36 @@ class _Reader:
                 columns[key] = self.column(part.name, key, value=value, table=table)
             elif set(value) == {"value"}:
                 constants[key] = str(value["value"])
-            elif {"factor", "divide", "multiply"} & set(value):
+            elif set(value) == {"column", "scale"} and part.field(key).type == "integer":
+                columns[key] = self.column(part.name, key, value=value["column"], table=table)
+                scales[key] = self.scale(part.name, key, value["scale"])
+            else:
                 raise self.fail(
                     part.name,
                     key,
-                    "credits are whole numbers and are copied as they are: a factor is not supported",
-                    hint="Give the source a view that holds whole credits, and name the view here.",
+                    'must be a column, { value = "..." } for a constant,'
+                    ' or for a number { column = "...", scale = 100 }',
+                    hint="A scale of 100 reads 12.50 as 1250.",
                 )
-            else:
-                raise self.fail(part.name, key, 'must be a column, or { value = "..." } for a constant')
         lacking = missing(part, columns | constants)
         if lacking:
             raise self.fail(part.name, "table", f"{', '.join(lacking)} must be given")
         names = self.names(part.name, section, table)
-        found = table_mapping(part, table, columns=columns, catalogue=self.catalogue)
         return TableMapping(
             part.name, table.schema, table.name, columns, constants,
-            names=names, negated=self.negated(part.name, section), strict=found.strict,
+            names=names, negated=self.negated(part.name, section), scales=scales,
         )  # fmt: skip
+
+    def scale(self, part: str, key: str, value: Any) -> int:
+        """How many of ours one of the column's is."""
+        if value not in SCALES or isinstance(value, bool):
+            raise self.fail(
+                part,
+                key,
+                f"the scale is one of {', '.join(map(str, SCALES))}",
+                hint="It is 1 unless it is given.",
+            )
+        return int(value)
 
     def names(self, part: str, section: dict[str, Any], table: Table) -> tuple[str, ...]:
         """Further columns of users that name the same person."""
@@ -126,6 +139,26 @@ class _Reader:
         return negated
 
 
+def strictly(tables: list[TableMapping], catalogue: Catalogue) -> tuple[TableMapping, ...]:
+    """The tables, strict where a foreign key leads to the id of the mapped users, so that no other name can be meant."""
+    users = next((table for table in tables if table.part == "users"), None)
+    if users is None:
+        return tuple(tables)
+    target = (users.schema, users.table, users.columns.get("id"))
+    return tuple(
+        replace(
+            table,
+            strict=any(
+                key.column == table.columns.get("user_ref") and (key.schema, key.table, key.target) == target
+                for key in found.foreign_keys
+            ),
+        )
+        if (found := catalogue.find(table.schema, table.table))
+        else table
+        for table in tables
+    )
+
+
 def line_of(text: str, section: str, key: str) -> int:
     """The line, from 1, where ``key`` of ``section`` stands, else the section's, else 1."""
     current, found = "", 1
@@ -139,9 +172,22 @@ def line_of(text: str, section: str, key: str) -> int:
     return found
 
 
+def mapping_text(path: Path) -> str:
+    """What a mapping file says. Raises MappingError where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingError(f"The mapping {path} cannot be read: {error}.") from error
+
+
 def read_mapping(path: Path, catalogue: Catalogue) -> Mapping:
     """Read a mapping file against the catalogue of the source. Raises MappingError with the place."""
-    reader = _Reader(path, catalogue)
+    return parse_mapping(mapping_text(path), catalogue, place=str(path))
+
+
+def parse_mapping(text: str, catalogue: Catalogue, *, place: str) -> Mapping:
+    """Read the text of a mapping that is kept at ``place``. Raises MappingError with the place."""
+    reader = _Reader(text, place, catalogue)
     for key in reader.content:
         if key not in _TOP:
             raise reader.fail(key, key, f"is none of {', '.join(sorted(_TOP))}")
@@ -158,12 +204,16 @@ def read_mapping(path: Path, catalogue: Catalogue) -> Mapping:
             raise reader.fail(name, "table", f"only one table can be {name}")
         tables.extend(reader.table(part, section) for section in sections)
     mapping = Mapping(
-        "mapped", system, tuple(tables), reader.words("kinds", KINDS), reader.words("statuses", STATES)
+        "mapped",
+        system,
+        strictly(tables, catalogue),
+        reader.words("kinds", KINDS),
+        reader.words("statuses", STATES),
     )
     if not mapping.of("users"):
-        raise MappingError(f"{path}: there is no [users] section; somebody must own the credits.")
+        raise MappingError(f"{place}: there is no [users] section; somebody must own the credits.")
     if not (mapping.has("users", "balance") or mapping.of("transactions") or mapping.of("ledger")):
         raise MappingError(
-            f"{path}: neither users.balance nor [transactions] nor [ledger] says who has how many credits."
+            f"{place}: neither users.balance nor [transactions] nor [ledger] says who has how many credits."
         )
     return mapping

@@ -10,7 +10,7 @@ from heller.migration.catalogue import Table
 from heller.migration.shapes import PART, Field, TableMapping
 
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
-_WHOLE = r"^\s*[-+]?[0-9]{1,18}(\.0*)?\s*$"
+_DIGITS_MAX = 18
 _TIME = (
     r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[ T]([01][0-9]|2[0-3]):[0-5][0-9]"
     r"(:[0-5][0-9](\.[0-9]{1,9})?)?\s*(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?$"
@@ -55,7 +55,9 @@ def source_select(mapping: TableMapping, table: Table, source: int) -> sql.Compo
             items.append(sql.SQL("null"))
             continue
         column = sql.Identifier(mapping.columns[field.name])
-        expression, complaint = _read(field, column, table.columns[mapping.columns[field.name]])
+        expression, complaint = _read(
+            field, column, table.columns[mapping.columns[field.name]], mapping.scale(field.name)
+        )
         if field.name == "delta":
             expression = _signed(mapping, table, expression)
         items.append(expression)
@@ -83,10 +85,14 @@ def _signed(mapping: TableMapping, table: Table, delta: sql.Composable) -> sql.C
     if mapping.negated:
         return sql.SQL("-({})").format(delta)
     if {"before", "after"} <= set(mapping.columns):
-        before, _ = _read(PART["transactions"].field("before"), sql.Identifier(mapping.columns["before"]),
-                          table.columns[mapping.columns["before"]])  # fmt: skip
-        after, _ = _read(PART["transactions"].field("after"), sql.Identifier(mapping.columns["after"]),
-                         table.columns[mapping.columns["after"]])  # fmt: skip
+        before, after = (
+            whole(
+                sql.Identifier(mapping.columns[name]),
+                table.columns[mapping.columns[name]],
+                mapping.scale(name),
+            )[0]
+            for name in ("before", "after")
+        )
         return sql.SQL(
             "case when ({after}) - ({before}) = -({delta}) then -({delta}) else ({delta}) end"
         ).format(after=after, before=before, delta=delta)
@@ -94,26 +100,47 @@ def _signed(mapping: TableMapping, table: Table, delta: sql.Composable) -> sql.C
 
 
 def _read(
-    field: Field, column: sql.Identifier, type_name: str
+    field: Field, column: sql.Identifier, type_name: str, scale: int
 ) -> tuple[sql.Composable, sql.Composable | None]:
     """The expression that reads a column, and the one that complains about a value it cannot read."""
     if field.type == "integer":
-        return _integer(field, column, type_name)
+        expression, readable = whole(column, type_name, scale)
+        if field.name == "balance":
+            expression = balance(column, type_name, scale)
+        return expression, None if readable is None else _complaint(field, column, readable)
     if field.type == "time":
         return _time(field, column, type_name)
     return sql.SQL("{}::text").format(column), None
 
 
-def _integer(
-    field: Field, column: sql.Identifier, type_name: str
-) -> tuple[sql.Composable, sql.Composable | None]:
-    if type_name in _INTEGERS:
-        return sql.SQL("{}::bigint").format(column), None
-    whole = sql.SQL("{}::text ~ {}").format(column, sql.Literal(_WHOLE))
+def whole(value: sql.Composable, type_name: str, scale: int) -> tuple[sql.Composable, sql.Composable | None]:
+    """A number times its scale as a bigint, null where that is not whole; and the test of it, None where it always is."""
+    if type_name in _INTEGERS and scale == 1:
+        return sql.SQL("{}::bigint").format(value), None
+    decimals = len(str(scale)) - 1
+    pattern = rf"^\s*[-+]?[0-9]{{1,{_DIGITS_MAX - decimals}}}(\.[0-9]{{0,{decimals}}}0*)?\s*$"
+    readable = sql.SQL("{}::text ~ {}").format(value, sql.Literal(pattern))
     return (
-        sql.SQL("case when {} then {}::text::numeric::bigint end").format(whole, column),
-        _complaint(field, column, whole),
+        sql.SQL("case when {} then {} end").format(readable, _times(value, scale)),
+        readable,
     )
+
+
+def balance(value: sql.Composable, type_name: str, scale: int) -> sql.Composable:
+    """A balance as a bigint: the next whole number up where it holds a fraction, so that nobody ends with less."""
+    exact, readable = whole(value, type_name, scale)
+    if readable is None:
+        return exact
+    number = rf"^\s*[-+]?[0-9]{{1,{_DIGITS_MAX - len(str(scale)) + 1}}}(\.[0-9]*)?\s*$"
+    return sql.SQL(
+        "case when {v}::text ~ {number} then ceil({v}::text::numeric * {scale})::bigint end"
+    ).format(v=value, number=sql.Literal(number), scale=sql.Literal(scale))
+
+
+def _times(value: sql.Composable, scale: int) -> sql.Composed:
+    if scale == 1:
+        return sql.SQL("{}::text::numeric::bigint").format(value)
+    return sql.SQL("({}::text::numeric * {})::bigint").format(value, sql.Literal(scale))
 
 
 def _time(

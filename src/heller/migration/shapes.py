@@ -4,6 +4,7 @@ Recognition is by names and looks at each table alone, so any mix of the drift i
 name only says how close the whole is to a pure form.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -198,7 +199,8 @@ class TableMapping:
     ``columns`` maps a canonical field to the source's column, ``constants`` to a fixed text;
     ``names`` are further columns of users that name the same person; ``negated`` turns the sign
     of delta (a table of usage that counts upwards); ``strict`` are fields whose value is by a
-    foreign key the id of a user, so no other name can be meant.
+    foreign key the id of a user, so no other name can be meant; ``scales`` says how many of ours
+    one of theirs is, where that is not 1 (a balance of 12.50 with scale 100 is 1250).
     """
 
     part: str
@@ -209,6 +211,11 @@ class TableMapping:
     names: tuple[str, ...] = ()
     negated: bool = False
     strict: bool = False
+    scales: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def scale(self, name: str) -> int:
+        """How many of ours one of the column's is."""
+        return self.scales.get(name, 1)
 
     @property
     def label(self) -> str:

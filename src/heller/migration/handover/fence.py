@@ -15,6 +15,7 @@ from heller.database import call
 from heller.errors import Busy, MigrationError
 from heller.migration.handover.guards import (
     amount,
+    balance_of,
     function_statements,
     guard_statements,
     reference,
@@ -40,7 +41,7 @@ FenceMode = Literal["refuse", "capture"]
 
 _OPENING = """
 with fresh as (
-  select f.user_id, coalesce({balance}, 0)::bigint as balance
+  select f.user_id, {balance} as balance
   from heller_fence.fence f join {users} u on u.{id}::text = f.user_id
   where not f.stray and not exists (select from heller_fence.opening o where o.user_id = f.user_id)
 ), history as (
@@ -50,7 +51,8 @@ with fresh as (
   select a.user_id, sum(coalesce({balance}, 0))::bigint as balance from heller_fence.aliases a join {users} u on u.{id} = {alias} group by 1
 )
 insert into heller_fence.opening (user_id, balance, history, brought)
-select f.user_id, f.balance + coalesce(o.balance, 0), coalesce(h.delta, 0), coalesce(h.brought, 0) from fresh f
+select f.user_id, coalesce(f.balance, h.delta, 0) + coalesce(o.balance, 0),  -- an empty balance is what the history says
+       coalesce(h.delta, 0), coalesce(h.brought, 0) from fresh f
 left join history h on h.user_id = f.user_id left join also o on o.user_id = f.user_id
 on conflict do nothing
 """
@@ -107,9 +109,9 @@ async def install(
     text = files("heller.migration.handover").joinpath("sql", "fence.sql").read_text("utf-8")
     await _alone(legacy, sql.SQL(text))
     await legacy.execute(
-        "insert into heller_fence.settings (system, truth, fence_mode) values (%s, %s, %s)"
-        " on conflict (one) do update set truth = excluded.truth, fence_mode = excluded.fence_mode",
-        [layout.system, layout.truth, fence_mode],
+        "insert into heller_fence.settings (system, truth, fence_mode, mapping) values (%s, %s, %s, %s)"
+        " on conflict (one) do update set truth = excluded.truth, fence_mode = excluded.fence_mode, mapping = excluded.mapping",
+        [layout.system, layout.truth, fence_mode, layout.mapping_text],
     )
     await _learn_aliases(legacy, ours, layout)
     for part in layout.rows:
@@ -123,7 +125,7 @@ async def install(
             [
                 *function_statements(layout),
                 *await take_back_statements(legacy, layout),
-                *post_statements(layout),
+                *await post_statements(legacy, layout),
             ]
         ),
     )
@@ -275,7 +277,7 @@ async def _learn_aliases(legacy: AsyncConnection, ours: AsyncConnection, layout:
 async def _build_rows(legacy: AsyncConnection, layout: Layout) -> None:
     """Fence rows for all users, the other ways their rows are written, and what each has now."""
     users = layout.users
-    balance = sql.SQL("u.{}").format(users.quoted("balance")) if users.has("balance") else sql.SQL("0")
+    balance = balance_of(users, sql.SQL("u")) if users.has("balance") else sql.SQL("0::bigint")
     await legacy.execute(
         sql.SQL(
             "insert into heller_fence.fence (user_id) select u.{id}::text from {users} u"

@@ -6,9 +6,9 @@ Each statement is composed from the catalogue; identifiers are quoted, values ar
 from psycopg import sql
 
 from heller.migration.handover.layout import Layout, Part
+from heller.migration.selects import balance, whole
 
 TRIGGER = "zz_heller_fence"  # the last of the row triggers: it judges what the others have made of the row
-_WHOLE = r"^\s*[-+]?[0-9]{1,18}(\.0*)?\s*$"
 
 _GUARD = """
 create or replace function {function}() returns trigger language plpgsql security definer set search_path = pg_catalog as $guard$
@@ -141,39 +141,34 @@ def amount(part: Part, row: sql.Composable) -> sql.Composable:
     """The signed change of credits of a history row, null where it cannot be read."""
     if part.name == "payments":
         return sql.SQL("0::bigint")
-    column = part.column("delta")
 
-    def whole(field: str) -> sql.Composable:
+    def read(field: str) -> sql.Composable:
         value = sql.SQL("{}.{}").format(row, part.quoted(field))
-        if part.column(field).base in {"smallint", "integer", "bigint"}:
-            return sql.SQL("{}::bigint").format(value)
-        return sql.SQL("case when {v}::text ~ {shape} then {v}::text::numeric::bigint end").format(
-            v=value, shape=sql.Literal(_WHOLE)
-        )
+        return whole(value, part.column(field).base, part.mapping.scale(field))[0]
 
-    delta = whole(column_field(part, column.name))
+    delta = read("delta")
     if part.mapping.negated:
         return sql.SQL("-({})").format(delta)
     if part.has("before") and part.has("after"):
         return sql.SQL("case when ({a}) - ({b}) = -({d}) then -({d}) else ({d}) end").format(
-            a=whole("after"), b=whole("before"), d=delta
+            a=read("after"), b=read("before"), d=delta
         )
     return delta
 
 
-def column_field(part: Part, name: str) -> str:
-    """The canonical field a column is read as."""
-    return next(field for field, column in part.mapping.columns.items() if column == name)
+def balance_of(part: Part, row: sql.Composable) -> sql.Composable:
+    """What a row of users says is owned, null where it says nothing that can be read."""
+    value = sql.SQL("{}.{}").format(row, part.quoted("balance"))
+    return balance(value, part.column("balance").base, part.mapping.scale("balance"))
 
 
 def guard_statements(part: Part) -> list[sql.Composed]:
     """The guard of one table and its triggers."""
     new, old = sql.SQL("new"), sql.SQL("old")
     if part.name == "users":
-        has = part.has("balance")
         updated: sql.Composable = (
-            sql.SQL("coalesce(new.{b}, 0) - coalesce(old.{b}, 0)").format(b=part.quoted("balance"))
-            if has
+            sql.SQL("coalesce({}, 0) - coalesce({}, 0)").format(balance_of(part, new), balance_of(part, old))
+            if part.has("balance")
             else sql.SQL("0")
         )
         inserted: sql.Composable = sql.SQL("0")
@@ -202,12 +197,10 @@ def guard_statements(part: Part) -> list[sql.Composed]:
             ),
             _trigger(part, "_delete", sql.SQL("before delete")),
         ]
-        balance = (
-            sql.SQL("coalesce(new.{}, 0)").format(part.quoted("balance"))
-            if part.has("balance")
-            else sql.SQL("0")
+        opening = (
+            sql.SQL("coalesce({}, 0)").format(balance_of(part, new)) if part.has("balance") else sql.SQL("0")
         )
-        statements.append(sql.SQL(_NEW_USER).format(id=part.quoted("id"), balance=balance))
+        statements.append(sql.SQL(_NEW_USER).format(id=part.quoted("id"), balance=opening))
         statements.append(_trigger(part, "_new", sql.SQL("after insert"), function="new_user"))
     else:
         statements.append(_trigger(part, "", sql.SQL("before insert or update or delete")))
@@ -270,6 +263,15 @@ def function_statements(layout: Layout) -> list[sql.Composed]:
     ]
 
 
+def history_of(layout: Layout, user: sql.Composable) -> sql.Composable:
+    """What a balance is that says nothing: the sum of the user's history, as the copy recommends."""
+    if layout.main_history is None:
+        return sql.SQL("0")
+    return sql.SQL(
+        "(select coalesce(sum(seen.delta), 0)::bigint from heller_fence.look(array[{}]) seen where seen.source = {})"
+    ).format(user, sql.Literal(layout.main_history.number))
+
+
 def _balances(layout: Layout) -> sql.Composed:
     """What each user owns, by the column or the history that is the truth."""
     if layout.truth != "balance":
@@ -281,15 +283,11 @@ def _balances(layout: Layout) -> sql.Composed:
             name=main.typed("user_ref", sql.SQL("n.name")),
         )  # fmt: skip
     users = layout.users
-    history: sql.Composable = sql.SQL("0")
-    if layout.main_history:  # a balance that is missing is what the history says, as the copy recommends
-        history = sql.SQL(
-            "(select coalesce(sum(k.delta), 0)::bigint from heller_fence.look(array[n.user_id]) k where k.source = {})"
-        ).format(sql.Literal(layout.main_history.number))
+    history = history_of(layout, sql.SQL("n.user_id"))
     return sql.SQL(
-        "select n.user_id, sum(coalesce(u.{balance}::bigint, {history}))::bigint from names n"
+        "select n.user_id, sum(coalesce({balance}, {history}))::bigint from names n"
         " join {table} u on u.{id} = {name} group by n.user_id"
     ).format(
-        balance=users.quoted("balance"), history=history, table=users.identifier, id=users.quoted("id"),
+        balance=balance_of(users, sql.SQL("u")), history=history, table=users.identifier, id=users.quoted("id"),
         name=users.typed("id", sql.SQL("n.name")),
     )  # fmt: skip

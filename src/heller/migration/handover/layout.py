@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, sql
 
 from heller.errors import SourceError
 from heller.migration.catalogue import Catalogue, Table, read_catalogue
-from heller.migration.mapping import read_mapping
+from heller.migration.mapping import mapping_text, parse_mapping
 from heller.migration.shapes import Mapping, TableMapping, recognise
 from heller.migration.source import OWN_SCHEMAS
 
@@ -20,7 +20,7 @@ GUARDED = ("users", "transactions", "ledger", "payments")
 
 _COLUMNS = """
 select a.attname,
-       case when n.nspname = 'pg_catalog' then format_type(a.atttypid, null) else quote_ident(n.nspname) || '.' || quote_ident(t.typname) end,
+       case when n.nspname = 'pg_catalog' then format_type(a.atttypid, a.atttypmod) else quote_ident(n.nspname) || '.' || quote_ident(t.typname) end,
        coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text, a.attnotnull,
        a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a',
        array(select e.enumlabel::text from pg_enum e where e.enumtypid = a.atttypid order by e.enumsortorder),
@@ -34,7 +34,7 @@ where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped order by
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column as a writer must know it; ``labels`` are those of an enumeration, ``length`` a varchar's."""
+    """One column as a writer must know it; ``type`` has its length or decimals, ``labels`` are those of an enumeration, ``length`` a varchar's."""
 
     name: str
     type: str
@@ -129,6 +129,7 @@ class Layout:
     payments: tuple[Part, ...]
     events: tuple[Part, ...]
     admin: Part | None = None
+    mapping_text: str | None = None
 
     @property
     def system(self) -> str:
@@ -164,7 +165,9 @@ async def read_layout(
         MappingError: the mapping file is wrong, with the place.
     """
     catalogue = await read_catalogue(connection, without=(*OWN_SCHEMAS, FENCE))
-    understood = read_mapping(mapping, catalogue) if mapping else recognise(catalogue)
+    text = mapping_text(mapping) if mapping else await _kept_mapping(connection)
+    place = str(mapping or "heller_fence.settings")
+    understood = recognise(catalogue) if text is None else parse_mapping(text, catalogue, place=place)
     parts: dict[str, list[Part]] = {}
     for number, item in enumerate(understood.tables, start=1):
         table = catalogue.find(item.schema, item.table)
@@ -188,8 +191,21 @@ async def read_layout(
         understood, catalogue, truth, users,
         (*parts.get("transactions", ()), *parts.get("ledger", ())),
         tuple(parts.get("payments", ())), tuple(parts.get("events", ())),
-        next(iter(parts.get("admin_actions", ())), None),
+        next(iter(parts.get("admin_actions", ())), None), text,
     )  # fmt: skip
+
+
+async def _kept_mapping(connection: AsyncConnection) -> str | None:
+    """The mapping that the fence was built by, so that the worker and every command go by the same one."""
+    row = await (
+        await connection.execute("select to_regclass(%s) is not null", [f"{FENCE}.settings"])
+    ).fetchone()
+    if not (row and row[0]):
+        return None
+    row = await (
+        await connection.execute("select to_jsonb(s) ->> 'mapping' from heller_fence.settings s")
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 async def _columns(connection: AsyncConnection, table: Table) -> dict[str, Column]:

@@ -6,6 +6,7 @@ A legacy transaction writes a purchase in up to three tables; what one transacti
 import re
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from psycopg import sql
@@ -14,6 +15,7 @@ from heller.database import translating
 from heller.errors import AccountAway
 from heller.migration.handover.layout import Part
 from heller.migration.handover.runs import Sides
+from heller.migration.shapes import PART
 
 GROUPS_MAX = 1_000
 _TOKEN = re.compile(r"\b((?:pi|cs|ch|in)_[A-Za-z0-9_]+)")
@@ -69,7 +71,7 @@ def captured(sides: Sides, user: str, txid: str, entries: list[dict[str, Any]]) 
         booked = [
             _value(parts[name], e["entry"], "delta") for e in entries if e["part"] == name and name in parts
         ]
-        credits = credits or sum(int(delta) for delta in booked if delta is not None)
+        credits = credits or sum(delta for delta in booked if delta is not None)
     for e in entries:
         if e["part"] == "payments" and "payments" in parts:
             payment = {
@@ -109,4 +111,7 @@ async def _credit(sides: Sides, found: Captured) -> str:
 
 
 def _value(part: Part, entry: dict[str, Any], field: str) -> Any:
-    return entry.get(part.mapping.columns[field]) if part.has(field) else None
+    value = entry.get(part.mapping.columns[field]) if part.has(field) else None
+    if value is None or PART[part.name].field(field).type != "integer":
+        return value
+    return int(Decimal(str(value)) * part.mapping.scale(field))

@@ -1,10 +1,11 @@
 """``heller_fence.post``: the facade's own change in the legacy system, a history row and the balance, by heller's rules."""
 
-from psycopg import sql
+from psycopg import AsyncConnection, sql
 
+from heller.migration.handover.guards import balance_of, history_of
 from heller.migration.handover.layout import Layout
 from heller.migration.handover.taking_back import transaction_values
-from heller.migration.handover.writing import names_of, values_of
+from heller.migration.handover.writing import names_of, number, values_of
 
 _POST = """
 create or replace function heller_fence.post(p_user text, t jsonb) returns jsonb
@@ -13,6 +14,7 @@ declare
   v_id text := coalesce(heller_fence.user_of(p_user), p_user);
   v_delta bigint := (t ->> 'delta')::bigint;
   v_balance bigint;
+  v_owned bigint;
   v_payment text;
   v_row text;
   k heller_fence.keys;
@@ -48,12 +50,13 @@ end $post$
 
 # What a trigger of the legacy system has added already is not added again: the balance becomes what it was plus the change.
 _BALANCE = """
-  update {users} set {balance} = coalesce({balance}, 0) + v_balance + v_delta - (select b.balance from heller_fence.balances(array[v_id]) b)
-  where {id} = {user};
+  select coalesce({own}, {history}) + v_balance + v_delta - b.balance into v_owned
+  from {users} u, heller_fence.balances(array[v_id]) b where u.{id} = {user};
+  update {users} u set {balance} = {owned} where u.{id} = {user};
 """
 
 
-def post_statements(layout: Layout) -> list[sql.Composed]:
+async def post_statements(legacy: AsyncConnection, layout: Layout) -> list[sql.Composed]:
     """The function for one layout; none where there is no history to write to."""
     main, users = layout.main_history, layout.users
     if main is None:
@@ -62,9 +65,11 @@ def post_statements(layout: Layout) -> list[sql.Composed]:
     balance: sql.Composable = sql.SQL("")
     if layout.truth == "balance":
         balance = sql.SQL(_BALANCE).format(
-            users=users.identifier, balance=users.quoted("balance"), id=users.quoted("id"), user=me
-        )
-    given = transaction_values(main)
+            users=users.identifier, balance=users.quoted("balance"), id=users.quoted("id"), user=me,
+            own=balance_of(users, sql.SQL("u")), history=history_of(layout, sql.SQL("v_id")),
+            owned=number(sql.SQL("v_owned"), users, "balance"),
+        )  # fmt: skip
+    given = await transaction_values(legacy, main, layout.mapping.kinds)
     return [
         sql.SQL(_POST).format(
             schema=sql.Identifier(users.table.schema), users=users.identifier, users_id=users.quoted("id"), user=me,

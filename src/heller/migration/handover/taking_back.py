@@ -3,12 +3,13 @@
 ``heller_fence.take_back(statements)`` works a batch off, each user whole or not at all, any number of times.
 """
 
+from collections.abc import Mapping
+
 from psycopg import AsyncConnection, sql
 
 from heller.migration.handover.layout import Column, Layout, Part
-from heller.migration.handover.writing import cut, fill_id, fill_rest, names_of, time_value, values_of
-
-SAMPLE_ROWS = 10_000
+from heller.migration.handover.words import reason_words, status_words, words_of
+from heller.migration.handover.writing import cut, fill_id, fill_rest, names_of, number, time_value, values_of
 
 _TAKE_BACK = """
 create or replace function heller_fence.take_back(p_statements jsonb) returns jsonb
@@ -123,41 +124,22 @@ _TRANSACTION = """
       on conflict do nothing;
 """
 
-_STATES = {
-    "settled": ("CREDITED", "PAID", "credited", "completed", "paid", "succeeded"),
-    "partly_refunded": ("CREDITED", "PAID", "credited", "completed", "paid", "succeeded"),
-    "refunded": ("REFUNDED", "refunded"),
-    "disputed": ("CHARGEBACK", "chargeback", "disputed", "REFUNDED", "refunded"),
-    "failed": ("FAILED", "failed"),
-    "canceled": ("CANCELED", "canceled", "cancelled"),
-    "processing": ("INIT", "pending", "processing"),
-}
-_REASONS = {
-    "purchase": ("purchase", "PURCHASE"),
-    "grant": ("bonus", "manual", "ADMIN"),
-    "spend": ("usage", "USAGE", "resume_analysis"),
-    "refund": ("refund", "REFUND"),
-    "clawback": ("refund", "REFUND", "CHARGEBACK"),
-    "reinstate": ("manual", "ADMIN"),
-    "expire": ("manual", "ADMIN"),
-    "adjust": ("manual", "ADMIN"),
-    "transfer": ("manual", "ADMIN"),
-}
-
 
 async def take_back_statements(connection: AsyncConnection, layout: Layout) -> list[sql.Composed]:
     """The functions of a return, made for one layout."""
-    known = {part.number: await _statuses(connection, part) for part in layout.payments}
-    payment = [_payment(part, known[part.number]) for part in layout.payments] + [
-        _event(part) for part in layout.events
-    ]
+    statuses = layout.mapping.statuses
+    payment = [
+        _payment(part, status_words(await words_of(connection, part, "status"), statuses))
+        for part in layout.payments
+    ] + [_event(part) for part in layout.events]
     main = layout.main_history
+    written = await transaction_values(connection, main, layout.mapping.kinds) if main else {}
     users = layout.users
     return [
         sql.SQL(_ONE).format(
             schema=sql.Identifier(users.table.schema), users=users.identifier, users_id=users.quoted("id"), user=users.typed("id", sql.SQL("v_id")),
             payment=sql.SQL("").join(payment) if payment else sql.SQL("    null;"),
-            transaction=_transaction(main) if main else sql.SQL("      null;"),
+            transaction=_transaction(main, written) if main else sql.SQL("      null;"),
             balance=_balance(layout), checks_balance=sql.Literal(layout.truth == "balance"),
         ),
         sql.SQL(_TAKE_BACK).format(),
@@ -165,22 +147,6 @@ async def take_back_statements(connection: AsyncConnection, layout: Layout) -> l
             "revoke all on function heller_fence.take_back(jsonb), heller_fence.take_back_one(jsonb) from public"
         ).format(),
     ]  # fmt: skip
-
-
-async def _statuses(connection: AsyncConnection, part: Part) -> tuple[str, ...]:
-    """The words this table uses for a payment's status."""
-    column = part.column("status")
-    if column.labels:
-        return column.labels
-    query = sql.SQL("select distinct s from (select {} as s from {} limit {}) x where s is not null").format(
-        part.quoted("status"), part.identifier, sql.Literal(SAMPLE_ROWS)
-    )
-    return tuple(str(row[0]) for row in await (await connection.execute(query)).fetchall())
-
-
-def _choice(words: tuple[str, ...], known: tuple[str, ...]) -> str:
-    """The first of the words that the column knows, else the first."""
-    return next((word for word in words if word in known), words[0])
 
 
 def _cases(value: str, choices: dict[str, str], column: Column, otherwise: sql.Composable) -> sql.Composed:
@@ -192,10 +158,9 @@ def _cases(value: str, choices: dict[str, str], column: Column, otherwise: sql.C
     return cut(text, column)
 
 
-def _payment(part: Part, known: tuple[str, ...]) -> sql.Composed:
+def _payment(part: Part, states: dict[str, str]) -> sql.Composed:
     given: dict[str, sql.Composable] = {part.column("user_ref").name: part.typed("user_ref", sql.SQL("v_id"))}
     status = part.column("status")
-    states = {state: _choice(words, known) for state, words in _STATES.items()}
     if status.labels:
         states = {state: word for state, word in states.items() if word in status.labels}
     state = _cases("p ->> 'state'", states, status, sql.SQL("null"))
@@ -206,9 +171,9 @@ def _payment(part: Part, known: tuple[str, ...]) -> sql.Composed:
         if part.has(field):
             given[part.column(field).name] = cut(sql.SQL(value), part.column(field))
     if part.has("amount"):
-        given[part.column("amount").name] = sql.SQL("coalesce((p ->> 'amount')::bigint, 0)")
+        given[part.column("amount").name] = number(sql.SQL("coalesce(p ->> 'amount', '0')"), part, "amount")
     if part.has("credits"):
-        given[part.column("credits").name] = sql.SQL("(p ->> 'credits')::bigint")
+        given[part.column("credits").name] = number(sql.SQL("p ->> 'credits'"), part, "credits")
     if part.has("created_at"):
         given[part.column("created_at").name] = time_value("p ->> 'at'", part.column("created_at"))
     if part.has("raw") and part.column("raw").is_json:
@@ -241,8 +206,7 @@ def _event(part: Part) -> sql.Composed:
     )
 
 
-def _transaction(part: Part) -> sql.Composed:
-    given = transaction_values(part)
+def _transaction(part: Part, given: dict[str, sql.Composable]) -> sql.Composed:
     return sql.SQL(_TRANSACTION).format(
         table=part.identifier,
         id=part.quoted("id"),
@@ -252,19 +216,23 @@ def _transaction(part: Part) -> sql.Composed:
     )
 
 
-def transaction_values(part: Part) -> dict[str, sql.Composable]:
+async def transaction_values(
+    connection: AsyncConnection, part: Part, kinds: Mapping[str, str]
+) -> dict[str, sql.Composable]:
     """The columns of a history row for the transaction in the variable ``t`` of the user in ``v_id``."""
     given: dict[str, sql.Composable] = {part.column("user_ref").name: part.typed("user_ref", sql.SQL("v_id"))}
     fill_id(part, given)
     sign = "-" if part.mapping.negated else ""
-    given[part.column("delta").name] = sql.SQL(f"{sign}(t ->> 'delta')::bigint")
+    given[part.column("delta").name] = number(sql.SQL(f"{sign}(t ->> 'delta')::bigint"), part, "delta")
     if part.has("before") and part.has("after"):
-        given[part.column("before").name] = sql.SQL(
-            "(t ->> 'balance_after')::bigint - (t ->> 'delta')::bigint"
-        )
-        given[part.column("after").name] = sql.SQL("(t ->> 'balance_after')::bigint")
+        before = sql.SQL("(t ->> 'balance_after')::bigint - (t ->> 'delta')::bigint")
+        given[part.column("before").name] = number(before, part, "before")
+        given[part.column("after").name] = number(sql.SQL("t ->> 'balance_after'"), part, "after")
     if part.has("reason"):
-        given[part.column("reason").name] = _reason(part.column("reason"))
+        words = reason_words(
+            await words_of(connection, part, "reason"), kinds, is_enum=bool(part.column("reason").labels)
+        )
+        given[part.column("reason").name] = _reason(part, words)
     if part.has("description"):
         given[part.column("description").name] = cut(
             sql.SQL("coalesce(nullif(t ->> 'reason', ''), t ->> 'kind')"), part.column("description")
@@ -282,22 +250,24 @@ def transaction_values(part: Part) -> dict[str, sql.Composable]:
     return fill_rest(part, given)
 
 
-def _reason(column: Column) -> sql.Composed:
+def _reason(part: Part, words: dict[str, str]) -> sql.Composed:
+    """The column's word for the kind. A text column keeps what the caller said, unless there is a description to keep it."""
+    column = part.column("reason")
     if column.labels:
-        fallback = next((label for label in ("manual", "ADMIN") if label in column.labels), column.labels[0])
-        chosen = {
-            kind: next((w for w in words if w in column.labels), fallback) for kind, words in _REASONS.items()
-        }
-        by_kind = _cases("t ->> 'kind'", chosen, column, sql.Literal(fallback))
+        by_kind = _cases("t ->> 'kind'", words, column, sql.Literal(words["adjust"]))
         same = sql.SQL("(t ->> 'reason') = any ({})").format(sql.Literal(list(column.labels)))
         return sql.SQL("(case when {} then (t ->> 'reason')::{} else {} end)").format(
             same,
             sql.SQL(column.type),
             by_kind,
         )
-    words = {"purchase": "PURCHASE", "clawback": "REFUND"}
+    if part.has("description"):
+        said = sql.SQL("coalesce(nullif(t ->> 'reason', ''), t ->> 'kind')")
+        return _cases("t ->> 'kind'", words, column, said)
+    by_kind = _cases("t ->> 'kind'", words, column, sql.SQL("t ->> 'kind'"))
+    fixed = {kind: words[kind] for kind in ("purchase", "clawback")}
     return _cases(
-        "t ->> 'kind'", words, column, sql.SQL("coalesce(nullif(t ->> 'reason', ''), t ->> 'kind')")
+        "t ->> 'kind'", fixed, column, sql.SQL("coalesce(nullif(t ->> 'reason', ''), {})").format(by_kind)
     )
 
 
@@ -306,9 +276,9 @@ def _balance(layout: Layout) -> sql.Composed:
     if layout.truth != "balance":
         return sql.SQL("").format()
     return sql.SQL(
-        "  update {users} set {balance} = case when {id} = {user} then (s ->> 'balance')::bigint else 0 end\n"
+        "  update {users} set {balance} = case when {id} = {user} then {owned} else 0 end\n"
         "  where {id} = {user} or {id} in (select {alias} from heller_fence.aliases a where a.user_id = v_id);"
     ).format(
         users=users.identifier, balance=users.quoted("balance"), id=users.quoted("id"), user=users.typed("id", sql.SQL("v_id")),
-        alias=users.typed("id", sql.SQL("a.name")),
+        alias=users.typed("id", sql.SQL("a.name")), owned=number(sql.SQL("s ->> 'balance'"), users, "balance"),
     )  # fmt: skip

@@ -12,6 +12,21 @@ def cut(text: sql.Composable, column: Column) -> sql.Composed:
     return sql.SQL("({})::{}").format(text, sql.SQL(column.type))
 
 
+def number(value: sql.Composable, part: Part, field: str) -> sql.Composed:
+    """A whole number of ours as the column counts it. What it cannot hold exactly ends the statement: nothing is rounded."""
+    column, scale = part.column(field), part.mapping.scale(field)
+    ours = sql.SQL("({})::bigint").format(value)
+    if scale == 1:
+        return ours
+    return sql.SQL(
+        "(select case when x.theirs::numeric * {scale} = {ours} then x.theirs else heller_fence.too_fine({ours}, {name})::{type} end"
+        " from (select ({ours} * {part})::{type} as theirs) x)"
+    ).format(
+        scale=sql.Literal(scale), ours=ours, name=sql.Literal(f"{part.label}.{column.name}"), type=sql.SQL(column.type),
+        part=sql.SQL(f"0.{'0' * (len(str(scale)) - 2)}1"),  # a product is exact where a quotient may be cut
+    )  # fmt: skip
+
+
 def time_value(value: str, column: Column) -> sql.Composed:
     """An instant in the form the column keeps."""
     stamp = sql.SQL("({})::timestamptz").format(sql.SQL(value))

@@ -5,6 +5,7 @@ comment on schema heller_fence is 'heller: one owner per user. Refuses changes o
 create table if not exists heller_fence.settings (
   one boolean primary key default true check (one),
   system text not null, truth text not null, fence_mode text not null default 'refuse' check (fence_mode in ('refuse', 'capture')),
+  mapping text,  -- the mapping file's own text, for every later command
   installed_at timestamptz not null default clock_timestamp()
 );
 create table if not exists heller_fence.fence (
@@ -115,6 +116,12 @@ begin
   if found then
     raise exception 'payment % was credited by heller already', v_key using errcode = 'MG003', hint = 'This is a late repetition; acknowledge it.';
   end if;
+end $$;
+
+create or replace function heller_fence.too_fine(p_number bigint, p_column text) returns text language plpgsql set search_path = pg_catalog as $$
+begin
+  raise exception '% cannot hold % of heller''s units: it has too few decimals', p_column, p_number
+    using hint = 'Give the column more decimals, then run heller migrate fence install again.';
 end $$;
 
 create or replace function heller_fence.home(p_ref text) returns text language sql stable security definer set search_path = pg_catalog as $$
