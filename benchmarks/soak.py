@@ -1,10 +1,10 @@
 """Soak: everything at once for a long time, with restarts, and then the sums.
 
 The legacy application and heller serve the same customers on one PostgreSQL. Customers spend, undo, buy through Stripe's
-stand-in and get money back in both systems; programs spend through the API. Stripe delivers webhooks twice and loses
-answers. Users change homes in both directions. Web and worker processes are stopped or killed and started again, and
-PostgreSQL too, some of the times with kill -9. One web process and one worker live through the whole run: of them memory
-is judged.
+stand-in and get money back in both systems; programs use accounts of heller through the API. Stripe delivers webhooks
+twice and loses answers. Users change homes in both directions, by command and by rollouts under their guardrails. Web and
+worker processes, the legacy application and PostgreSQL are stopped or killed and started again. One web process and one
+worker live through the whole run: of them memory is judged.
 
     python benchmarks/soak.py --minutes 60 --out soak.json --report docs/performance-soak.md
 
