@@ -9,12 +9,16 @@
     @app.post("/analyses")
     async def analyse(paid: Annotated[Transaction, Depends(charge(10, "job analysis", account=user_id))]): ...
 
+While a legacy system lives beside, ``app.state.heller`` may be ``heller.Credits``: the route is charged in the home of its user, and gets a
+``Movement``. There are no holds then.
+
 ``account`` is a dependency that answers whose credits they are; without it, ``request.state.account``, where a middleware of
 yours has put it. A request that carries an ``Idempotency-Key`` is charged once, however often it is sent.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
+from uuid import uuid4
 
 from fastapi import Depends, FastAPI, Request
 from starlette.responses import Response
@@ -22,6 +26,9 @@ from starlette.responses import Response
 from heller.errors import ExceedsOriginal, HellerError, LimitExceeded, SettingsError
 from heller.ledger.results import HoldState, Transaction
 from heller.web import problems
+
+if TYPE_CHECKING:
+    from heller.migration.handover.facade import Movement
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -75,6 +82,20 @@ class Charging(Protocol):
         """End a hold."""
 
 
+@runtime_checkable
+class BothHomes(Protocol):
+    """What can charge while two systems live: ``Credits`` does. It knows a change by its key, and there are no holds."""
+
+    async def spend(self, user: str, amount: int, *, key: str, reason: str = "") -> "Movement":
+        """Take credits in the user's home."""
+
+    async def refund(self, user: str, of: str, *, key: str, reason: str = "") -> "Movement":
+        """Give back wholly what a key took."""
+
+    async def delta_of(self, user: str, key: str) -> int | None:
+        """The change that a key made."""
+
+
 def key_of(request_key: str | None, reason: str, attempt: int) -> str | None:
     """The key of a charge: the request's own, apart for each thing that is charged for and each try that failed."""
     return None if request_key is None else f"{reason}:{request_key}"[:KEY_CHARACTERS_MAX] + f":{attempt}"
@@ -116,12 +137,36 @@ async def hold_for(
 
     Raises:
         HellerError: as ``place_hold``.
+        SettingsError: two systems live, and only heller can hold.
     """
+    if isinstance(ledger, BothHomes):
+        raise SettingsError(
+            "Only heller can hold credits, and these users may be at home in the legacy system.",
+            hint="Use charge(...) until everybody has moved.",
+        )
     for attempt in range(TRIES_MAX):
         key = key_of(request_key, reason, attempt)
         state = await ledger.place_hold(account, amount, key=key, reason=reason, **options)
         if not state.replayed or state.state in {"open", "captured"}:
             return Reserved(ledger, state, reason)
+    raise LimitExceeded(
+        f"This request has failed {TRIES_MAX} times.", hint="Use a new Idempotency-Key.", limit="tries"
+    )
+
+
+async def spend_at_home(
+    credits: BothHomes, account: str, amount: int, reason: str, request_key: str | None
+) -> "Movement":
+    """As ``spend_for``, in whichever home the user has.
+
+    Raises:
+        HellerError: as ``Credits.spend``.
+    """
+    for attempt in range(TRIES_MAX):
+        key = key_of(request_key or uuid4().hex, reason, attempt) or ""
+        paid = await credits.spend(account, amount, key=key, reason=reason)
+        if not paid.replayed or await credits.delta_of(account, f"failed:{key}") is None:
+            return paid
     raise LimitExceeded(
         f"This request has failed {TRIES_MAX} times.", hint="Use a new Idempotency-Key.", limit="tries"
     )
@@ -187,17 +232,30 @@ def charge(
     heller: Ledger = ledger_of,
     account: Account = account_of,
     unit: str = "credit",
-) -> Callable[..., AsyncIterator[Transaction]]:
+) -> "Callable[..., AsyncIterator[Transaction | Movement]]":
     """A dependency: the credits are taken before the route runs, and given back when it raises.
+
+    With ``Credits`` as the ledger it charges in whichever home the user has, and gives a ``Movement``.
 
     Raises (as the request's problem): InsufficientCredits and all else that ``spend`` raises.
     """
 
     async def charged(
         request: Request,
-        ledger: Annotated[Charging, Depends(heller)],
+        ledger: Annotated[Any, Depends(heller)],
         payer: Annotated[str, Depends(account)],
-    ) -> AsyncIterator[Transaction]:
+    ) -> "AsyncIterator[Any]":
+        if isinstance(ledger, BothHomes):
+            moved = await spend_at_home(ledger, payer, amount, reason, request.headers.get(KEY))
+            try:
+                yield moved
+            except BaseException:
+                if not moved.replayed and moved.key is not None:
+                    await ledger.refund(
+                        payer, moved.key, key=f"failed:{moved.key}", reason=f"{reason} failed"
+                    )
+                raise
+            return
         paid = await spend_for(ledger, payer, amount, reason, request.headers.get(KEY), unit=unit)
         try:
             yield paid

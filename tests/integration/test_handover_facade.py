@@ -5,16 +5,19 @@ import json
 import subprocess
 import sys
 import time
+from typing import Annotated, Any
 
 import httpx
+import psycopg
 import pytest
 import stripe
+from fastapi import Depends, FastAPI, HTTPException
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 
 import heller
-from handover_world import build_legacy, fenced, legacy_balance, legacy_spend
-from heller import Credits, Heller, HomeMiddleware, HomeMiddlewareWsgi, is_moved
+from handover_world import build_legacy, fenced, legacy_balance, legacy_purchase, legacy_spend
+from heller import Credits, Heller, HomeMiddleware, HomeMiddlewareWsgi, Movement, is_moved
 from heller.database import Database
 from heller.errors import (
     AccountAway,
@@ -24,6 +27,7 @@ from heller.errors import (
     UnknownAccount,
     UnknownTransaction,
 )
+from heller.fastapi import Reserved, answer_problems, charge, reserve
 from heller.migration.handover.invariants import check_invariants
 from heller.rollout import state
 from heller.rollout.flags import RolloutProvider
@@ -108,6 +112,78 @@ async def test_spends_go_on_while_the_user_moves_to_and_fro(empty_database, hell
         assert set(homes) == {"heller", "legacy"}
         assert await credits.balance("1") == 10_000 - 150
         await sides.coordinator().recover(["1"])
+        assert (await check_invariants(sides, strict=True)).ok
+
+
+async def test_a_route_is_charged_in_whichever_home_its_user_has(empty_database, heller_database):
+    await build_legacy(empty_database, users=1)
+    async with (
+        fenced(empty_database, heller_database) as sides,
+        Credits.connect(heller_database, empty_database) as credits,
+    ):
+        app, works = FastAPI(), [True]
+        answer_problems(app)
+        paid = {"heller": lambda: credits, "account": lambda: "1"}
+
+        @app.post("/renders")
+        async def render(charged: Annotated[Movement, Depends(charge(10, "render", **paid))]) -> list[Any]:
+            if not works[0]:
+                raise HTTPException(500, "no answer of the model")
+            return [charged.home, charged.balance_after]
+
+        @app.post("/films")
+        async def film(hold: Annotated[Reserved, Depends(reserve(10, "film", **paid))]) -> None: ...
+
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop") as buyer:
+            key = {"idempotency-key": "one"}
+            works[0] = False
+            assert (await buyer.post("/renders", headers=key)).status_code == 500
+            assert await credits.balance("1") == 100  # given back where it was taken
+            await sides.coordinator().hand_over(["1"])
+            assert (await buyer.post("/renders", headers=key)).status_code == 500
+            works[0] = True
+            for _ in range(2):
+                assert (await buyer.post("/renders", headers=key)).json() == ["heller", 90]
+            await sides.coordinator().send_back(["1"])
+            assert (await buyer.post("/renders", headers=key)).json() == ["legacy", 90]  # paid already
+            assert (await buyer.post("/renders")).json() == ["legacy", 80]
+            assert (await buyer.post("/films")).status_code == 500
+        assert await legacy_balance(sides, "1") == 80
+        assert (await check_invariants(sides, strict=True)).ok
+
+
+async def test_a_purchase_that_the_legacy_handler_cannot_book_any_more_is_credited_once(
+    empty_database, heller_database
+):
+    await build_legacy(empty_database, users=1)
+    async with (
+        fenced(empty_database, heller_database) as sides,
+        Credits.connect(heller_database, empty_database) as credits,
+    ):
+
+        async def webhook() -> str:
+            """The legacy handler as a team would mend it."""
+            try:
+                return (
+                    "booked" if await legacy_purchase(sides.legacy.connection, "1", 50, "pi_late") else "seen"
+                )
+            except psycopg.Error as error:
+                if not is_moved(error):
+                    raise
+                return await credits.purchase("1", 50, intent="pi_late", cost=250, currency="eur")
+
+        with pytest.raises(AccountAway):
+            await credits.purchase(
+                "1", 50, intent="pi_late"
+            )  # at home in legacy: that is the handler's to book
+        await sides.coordinator().hand_over(["1"])
+        assert [await webhook() for _ in range(2)] == ["credited", "known"]
+        await sides.coordinator().send_back(["1"])
+        assert await legacy_balance(sides, "1") == 150
+        assert (
+            await webhook() == "known"
+        )  # a late repetition, at home in legacy again: acknowledged, not booked
         assert (await check_invariants(sides, strict=True)).ok
 
 

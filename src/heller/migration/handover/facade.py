@@ -15,9 +15,9 @@ from typing import Any, Literal, TypeVar
 import psycopg
 from psycopg.types.json import Jsonb
 
-from heller.database import Database, refusal
+from heller.database import Database, call, refusal
 from heller.errors import AccountAway, InvalidArgument, UnknownAccount, UnknownTransaction
-from heller.ledger import Heller
+from heller.ledger import Heller, Transaction
 from heller.migration.handover.observing import Seen, observed
 
 Home = Literal["heller", "legacy"]
@@ -26,6 +26,7 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 5.0
 PAUSE_SECONDS = 0.02
 SEEN_MAX = 100_000
+HISTORY_MAX = 1_000
 MOVED = "MG001"
 
 
@@ -38,6 +39,7 @@ class Movement:
     balance_after: int
     home: Home
     replayed: bool = False
+    key: str | None = None
 
 
 class LegacyCredits:
@@ -92,7 +94,12 @@ class LegacyCredits:
         if "error" in answer:
             raise refusal(answer["error"], answer["message"], answer["detail"])
         return Movement(
-            answer["account"], answer["delta"], answer["balance_after"], "legacy", replayed=answer["replayed"]
+            answer["account"],
+            answer["delta"],
+            answer["balance_after"],
+            "legacy",
+            replayed=answer["replayed"],
+            key=key,
         )
 
     async def delta_of(self, user: str, key: str) -> int | None:
@@ -174,7 +181,7 @@ class Credits:
 
         async def ours() -> Movement:
             t = await self._heller.spend(user, amount, key=key, reason=reason or None, metadata=metadata)
-            return Movement(user, t.delta, t.balance_after, "heller", replayed=t.replayed)
+            return Movement(user, t.delta, t.balance_after, "heller", replayed=t.replayed, key=key)
 
         return await self._change(
             user, "spend", key, heller=ours,
@@ -191,7 +198,7 @@ class Credits:
         async def ours() -> Movement:
             t = await self._heller.grant(user, amount, key=key, reason=reason or None, metadata=metadata)
             return Movement(
-                user, amount, int(getattr(t, "balance_after", 0) or 0), "heller", replayed=t.replayed
+                user, amount, int(getattr(t, "balance_after", 0) or 0), "heller", replayed=t.replayed, key=key
             )
 
         return await self._change(
@@ -207,16 +214,11 @@ class Credits:
         """
 
         async def ours() -> Movement:
-            home = (await self._heller.route(user))["home"]
-            if home == "unknown":
-                raise UnknownAccount(f"heller has no account {user}.", account=user)
-            if home != "heller":  # asked first: a history that is not all here yet proves nothing
-                raise _away(user, home)
-            for t in await self._heller.history(user, limit=1_000):
-                if t.key == of and t.delta < 0 and t.seq is not None:
-                    back = await self._heller.refund(user, t.seq, -t.delta, key=key, reason=reason or None)
-                    return Movement(user, back.delta, back.balance_after, "heller", replayed=back.replayed)
-            raise UnknownTransaction(f"No spend of {user} has the key {of}.", account=user)
+            spent = await self._ours(user, of)
+            if spent is None or spent.delta >= 0 or spent.seq is None:
+                raise UnknownTransaction(f"No spend of {user} has the key {of}.", account=user)
+            back = await self._heller.refund(user, spent.seq, -spent.delta, key=key, reason=reason or None)
+            return Movement(user, back.delta, back.balance_after, "heller", replayed=back.replayed, key=key)
 
         async def theirs() -> Movement:
             delta = await self._legacy.delta_of(user, of)
@@ -225,6 +227,69 @@ class Credits:
             return await self._legacy.post(user, -delta, kind="refund", key=key, reason=reason, metadata=None)
 
         return await self._change(user, "refund", key, heller=ours, legacy=theirs)
+
+    async def delta_of(self, user: str, key: str) -> int | None:
+        """The change that a key made, wherever it was made; None for a key that made none."""
+
+        async def ours() -> int | None:
+            found = await self._ours(user, key)
+            return None if found is None else found.delta
+
+        return await self._either(user, heller=ours, legacy=lambda: self._legacy.delta_of(user, key))
+
+    async def purchase(
+        self,
+        user: str,
+        amount: int,
+        *,
+        intent: str,
+        session: str | None = None,
+        cost: int | None = None,
+        currency: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Credit in heller a purchase that the legacy handler was given after its user had moved: once, whoever reports it.
+
+        Args:
+            user: the buyer.
+            amount: credits.
+            intent: Stripe's payment intent; it is what makes the purchase one.
+            session: Stripe's checkout session.
+            cost: the price, in the currency's smallest unit.
+            currency: as Stripe writes it.
+            metadata: kept with the transaction.
+
+        Returns:
+            ``credited``, or ``known`` for one that was credited before.
+
+        Raises:
+            AccountAway: the user is at home in the legacy system, whose own handler books it.
+        """
+        if (home := await self.home(user)) != "heller":
+            async with self._observations.connection() as connection:
+                payment = await call(connection, "stripe_payment", payment_key=intent)
+            if payment is not None and payment["net_credits"] > 0:
+                return "known"
+            raise _away(user, home)
+        operation = f"purchase:{user}:{intent}"
+        async with (
+            observed(self._observations, account=user, what="purchase", operation=operation),
+            self._observations.transaction() as connection,
+        ):
+            done = await call(
+                connection, "credit_purchase", account_id=user, payment_key=intent, credits=amount, intent=intent, session=session,
+                amount=cost, currency=currency.upper() if currency else None, metadata=Jsonb(dict(metadata)) if metadata else None,
+            )  # fmt: skip
+        return str(done["outcome"])
+
+    async def _ours(self, user: str, key: str) -> Transaction | None:
+        """The transaction that a key made in heller. Raises AccountAway elsewhere: a history that is not all here yet proves nothing."""
+        home = (await self._heller.route(user))["home"]
+        if home == "unknown":
+            raise UnknownAccount(f"heller has no account {user}.", account=user)
+        if home != "heller":
+            raise _away(user, home)
+        return next((t for t in await self._heller.history(user, limit=HISTORY_MAX) if t.key == key), None)
 
     async def _change(
         self,
