@@ -8,6 +8,7 @@ from typing import Any
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from heller.cli.manual import examples
 from heller.cli.root import app
 
 EXIT_CODES = {
@@ -87,6 +88,9 @@ def _command(command: Any) -> Iterator[str]:
         elif not COMMON.keys() & {*parameter.opts}:
             names = ", ".join((*parameter.opts, *parameter.secondary_opts))
             yield from (".TP", f".B {_text(names)}", _text(" ".join((parameter.help or ".").split())))
+    for example in examples(command):
+        yield from (".PP", "Example:", ".br", f".B {_text(example)}")
+    yield from (".PP", _text(command.epilog.rpartition("\n")[2]))
 
 
 def _list(items: dict[str, str]) -> Iterator[str]:

@@ -46,6 +46,11 @@ PAGES_MAX = 100_000
 EVENT_ROUNDS_MAX = 1_000
 BREACHES_TOLD_MAX = 10
 
+FAILED = "failed: "
+
+Told = Callable[[str, Any], None]
+"""Takes a job's name and what it answered."""
+
 log = structlog.get_logger("heller.worker")
 
 
@@ -208,7 +213,7 @@ class Worker:
             return None if taken is None else await self._do(job, (taken["previous"] or {}).get("value"))
         except (HellerError, psycopg.Error, OSError) as error:  # it comes again in its turn
             log.warning("a job failed", job=job.name, error=str(error))
-            return f"failed: {error}"
+            return f"{FAILED}{error}"
 
     async def _do(self, job: Job, previous: Any) -> Any:
         try:
@@ -244,7 +249,11 @@ async def opened_worker(url: str) -> AsyncIterator[Worker]:
     async with contextlib.AsyncExitStack() as stack:
         database = await Database.open(url)
         stack.push_async_callback(database.close)
-        api = await stack.enter_async_context(opened(load())) if "STRIPE_SECRET_KEY" in os.environ else None
+        api = (
+            await stack.enter_async_context(opened(load(webhooks=False)))
+            if "STRIPE_SECRET_KEY" in os.environ
+            else None
+        )
         heller = await stack.enter_async_context(Heller.connect(url, pool_max=2))
         yield Worker(url, database, heller, alerts, api, os.environ.get("LEGACY_DATABASE_URL"))
 
@@ -263,10 +272,12 @@ async def _once(url: str) -> dict[str, Any]:
         return done
 
 
-async def run(url: str, *, stop: asyncio.Event, health_port: int | None = None) -> None:
+async def run(
+    url: str, *, stop: asyncio.Event, health_port: int | None = None, told: Told | None = None
+) -> None:
     """Work until ``stop`` is set; what is under way then is finished first. Raises as ``opened_worker``.
 
-    ``health_port``: serve /health, /ready and /metrics there.
+    ``health_port``: serve /health, /ready and /metrics there. ``told`` is called with each job that was done.
     """
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(traces.tracing("heller-worker"))
@@ -284,14 +295,16 @@ async def run(url: str, *, stop: asyncio.Event, health_port: int | None = None) 
             )
         async with asyncio.TaskGroup() as tasks:
             for job in worker.jobs:
-                tasks.create_task(_repeat(worker, job, stop))
+                tasks.create_task(_repeat(worker, job, stop, told))
             tasks.create_task(worker.listen(stop))
             log.info("worker started", worker=worker.name, jobs=[job.name for job in worker.jobs])
         log.info("worker ended", worker=worker.name)
 
 
-async def _repeat(worker: Worker, job: Job, stop: asyncio.Event) -> None:
+async def _repeat(worker: Worker, job: Job, stop: asyncio.Event, told: Told | None) -> None:
     while not stop.is_set():
-        await worker.attempt(job)
+        answer = await worker.attempt(job)
+        if told is not None and answer is not None:
+            told(job.name, answer)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), job.every_seconds)

@@ -61,7 +61,11 @@ async def serving(
             f"The health port {port} cannot be had: {error.strerror}.", hint="Choose another --health-port."
         ) from None
     config = uvicorn.Config(
-        _application(database, periods, wakes=wakes), log_level=logging.CRITICAL, lifespan="off", ws="none"
+        _application(database, periods, wakes=wakes),
+        log_level=logging.CRITICAL,
+        log_config=None,
+        lifespan="off",
+        ws="none",
     )
     server = _Quiet(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

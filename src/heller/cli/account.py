@@ -1,15 +1,19 @@
 """``heller account``: look at accounts; open, freeze and unfreeze them. The verbs are in modules beside this one."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from psycopg import AsyncConnection
 from rich.markup import escape
 
-from heller import Heller
-from heller.cli import account_holds, account_reading, account_verbs, output
+from heller import Heller, within
+from heller.cli import account_holds, account_reading, account_verbs, options, output
 from heller.cli.shared import WHEN, Id, Reason, Where, find, instant, taking, where
+from heller.database import call
+from heller.ledger.heller import Ledger
 from heller.ledger.results import Account
 
 app = typer.Typer(
@@ -28,7 +32,10 @@ def open_account(
     email: Annotated[str | None, typer.Option("--email", help="An e-mail the user is known by.")] = None,
     overdraft_limit: Annotated[int, typer.Option(help="How far spends may go below zero, in credits.")] = 0,
 ) -> None:
-    """Open an account; again with the same properties changes nothing."""
+    """Open an account; again with the same properties: no change.
+
+    Example: heller account open ann --email ann@example.org
+    """
 
     async def work(heller: Heller) -> Account:
         opened = await heller.open_account(
@@ -54,7 +61,10 @@ def show(
         ),
     ] = None,
 ) -> None:
-    """Show balance, grants, holds and transactions of one account."""
+    """Show balance, grants, holds and transactions of one account.
+
+    Example: heller account show ann@example.org --limit 20
+    """
 
     async def work(heller: Heller) -> dict[str, Any]:
         found = await find(heller, account, here.unit)
@@ -104,16 +114,52 @@ def _print_account(shown: dict[str, Any], at: datetime | None) -> None:
 
 @app.command("freeze")
 @taking(where)
-def freeze(at: Where, account: Id, reason: Reason) -> None:
-    """Take no change of an account until unfreeze."""
-    at.show(at.ask_of(account, lambda heller, a: heller.freeze(a, reason, unit=at.unit)))
+def freeze(at: Where, account: Id, reason: Reason, actor: options.ActorOption = "cli") -> None:
+    """Take no change of an account until unfreeze.
+
+    Example: heller account freeze ann --reason "card reported stolen"
+    """
+    at.show(
+        _audited(
+            at, "freeze", account, reason, actor, lambda heller, a: heller.freeze(a, reason, unit=at.unit)
+        )
+    )
 
 
 @app.command("unfreeze")
 @taking(where)
-def unfreeze(at: Where, account: Id) -> None:
-    """Let changes through again."""
-    at.show(at.ask_of(account, lambda heller, a: heller.unfreeze(a, unit=at.unit)))
+def unfreeze(
+    at: Where,
+    account: Id,
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit log for ever.")
+    ] = "",
+    actor: options.ActorOption = "cli",
+) -> None:
+    """Let changes through again.
+
+    Example: heller account unfreeze ann --reason "the bank cleared it"
+    """
+    at.show(
+        _audited(at, "unfreeze", account, reason, actor, lambda heller, a: heller.unfreeze(a, unit=at.unit))
+    )
+
+
+def _audited(
+    at: Where, verb: str, name: str, reason: str, actor: str, do: Callable[[Ledger, str], Awaitable[Account]]
+) -> Account:
+    """Do it and write down in the audit log who did it and why, in one transaction."""
+
+    async def work(connection: AsyncConnection) -> Account:
+        async with connection.transaction():
+            ledger = within(connection)
+            done = await do(ledger, (await find(ledger, name, at.unit)).account)
+            detail = {"unit": at.unit} | ({"reason": reason} if reason else {})
+            await call(connection, "note_audit", actor=actor, via="command_line", action=f"account.{verb}",
+                       target=done.account, detail=detail)  # fmt: skip
+            return done
+
+    return at.look(work)
 
 
 app.add_typer(account_verbs.app)

@@ -29,7 +29,12 @@ def hold(
         ),
     ] = 0,
 ) -> None:
-    """Reserve credits for a while; they come free by themselves when the time is over."""
+    """Reserve credits for a while.
+
+    They come free by themselves when the time is over.
+
+    Example: heller account hold ann 15 --seconds 600 --reason "resume improvement"
+    """
     call.do(
         account,
         lambda heller, a: heller.place_hold(
@@ -58,7 +63,12 @@ def capture(
         str | None, typer.Option("--reason", metavar="TEXT", help="Default: the hold's own.")
     ] = None,
 ) -> None:
-    """Spend credits that a hold reserved, all or a part; the rest comes free."""
+    """Spend credits that a hold reserved, all or a part.
+
+    The rest comes free, unless it is to be kept open.
+
+    Example: heller account capture ann 4 --amount 12
+    """
     call.do(
         account,
         lambda heller, a: heller.capture(
@@ -70,14 +80,22 @@ def capture(
 @app.command("release")
 @taking(step)
 def release(call: Change, account: Id, hold_id: HoldId) -> None:
-    """End a hold without spending."""
+    """End a hold without spending.
+
+    Example: heller account release ann 4
+    """
     call.do(account, lambda heller, a: heller.release(a, hold_id, **call.common))
 
 
 @app.command("renew")
 @taking(step)
 def renew(call: Change, account: Id, hold_id: HoldId, seconds: Seconds = DEFAULT_HOLD_SECONDS) -> None:
-    """Make a hold last longer; it never ends sooner than before."""
+    """Make a hold last longer.
+
+    It never ends sooner than before.
+
+    Example: heller account renew ann 4 --seconds 1200
+    """
     call.do(account, lambda heller, a: heller.renew(a, hold_id, seconds=seconds, **call.common))
 
 
@@ -90,7 +108,10 @@ def holds(
         bool, typer.Option("--all", help="Also those that were captured, released or have expired.")
     ] = False,
 ) -> None:
-    """List the holds of an account."""
+    """List the holds of an account.
+
+    Example: heller account holds ann --all
+    """
     found = at.ask_of(account, lambda heller, a: heller.holds(a, unit=at.unit, include_closed=closed))
     at.listed(
         found,

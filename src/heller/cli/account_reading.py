@@ -10,7 +10,20 @@ from rich.markup import escape
 
 from heller import Heller
 from heller.cli.output import moment, out, print_json, table
-from heller.cli.shared import WHEN, Id, Metadata, Since, Until, Where, find, instant, plain, taking, where
+from heller.cli.shared import (
+    WHEN,
+    Id,
+    Kinds,
+    Metadata,
+    Since,
+    Until,
+    Where,
+    find,
+    instant,
+    plain,
+    taking,
+    where,
+)
 from heller.errors import InvalidArgument
 from heller.ledger.results import Grant, Transaction
 from heller.ledger.statements import StatementHead
@@ -25,9 +38,7 @@ EXPIRING_DAYS = 30
 def history(
     at: Where,
     account: Id,
-    kind: Annotated[
-        list[str] | None, typer.Option("--kind", help="Only this kind (spend, grant, ...); may be repeated.")
-    ] = None,
+    kind: Kinds = None,
     text: Annotated[str | None, typer.Option("--text", help="Only reasons that contain this.")] = None,
     metadata: Metadata = None,
     since: Since = None,
@@ -37,7 +48,12 @@ def history(
     ] = None,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)] = 100,
 ) -> None:
-    """List transactions, newest first, by kind, time, reason or metadata."""
+    """List transactions, newest first.
+
+    By kind, time, reason or metadata; all where nothing is given.
+
+    Example: heller account history ann --kind spend --since 30d --limit 20
+    """
     found = at.ask_of(
         account,
         lambda heller, a: heller.history(
@@ -81,7 +97,12 @@ def statement(
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print it as CSV.")] = False,
 ) -> None:
-    """Print a period of an account: opening balance, every transaction with the balance after it, closing balance."""
+    """Print a period of an account.
+
+    The opening balance, every transaction with the balance after it, the closing balance.
+
+    Example: heller account statement ann --from 2026-10-01 --to 2026-11-01 --csv
+    """
     end = until or datetime.now(UTC)
     if as_csv and at.as_json:
         raise InvalidArgument("--csv and --json exclude each other.", argument="csv")
@@ -134,7 +155,10 @@ def grants(
         bool, typer.Option("--all", help="Also those that are used up, expired or void.")
     ] = False,
 ) -> None:
-    """List grants in the order in which they burn down, with what is left of each."""
+    """List grants in burn-down order, with what is left of each.
+
+    Example: heller account grants ann
+    """
     found = at.ask_of(account, lambda heller, a: heller.grants(a, unit=at.unit, include_ended=ended))
     _print_grants(at, found)
 
@@ -144,7 +168,7 @@ def grants(
 def expiring(
     at: Where,
     account: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Only this account (default: all).")
+        str | None, typer.Argument(metavar="ID", help="Only this account (default: all).")
     ] = None,
     days: Annotated[
         int, typer.Option("--days", help="Within so many days.", min=0, max=36500)
@@ -154,7 +178,10 @@ def expiring(
         str, typer.Option("--after", metavar="ID", help="The next page: the last account of this one.")
     ] = "",
 ) -> None:
-    """List grants that expire soon, and what is left of them now."""
+    """List grants that expire soon, and what is left of them now.
+
+    Example: heller account expiring --days 14
+    """
     before = datetime.now(UTC) + timedelta(days=days)
 
     async def work(heller: Heller) -> list[Grant]:

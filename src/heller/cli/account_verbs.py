@@ -41,7 +41,10 @@ def spend(
     ] = None,
     effective_at: EffectiveAt = None,
 ) -> None:
-    """Take credits for something."""
+    """Take credits for something.
+
+    Example: heller account spend ann 10 --reason "job analysis" --key analysis-42
+    """
     call.do(
         account,
         lambda heller, a: heller.spend(
@@ -83,7 +86,10 @@ def grant(
     payment: Annotated[str | None, typer.Option(help="The payment that bought them.")] = None,
     effective_at: EffectiveAt = None,
 ) -> None:
-    """Give credits, for ever or until a date."""
+    """Give credits, for ever or until a date.
+
+    Example: heller account grant ann 100 --reason welcome --expires-at 2027-12-31
+    """
     call.do(
         account,
         lambda heller, a: heller.grant(
@@ -104,7 +110,7 @@ def grant(
     )
 
 
-@app.command("adjust", context_settings={"ignore_unknown_options": True})
+@app.command("adjust")
 @taking(change)
 def adjust(
     call: Change,
@@ -114,7 +120,10 @@ def adjust(
     allow_debt: AllowDebt = False,
     effective_at: EffectiveAt = None,
 ) -> None:
-    """Correct a balance by hand, up or down."""
+    """Correct a balance by hand, up or down.
+
+    Example: heller account adjust ann -50 --reason "booked twice in March"
+    """
     call.do(
         account,
         lambda heller, a: heller.adjust(
@@ -132,7 +141,10 @@ def adjust(
 @app.command("refund")
 @taking(change)
 def refund(call: Change, account: Id, seq: Seq, reason: Reason, amount: Part = None) -> None:
-    """Undo a spend, wholly or in part, into the grants that paid it."""
+    """Undo a spend, wholly or in part, into the grants that paid it.
+
+    Example: heller account refund ann 7 --amount 5 --reason "half of it failed"
+    """
     call.do(
         account,
         lambda heller, a: heller.refund(a, seq, amount, reason=reason, key=call.key, **call.common),
@@ -142,7 +154,12 @@ def refund(call: Change, account: Id, seq: Seq, reason: Reason, amount: Part = N
 @app.command("reverse")
 @taking(change)
 def reverse(call: Change, account: Id, seq: Seq, reason: Reason, allow_debt: AllowDebt = False) -> None:
-    """Undo what is left of any transaction as a whole: a spend, a grant, an expiry, a transfer, a correction."""
+    """Undo what is left of any transaction as a whole.
+
+    A spend, a grant, an expiry, a transfer, a correction.
+
+    Example: heller account reverse ann 7 --reason "wrong account"
+    """
     call.do(
         account,
         lambda heller, a: heller.reverse(
@@ -165,7 +182,10 @@ def transfer(
     reason: Reason,
     to: Annotated[str, typer.Option("--to", metavar="ID", help="The account that receives them.")],
 ) -> None:
-    """Move credits to another account, all or nothing."""
+    """Move credits to another account, all or nothing.
+
+    Example: heller account transfer ann 25 --to ben --reason gift
+    """
 
     async def verb(heller: Heller, giver: str) -> Transaction:
         taker = await find(heller, to, call.unit)
@@ -182,7 +202,12 @@ def void(
     grant_id: Annotated[int, typer.Argument(metavar="GRANT", help="Its number (heller account grants).")],
     reason: Reason,
 ) -> None:
-    """Take back the unused rest of a grant; credits under a hold stay."""
+    """Take back the unused rest of a grant.
+
+    Credits under a hold stay.
+
+    Example: heller account void ann 3 --reason "the promotion was a mistake"
+    """
     call.do(account, lambda heller, a: heller.void(a, grant_id, reason=reason, key=call.key, **call.common))
 
 
@@ -203,7 +228,10 @@ def clawback(
         ),
     ] = "debt",
 ) -> None:
-    """Take credits because a payment was taken back."""
+    """Take credits because a payment was taken back.
+
+    Example: heller account clawback ann 100 --payment pi_1 --reason dispute
+    """
     call.do(
         account,
         lambda heller, a: heller.clawback(
@@ -215,7 +243,10 @@ def clawback(
 @app.command("reinstate")
 @taking(change)
 def reinstate(call: Change, account: Id, seq: Seq, reason: Reason, amount: Part = None) -> None:
-    """Undo a clawback: the dispute was won."""
+    """Undo a clawback: the dispute was won.
+
+    Example: heller account reinstate ann 9 --reason "the dispute was won"
+    """
     call.do(
         account,
         lambda heller, a: heller.reinstate(a, seq, amount, reason=reason, key=call.key, **call.common),

@@ -17,7 +17,10 @@ Threshold = Annotated[int, typer.Argument(metavar="THRESHOLD", help="In credits 
 @app.command("list")
 @taking(where)
 def list_alerts(at: Where, account: Id) -> None:
-    """List the alerts of an account, and whether they have been told."""
+    """List the alerts of an account, and whether they were told.
+
+    Example: heller alerts list ann
+    """
     found = at.ask_of(account, lambda heller, a: heller.alerts(a, unit=at.unit))
     at.listed(
         found,
@@ -37,7 +40,12 @@ def put(
         typer.Option("--rearm-at", help="Tell again only after it has been here (default: the threshold)."),
     ] = None,
 ) -> None:
-    """Ask to be told when available falls below a threshold. The worker tells HELLER_ALERT_URLS."""
+    """Ask to be told when available falls below a threshold.
+
+    The worker tells HELLER_ALERT_URLS.
+
+    Example: heller alerts put ann 20
+    """
     at.show(
         at.ask_of(account, lambda heller, a: heller.put_alert(a, threshold, rearm_at=rearm_at, unit=at.unit))
     )
@@ -46,7 +54,10 @@ def put(
 @app.command("remove")
 @taking(where)
 def remove(at: Where, account: Id, threshold: Threshold) -> None:
-    """End an alert."""
+    """End an alert.
+
+    Example: heller alerts remove ann 20
+    """
     removed = at.ask_of(account, lambda heller, a: heller.remove_alert(a, threshold, unit=at.unit))
     if at.as_json:
         print_json({"removed": removed})

@@ -68,14 +68,24 @@ async def _take(heller: Heller) -> Anchor:
 @app.command("take")
 @taking(anywhere)
 def take(at: Where) -> None:
-    """Write down an anchor of about now. The worker takes one a day."""
+    """Write down an anchor of about now.
+
+    The worker takes one a day.
+
+    Example: heller anchors take
+    """
     at.show(at.ask(_take))
 
 
 @app.command("list")
 @taking(anywhere)
-def list_anchors(at: Where, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
-    """List the anchors, newest first."""
+def list_anchors(
+    at: Where, limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at most.")] = 100
+) -> None:
+    """List the anchors, newest first.
+
+    Example: heller anchors list --limit 7
+    """
     at.listed(
         at.ask(lambda heller: heller.anchors(limit=limit)),
         ("at", "accounts>", "transactions>", "digest"),
@@ -91,7 +101,12 @@ def export(
         Path | None, typer.Option("--to", metavar="FILE", help="Write it here (default: standard output).")
     ] = None,
 ) -> None:
-    """Print the newest anchor as JSON, to be kept elsewhere: it proves later that nothing before it was changed."""
+    """Print the newest anchor as JSON, to be kept elsewhere.
+
+    It proves later that nothing before it was changed.
+
+    Example: heller anchors export --to anchor.json
+    """
     anchor = at.ask(lambda heller: read_anchor(heller, NEWEST)).as_json()
     if to is None:
         print_json(anchor)
@@ -103,7 +118,11 @@ def export(
 @app.command("check")
 @taking(anywhere)
 def check(at: Where, anchor: AnchorFile) -> None:
-    """Check that every chain still runs through the head it had at an anchor. Exit 3 if not."""
+    """Check that every chain still has the head of an anchor.
+
+    Example: heller anchors check anchor.json
+    Exit 3: a chain was changed.
+    """
 
     async def work(heller: Heller) -> Any:
         return await heller.check_anchor(await read_anchor(heller, anchor))

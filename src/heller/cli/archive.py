@@ -8,7 +8,6 @@ import typer
 from psycopg.conninfo import conninfo_to_dict
 
 from heller.cli import options, output
-from heller.cli.shared import Actor
 from heller.migration.archive import archive as close
 
 
@@ -18,14 +17,17 @@ def archive(
     ],
     source: options.SourceOption,
     confirm: options.ConfirmOption = None,
-    actor: Actor = "cli",
+    actor: options.ActorOption = "cli",
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Make the legacy database read-only and keep a dump of it with a manifest, once nobody is at home there.
+    """Make the legacy database read-only and keep a dump of it.
 
-    New connections to it can only read from then on; its owner can take that back.
+    Once nobody is at home there; with a manifest. New connections to it can only read from then on; its owner can take
+    that back.
+
+    Example: heller migrate archive attic --confirm legacy
     """
     options.confirmed(
         str(conninfo_to_dict(source).get("dbname")), confirm, what="the name of the legacy database"

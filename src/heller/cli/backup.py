@@ -30,9 +30,12 @@ def backup(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Write everything into a new folder: PostgreSQL's dump, and a manifest with counts and digests of that very instant.
+    """Write everything into a new folder, with its digests.
 
-    Nothing waits for it. Exit 3 if --check finds that it does not come back whole.
+    PostgreSQL's dump, and a manifest with counts and digests of that very instant. Nothing waits for it.
+
+    Example: heller backup backups/monday --check
+    Exit 3: it does not come back whole (--check).
     """
     with options.database_url(database, embedded) as url:
         manifest = options.run(work.backup(url, folder))
@@ -57,7 +60,13 @@ def restore(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Bring a backup into a new database, upgrade it if it is older, and verify every row. Exit 3 if something differs."""
+    """Bring a backup into a new database, and verify it.
+
+    It is upgraded if it is older, and every row is verified.
+
+    Example: heller restore backups/monday --database postgresql://heller@db/new
+    Exit 3: something differs.
+    """
     with options.database_url(database, embedded, as_it_is=True) as url:
         result = options.run(work.restore(folder, url))
     if as_json:

@@ -45,7 +45,13 @@ def checklist(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Look at every item of the move's three lists now, and say what would satisfy the open ones. Exit 3 while one is not ok."""
+    """What is done and what is open of the move's three lists.
+
+    Before, during and after it: each item is looked at now, and the open ones say what would satisfy them.
+
+    Example: heller checklist --public-url https://credits.example.org
+    Exit 3: an item is not ok.
+    """
     with options.database_url(database, embedded) as url:
         items = options.run(lists.checklist(url, legacy_url=legacy, public_url=public_url))
     result = lists.as_json(items)

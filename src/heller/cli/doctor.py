@@ -45,7 +45,11 @@ def doctor(
     ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Say what is wrong with this set-up and how to mend it. Exit 1 if something fails."""
+    """Say what is wrong with this set-up, and how to mend it.
+
+    Example: heller doctor --database "$DATABASE_URL"
+    Exit 1: something fails.
+    """
     checks = [*_machine()]
     if database or embedded is not None:
         try:

@@ -11,7 +11,7 @@ from heller.cli import options, output
 
 app = typer.Typer(
     add_completion=False,
-    help="A PostgreSQL of your own for trying things out, kept running between commands.",
+    help="A PostgreSQL of your own for trying things out. It stays up between commands.",
     no_args_is_help=True,
 )
 
@@ -26,7 +26,10 @@ def start(
     ] = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Start it, or join it, and print what to set: eval "$(heller embedded start)"."""
+    """Start it, or join it, and print the variables to set.
+
+    Example: eval "$(heller embedded start --legacy)"
+    """
     server = embedded.start(directory, keep=True)
     try:
         addresses = {"DATABASE_URL": server.url}
@@ -43,6 +46,13 @@ def start(
 
 
 @app.command()
-def stop(directory: Directory = options.DEFAULT_DIRECTORY) -> None:
-    """Stop it; its data stays in the folder."""
-    embedded.stop(directory)
+def stop(directory: Directory = options.DEFAULT_DIRECTORY, as_json: options.JsonOption = False) -> None:
+    """Stop it; its data stays in the folder.
+
+    Example: heller embedded stop
+    """
+    is_down = embedded.stop(directory)
+    if as_json:
+        output.print_json({"directory": str(directory), "stopped": is_down})
+    elif not is_down:
+        output.talk.print("Others use it; it stops with the last of them.")

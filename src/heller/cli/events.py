@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from heller.cli.output import moment, out, print_json, table
-from heller.cli.shared import Where, anywhere, plain, taking
+from heller.cli.output import moment, out, print_json, table, talk
+from heller.cli.shared import Kinds, Where, anywhere, plain, taking
 from heller.errors import InvalidArgument
 
 app = typer.Typer(
     add_completion=False,
-    help="Events out: every transaction, in order; read them, or have them sent.",
+    help="Events out: every transaction, in order, read or sent.",
     no_args_is_help=True,
 )
 endpoints = typer.Typer(
@@ -24,10 +24,11 @@ endpoints = typer.Typer(
 app.add_typer(endpoints, name="endpoints")
 
 SECRET_BYTES = 24
+_MORE = (
+    "What is newer shows a second later, when somebody looks again: 'heller worker' looks all the time, else repeat "
+    "'heller events list'."
+)
 
-Kind = Annotated[
-    list[str] | None, typer.Option("--kind", help="Only this kind (spend, grant, ...); may be repeated.")
-]
 Account = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only this account.")]
 
 
@@ -63,11 +64,15 @@ def list_events(
     ] = None,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)] = 100,
     account: Account = None,
-    kind: Kind = None,
+    kind: Kinds = None,
 ) -> None:
-    """List events in order; the cursor at the end is where the next page, or the next visit, begins.
+    """List events in order.
+
+    The cursor at the end is where the next page, or the next visit, begins.
 
     A new event shows about a second after it happened, once nothing older can come any more.
+
+    Example: heller events list --kind spend --limit 20
     """
     position = None if after is None else position_of(after)
     page = at.ask(
@@ -81,6 +86,12 @@ def list_events(
     out.print(table(None, ("id", "recorded (UTC)", "type", "delta>", "reason"), rows))
     if cursor:
         out.print(f"cursor {cursor}")
+    if page.horizon is None:
+        talk.print(
+            "No event can be shown yet: this first look only began to watch what is still being written."
+        )
+    if len(page.events) < limit:
+        talk.print(_MORE)
 
 
 @endpoints.command("add")
@@ -102,11 +113,15 @@ def add(
         typer.Option("--after", metavar="CURSOR", help="Send from here on (default: from now on)."),
     ] = None,
     account: Account = None,
-    kind: Kind = None,
+    kind: Kinds = None,
 ) -> None:
-    """Have events sent to an endpoint; again changes it, and ends its suspension.
+    """Have events sent to an endpoint.
+
+    Again changes it, and ends its suspension.
 
     Each event is one POST, signed by the Standard Webhooks scheme, in order, repeated until a 2xx answer.
+
+    Example: heller events endpoints add billing https://example.org/hook --kind grant
     """
     made = secret or f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
     endpoint = at.ask(
@@ -125,7 +140,10 @@ def add(
 @endpoints.command("list")
 @taking(anywhere)
 def list_endpoints(at: Where) -> None:
-    """List the endpoints, and how their delivery goes."""
+    """List the endpoints, and how their delivery goes.
+
+    Example: heller events endpoints list
+    """
     at.listed(
         at.ask(lambda heller: heller.webhook_endpoints()),
         ("name", "url", "failures>", "disabled", "last delivery (UTC)", "last error"),
@@ -135,8 +153,16 @@ def list_endpoints(at: Where) -> None:
 
 @endpoints.command("remove")
 @taking(anywhere)
-def remove(at: Where, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Send nothing more to an endpoint."""
+def remove(
+    at: Where,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Your name for it (heller events endpoints list).")
+    ],
+) -> None:
+    """Send nothing more to an endpoint.
+
+    Example: heller events endpoints remove billing
+    """
     removed = at.ask(lambda heller: heller.remove_webhook_endpoint(name))
     if at.as_json:
         print_json({"removed": removed})

@@ -21,10 +21,15 @@ from heller.migration.handover.status import handover_status
 from heller.rollout.buckets import bucket, keyed_bucket
 
 EXIT_FINDINGS = 3
+SHOWN_MAX = 20
 
 MappingOption = Annotated[
     Path | None,
-    typer.Option("--mapping", metavar="FILE", help="The mapping of a schema that is not recognised."),
+    typer.Option(
+        "--mapping",
+        metavar="FILE",
+        help="The mapping of a schema that is not recognised; the fence keeps it.",
+    ),
 ]
 UserOption = Annotated[
     list[str] | None, typer.Option("--user", metavar="ID", help="This user (id or e-mail); may be repeated.")
@@ -72,7 +77,13 @@ def install(
     ] = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Build the fence, or what is missing of it, and test every write path of a made-up user."""
+    """Build the fence, or what is missing of it, and test it.
+
+    Every write path of a made-up user is tried.
+
+    Example: heller migrate fence install --source "$LEGACY_DATABASE_URL"
+    Exit 3: there is a hole.
+    """
 
     async def work(url: str) -> fences.FenceStatus:
         async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
@@ -95,7 +106,11 @@ def fence_status(
     mapping: MappingOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Say how the fence stands, with the same test. Exit 3 when there is a hole."""
+    """Say how the fence stands, with the same test.
+
+    Example: heller migrate fence status --source "$LEGACY_DATABASE_URL"
+    Exit 3: there is a hole.
+    """
 
     async def work(url: str) -> fences.FenceStatus:
         async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
@@ -113,8 +128,12 @@ def remove(
     even_moved: Annotated[
         bool, typer.Option("--even-moved", help="Although users are away: the legacy system is off for good.")
     ] = False,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Take the fence down."""
+    """Take the fence down.
+
+    Example: heller migrate fence remove --even-moved
+    """
 
     async def work(url: str) -> None:
         async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
@@ -123,7 +142,10 @@ def remove(
             )
 
     _run(work, options.database_url(database, embedded))
-    output.talk.print("The fence is gone.")
+    if as_json:
+        output.print_json({"removed": True})
+    else:
+        output.out.print("The fence is gone.")
 
 
 def handover(
@@ -137,10 +159,22 @@ def handover(
     everybody: AllOption = False,
     salt: SaltOption = None,
     batch: BatchOption = 50,
+    dry_run: options.DryRunOption = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Move users to heller, quiet ones first. Ctrl-C pauses after the batch under way; run it again to go on."""
+    """Move users to heller, quiet ones first.
+
+    Ctrl-C pauses after the batch under way; run it again to go on.
+
+    Example: heller migrate handover --percent 10
+    Exit 3: somebody could not be moved; the reason is said.
+    """
     selection = _Selection(user or [], bucket_number, percent, everybody, salt)
+    if dry_run:
+        _would_move(
+            selection, source, options.database_url(database, embedded), mapping, away=False, as_json=as_json
+        )
+        return
 
     async def work(url: str) -> Moves:
         async with open_sides(source, url, mapping=mapping) as sides:
@@ -171,10 +205,22 @@ def return_(
         bool,
         typer.Option("--refuse", help="Give back users who are stuck on their way to heller, unchanged."),
     ] = False,
+    dry_run: options.DryRunOption = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Move users back to the legacy system with everything they did in heller; open holds are waited for."""
+    """Move users back, with everything they did in heller.
+
+    Open holds are waited for.
+
+    Example: heller migrate return --user ann@example.org
+    Exit 3: somebody could not be moved; the reason is said.
+    """
     selection = _Selection(user or [], bucket_number, percent, everybody, salt)
+    if dry_run:
+        _would_move(
+            selection, source, options.database_url(database, embedded), mapping, away=True, as_json=as_json
+        )
+        return
 
     async def work(url: str) -> Moves:
         async with open_sides(source, url, mapping=mapping) as sides:
@@ -198,7 +244,13 @@ def recover(
     mapping: MappingOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Finish every move that was begun and interrupted; harmless at any time."""
+    """Finish every move that was interrupted.
+
+    Harmless at any time.
+
+    Example: heller migrate recover
+    Exit 3: somebody could not be moved; the reason is said.
+    """
 
     async def work(url: str) -> Moves:
         async with open_sides(source, url, mapping=mapping) as sides:
@@ -214,7 +266,10 @@ def status(
     mapping: MappingOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Say how many users are at home where, and who is stuck and why."""
+    """Say how many users are at home where, and who is stuck.
+
+    Example: heller migrate status
+    """
 
     async def work(url: str) -> Any:
         async with open_sides(source, url, mapping=mapping) as sides:
@@ -246,7 +301,11 @@ def invariants(
     ] = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Check I1 to I6 for every user. Exit 3 on any breach."""
+    """Check I1 to I6 for every user.
+
+    Example: heller migrate invariants
+    Exit 3: there is a breach.
+    """
 
     async def work(url: str) -> Any:
         async with open_sides(source, url, mapping=mapping) as sides:
@@ -275,7 +334,12 @@ def drain_outbox(
     mapping: MappingOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Credit the purchases that the fence captured for moved users, each once."""
+    """Credit the purchases that the fence captured, each once.
+
+    Those for users who have moved.
+
+    Example: heller migrate drain
+    """
 
     async def work(url: str) -> dict[str, int]:
         async with open_sides(source, url, mapping=mapping) as sides:
@@ -358,6 +422,29 @@ def _pausable() -> Iterator[_Pause]:
 def _run(work: Callable[[str], Coroutine[Any, Any, Any]], database: AbstractContextManager[str]) -> Any:
     with database as url:
         return options.run(work(url))
+
+
+def _would_move(
+    selection: _Selection,
+    source: str,
+    database: AbstractContextManager[str],
+    mapping: Path | None,
+    *,
+    away: bool,
+    as_json: bool,
+) -> None:
+    """Whom a move would be about; whether somebody is busy only shows when it is tried."""
+
+    async def work(url: str) -> list[str]:
+        async with open_sides(source, url, mapping=mapping) as sides:
+            return [user async for user in selection.users(sides, away=away)]
+
+    users = _run(work, database)
+    if as_json:
+        output.print_json({"dry_run": True, "users": users})
+        return
+    output.out.print(f"{len(users):,} users would move {'back' if away else 'to heller'}.")
+    output.out.print(", ".join(users[:SHOWN_MAX]) + (", ..." if len(users) > SHOWN_MAX else ""))
 
 
 def _fence_status(result: fences.FenceStatus, *, as_json: bool) -> None:

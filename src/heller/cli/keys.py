@@ -1,7 +1,7 @@
 """``heller keys``: what programs show to the API."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,13 +9,12 @@ import typer
 from psycopg import AsyncConnection
 
 from heller.cli import options, output
+from heller.cli.shared import instant
 from heller.database import connect
 from heller.web import audit, keys
 from heller.web.principal import ROLE_SCOPES, Principal, Role
 
 app = typer.Typer(add_completion=False, help="API keys: what programs show to the API.", no_args_is_help=True)
-
-Actor = Annotated[str, typer.Option("--actor", envvar="USER", help="Who does it.")]
 
 
 def _do(
@@ -37,7 +36,7 @@ async def _note(connection: AsyncConnection, actor: str, action: str, key: keys.
 @app.command("create")
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
-    actor: Actor = "cli",
+    actor: options.ActorOption = "cli",
     role: Annotated[
         Literal["support", "operator", "admin"], typer.Option("--role", help="What it is at most.")
     ] = "operator",
@@ -46,7 +45,8 @@ def create(
         typer.Option("--scope", help="What it opens, such as credits:spend; all of the role without."),
     ] = None,
     expires_at: Annotated[
-        datetime | None, typer.Option(help="UTC instant at which it ends by itself.")
+        datetime | None,
+        typer.Option("--expires-at", parser=instant, metavar="WHEN", help="When it ends by itself, in UTC."),
     ] = None,
     rate: Annotated[
         int | None, typer.Option("--rate", min=1, help="Requests a minute; no limit without.")
@@ -55,7 +55,10 @@ def create(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Make a key. Its secret is printed this once and kept nowhere."""
+    """Make a key; its secret is printed this once, kept nowhere.
+
+    Example: heller keys create "analysis service" --scope credits:spend
+    """
 
     async def work(connection: AsyncConnection) -> keys.NewApiKey:
         made = await keys.create(
@@ -64,7 +67,7 @@ def create(
             role=Role[role],
             actor=actor,
             scopes=scope,
-            expires_at=None if expires_at is None else expires_at.replace(tzinfo=expires_at.tzinfo or UTC),
+            expires_at=expires_at,
             rate_per_minute=rate,
         )
         await _note(connection, actor, "key.create", made.api_key)
@@ -87,7 +90,10 @@ def list_keys(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Show the keys, never their secrets."""
+    """Show the keys, never their secrets.
+
+    Example: heller keys list
+    """
     found: list[keys.ApiKey] = _do(
         database, embedded, lambda connection: keys.listed(connection, include_ended=include_ended)
     )
@@ -107,12 +113,15 @@ def list_keys(
 @app.command("revoke")
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, from 'heller keys list'.")],
-    actor: Actor = "cli",
+    actor: options.ActorOption = "cli",
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Make a key worthless, within ten seconds everywhere."""
+    """Make a key worthless, within ten seconds everywhere.
+
+    Example: heller keys revoke 0a1b2c3d4e5f
+    """
 
     async def work(connection: AsyncConnection) -> keys.ApiKey:
         gone = await keys.revoke(connection, key_id, actor=actor)

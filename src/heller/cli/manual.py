@@ -13,6 +13,8 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from heller.cli.arguments import with_negative_numbers
+
 _EXAMPLE = re.compile(r"^Example: (.+)$", re.MULTILINE)
 _EXIT = re.compile(r"^Exit (\d): (.+?)\.?$", re.MULTILINE)
 _ALL = {0: "done", 1: "failed", 2: "not written right"}
@@ -20,12 +22,13 @@ _WITH_DATABASE = {5: "something else was in the way: look, then again"}
 
 
 def completed(command: Any) -> Any:
-    """The command with its example and exit codes under its help; of a group, each of its commands."""
+    """The command with its example and exit codes under its help, reading what we read; of a group, each of its commands."""
     if isinstance(command, TyperGroup):
         for each in command.commands.values():
             completed(each)
         return command
     if command.epilog is None:
+        with_negative_numbers(command)
         command.epilog = _ending(command)
         command.help = _EXIT.sub("", _EXAMPLE.sub("", command.help or "")).strip()
     return command

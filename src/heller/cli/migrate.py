@@ -55,7 +55,13 @@ def audit(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Read the source and say what is there and what disagrees; exit 3 on findings. Needs no database of heller's."""
+    """Read the source; say what is there and what disagrees.
+
+    Needs no database of heller's.
+
+    Example: heller migrate audit --source "$LEGACY_DATABASE_URL"
+    Exit 3: there are findings.
+    """
     with (
         options.database_url(database, embedded, scratch=True) as url,
         output.progress(quiet=as_json) as progress,
@@ -107,7 +113,12 @@ def backup(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Write every credit table as CSV and Parquet with a manifest of counts, sums and hashes, in one snapshot."""
+    """Write every credit table as CSV and Parquet.
+
+    In one snapshot, with a manifest of counts, sums and hashes.
+
+    Example: heller migrate backup --source "$LEGACY_DATABASE_URL"
+    """
     with (
         options.database_url(database, embedded, scratch=True) as url,
         output.progress(quiet=as_json) as progress,
@@ -125,7 +136,11 @@ def restore_check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A backup folder, with its manifest.json.")],
     as_json: options.JsonOption = False,
 ) -> None:
-    """Read a backup back and compare it with its manifest; exit 3 on a difference."""
+    """Read a backup back and compare it with its manifest.
+
+    Example: heller migrate restore-check heller-migration/backup
+    Exit 3: something differs.
+    """
     result = migration.restore_check(folder)
     if as_json:
         output.print_json(result.as_json())
@@ -148,7 +163,12 @@ def draft_map(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Write a first draft of a mapping from the source's catalogue, to be edited."""
+    """Write a draft of a mapping from the source's catalogue.
+
+    It is to be edited, then given with --mapping.
+
+    Example: heller migrate map --source "$LEGACY_DATABASE_URL" --to mapping.toml
+    """
     with options.database_url(database, embedded, scratch=True) as url:
         text = options.run(migration.draft(source, url))
     to.write_text(text, encoding="utf-8")
@@ -169,7 +189,13 @@ def plan(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Say what copy will do, and keep it as plan.json. Exit 4 while a blocker is undecided; nothing is touched."""
+    """Say what copy will do, and keep it as plan.json.
+
+    Nothing is touched.
+
+    Example: heller migrate plan --source "$LEGACY_DATABASE_URL" --decide recommended
+    Exit 4: a blocker is undecided (decisions.toml).
+    """
     with (
         options.database_url(database, embedded, scratch=True) as url,
         output.progress(quiet=as_json) as progress,
@@ -212,7 +238,13 @@ def copy(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Copy what plan.json planned; exit 5 if the source is not what was planned."""
+    """Copy what plan.json planned.
+
+    Example: heller migrate copy --source "$LEGACY_DATABASE_URL" --decide recommended
+    Exit 3: it does not add up.
+    Exit 4: a blocker is undecided (decisions.toml).
+    Exit 5: the source is not what was planned.
+    """
     del resume  # a copy always goes on where the last one stopped
     with (
         options.database_url(database, embedded, apply_schema=True) as url,
@@ -242,7 +274,13 @@ def verify(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Read the source again and compare it with heller row by row and account by account; exit 3 on a mismatch."""
+    """Read the source again and compare it with heller.
+
+    Row by row and account by account.
+
+    Example: heller migrate verify --source "$LEGACY_DATABASE_URL"
+    Exit 3: there is a mismatch.
+    """
     with options.database_url(database, embedded) as url, output.progress(quiet=as_json) as progress:
         result = options.run(migration.verify(source, url, out, mapping=mapping, progress=progress))
     _print_outcome(result.as_json(), as_json=as_json)
@@ -259,7 +297,13 @@ def proof(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Write proof.html and proof.json: what was there, what is here, every exception and who decided it."""
+    """Write proof.html and proof.json.
+
+    What was there, what is here, every exception and who decided it.
+
+    Example: heller migrate proof
+    Exit 3: it does not add up, or the proof was changed (--check).
+    """
     if check is not None:
         is_whole = migration.check_proof(check)
         output.print_json({"ok": is_whole}) if as_json else output.out.print(
@@ -288,7 +332,12 @@ def run(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Audit, back up, plan, copy, verify and prove, in one go."""
+    """Audit, back up, plan, copy, verify and prove, in one go.
+
+    Example: heller migrate run --source "$LEGACY_DATABASE_URL" --decide recommended
+    Exit 3: it does not add up.
+    Exit 4: a blocker is undecided (decisions.toml).
+    """
     del resume  # a run always goes on where the last one stopped
     with (
         options.database_url(database, embedded, apply_schema=True) as url,

@@ -57,6 +57,9 @@ ConfirmOption = Annotated[
         help="What would otherwise be asked for: type it to show that you mean it.",
     ),
 ]
+ActorOption = Annotated[
+    str, typer.Option("--actor", envvar="USER", show_envvar=True, help="Who does it; kept with it.")
+]
 KeyOption = Annotated[
     str | None,
     typer.Option(

@@ -63,7 +63,19 @@ def _plain(value: Any) -> Any:
 
 def print_json(data: Any) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(data, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    _write_json(data, indent=2)
+
+
+def print_json_line(data: Any) -> None:
+    """One JSON document in one line on stdout."""
+    _write_json(data, indent=None)
+
+
+def _write_json(data: Any, *, indent: int | None) -> None:
+    is_unicode = (
+        "utf" in (sys.stdout.encoding or "").lower()
+    )  # other encodings have not every letter; JSON has an escape
+    sys.stdout.write(json.dumps(data, default=_plain, ensure_ascii=not is_unicode, indent=indent) + "\n")
     sys.stdout.flush()
 
 

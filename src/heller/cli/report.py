@@ -28,9 +28,12 @@ def revenue(
     ],
     until: Annotated[datetime, typer.Option("--to", parser=instant, metavar="WHEN", help="Where it ends.")],
 ) -> None:
-    """Recognised and deferred revenue of a period, per currency, in minor units (cents).
+    """Recognised and deferred revenue of a period.
 
-    before + sold - recognised - breakage - taken back + moved = after. A closed period never changes.
+    Per currency, in minor units (cents): before + sold - recognised - breakage - taken back + moved = after. A closed
+    period never changes.
+
+    Example: heller report revenue --from 2026-10-01 --to 2026-11-01
     """
     at.listed(
         at.ask(lambda heller: heller.revenue(since, until)),
@@ -55,10 +58,13 @@ def success(
         Path | None, typer.Option("--parquet", metavar="FILE", help="Write every figure as Parquet.")
     ] = None,
 ) -> None:
-    """Whether the move succeeded, before and after; and how credits are bought, used and kept up by buyers.
+    """Whether the move succeeded, and how credits are used.
 
-    Credits lost, times of credit operations, error rate, webhooks; then purchases, buyers, credits, revenue, features
-    by spend, and how many buyers of each month still spend. Exit 3 if a figure is out of bounds.
+    Before and after: credits lost, times of credit operations, error rate, webhooks; then purchases, buyers, credits,
+    revenue, features by spend, and how many buyers of each month still spend.
+
+    Example: heller report success --from 30d --csv
+    Exit 3: a figure is out of bounds.
     """
     end = until or datetime.now(UTC)
     found = at.look(lambda connection: figures_of(connection, since, end))

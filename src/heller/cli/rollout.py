@@ -21,12 +21,11 @@ from heller.rollout.state import Rollout
 
 app = typer.Typer(
     add_completion=False,
-    help="The gradual change of homes, by stages and under guardrails.",
+    help="The gradual change of homes, by stages, under guardrails.",
     no_args_is_help=True,
 )
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log for ever.")]
-Actor = Annotated[str, typer.Option("--actor", envvar="USER", help="Who signs for it.")]
 AlertOption = Annotated[
     str | None,
     typer.Option(
@@ -73,7 +72,7 @@ def _print(rollout: Rollout | None, *, as_json: bool) -> None:
 @app.command()
 def start(
     reason: Reason,
-    actor: Actor,
+    actor: options.ActorOption = "cli",
     stages: Annotated[str, typer.Option("--stages", help="Shares in percent, ascending.")] = "10,50,100",
     plan_buckets: Annotated[
         bool,
@@ -91,7 +90,10 @@ def start(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Begin at the first stage; the worker moves the homes."""
+    """Begin at the first stage; the worker moves the homes.
+
+    Example: heller rollout start --stages 10,50,100 --reason "release 2.0"
+    """
     try:
         shares, limits = [int(share) for share in stages.split(",")], json.loads(settings)
     except ValueError as error:
@@ -119,7 +121,7 @@ def _change(
 @app.command()
 def promote(
     reason: Reason,
-    actor: Actor,
+    actor: options.ActorOption = "cli",
     even_unproven: Annotated[
         bool, typer.Option("--even-unproven", help="Although the gate of this stage is not passed.")
     ] = False,
@@ -127,7 +129,12 @@ def promote(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Go to the next stage. Refused while the guardrails have not passed this one."""
+    """Go to the next stage.
+
+    Refused while the guardrails have not passed this one.
+
+    Example: heller rollout promote --reason "a quiet day at 10 %"
+    """
 
     async def work(connection: AsyncConnection) -> Rollout:
         return await state.promote(connection, actor=actor, reason=reason, even_unproven=even_unproven)
@@ -138,49 +145,61 @@ def promote(
 @app.command()
 def halt(
     reason: Reason,
-    actor: Actor,
+    actor: options.ActorOption = "cli",
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Stop moving; everybody stays where they are."""
+    """Stop moving; everybody stays where they are.
+
+    Example: heller rollout halt --reason "support sees complaints"
+    """
     _change("halt", actor, reason, database, embedded, as_json=as_json)
 
 
 @app.command()
 def resume(
     reason: Reason,
-    actor: Actor,
+    actor: options.ActorOption = "cli",
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Clear a halt, by name; the stage begins its evidence anew."""
+    """Clear a halt; the stage begins its evidence anew.
+
+    Example: heller rollout resume --reason "the index is built"
+    """
     _change("resume", actor, reason, database, embedded, as_json=as_json)
 
 
 @app.command()
 def rollback(
     reason: Reason,
-    actor: Actor,
+    actor: options.ActorOption = "cli",
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Return everyone; the worker moves the homes back."""
+    """Return everyone; the worker moves the homes back.
+
+    Example: heller rollout rollback --reason "spends are slow"
+    """
     _change("rollback", actor, reason, database, embedded, as_json=as_json)
 
 
 @app.command()
 def fallback(
     reason: Reason,
-    actor: Actor,
+    actor: options.ActorOption = "cli",
     off: Annotated[bool, typer.Option("--off", help="Back to the stage.")] = False,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Send everyone home to the legacy system whatever the stage, or end that."""
+    """Send everyone home whatever the stage, or end that.
+
+    Example: heller rollout fallback --reason "the payments team asked"
+    """
     _change("fallback_off" if off else "fallback_on", actor, reason, database, embedded, as_json=as_json)
 
 
@@ -190,7 +209,10 @@ def status(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Show the state, the stage, and what the guardrails say."""
+    """Show the state, the stage, and what the guardrails say.
+
+    Example: heller rollout status
+    """
     _print(_do(database, embedded, state.rollout_of), as_json=as_json)
 
 
@@ -201,7 +223,10 @@ def log(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Show what was done, by whom and why, newest first."""
+    """Show what was done, by whom and why, newest first.
+
+    Example: heller rollout log --limit 50
+    """
     entries = _do(database, embedded, lambda c: state.log_of(c, limit=limit))
     if as_json:
         output.print_json(entries)
@@ -219,7 +244,12 @@ def evaluate(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Do once what the worker does every ten seconds: judge, act, and move homes towards the stage."""
+    """Do once what the worker does every ten seconds.
+
+    Judge, act, and move homes towards the stage.
+
+    Example: heller rollout evaluate --source "$LEGACY_DATABASE_URL"
+    """
 
     async def work(url: str) -> Any:
         async with open_sides(source, url) as sides:
@@ -240,8 +270,14 @@ def alert_test(
     test: Annotated[bool, typer.Option("--test", help="Send one now.")] = False,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Check where alerts go; with --test, send one, and where a database is named write down whether it was taken."""
+    """Check where alerts go; with --test, send one.
+
+    Where a database is named, it is written down there whether the test was taken.
+
+    Example: heller rollout alert --alert json://127.0.0.1:9000 --test
+    """
     alerts = Alerts.of(urls)
     if not alerts.urls:
         raise InvalidArgument(
@@ -249,7 +285,10 @@ def alert_test(
         )
     if test and not _send_test(alerts, database, embedded):
         raise HellerError("Not every receiver took the alert.", hint="Look at the URL and at the receiver.")
-    output.out.print(f"{len(alerts.urls)} receivers" + (", the test was sent." if test else "."))
+    if as_json:
+        output.print_json({"receivers": len(alerts.urls), "sent": test})
+    else:
+        output.out.print(f"{len(alerts.urls)} receivers" + (", the test was sent." if test else "."))
 
 
 def _send_test(alerts: Alerts, database: str | None, embedded: Path | None) -> bool:

@@ -1,5 +1,6 @@
 """The root of the command line: its commands by what they are for, and how one is run."""
 
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -10,6 +11,7 @@ from typer._click.shell_completion import CompletionItem  # as above
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from heller.cli.arguments import reworded
 from heller.cli.manual import completed
 
 SECTIONS = {
@@ -62,7 +64,7 @@ Start here:
   heller demo                        everything at work, in two minutes
   eval "$(heller embedded start)"    a PostgreSQL of your own, until stopped;
   heller schema apply                then: heller account open ann
-  heller doctor                      what this set-up lacks, and how to mend it
+  heller doctor                      what is missing here, and how to mend it
 
 Each command has --help, with an example. Data goes to standard output, talk to standard error; --json makes the
 result, or the error, one JSON document.
@@ -90,6 +92,12 @@ class Commands(TyperGroup):
         command = get_command(its)
         command.name = cmd_name
         return completed(command)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """A command by what was typed; one that is not there names those that are like it."""
+        if args[0] not in COMMANDS and (near := get_close_matches(args[0], COMMANDS)):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {' or '.join(map(repr, near))}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The sections of the first page; no command is loaded for it."""
@@ -162,6 +170,7 @@ def _called(arguments: list[str], *, as_json: bool) -> int:
     try:
         code = get_command(app)(args=arguments, prog_name="heller", standalone_mode=False)
     except ClickException as error:
+        reworded(error)
         if as_json:
             raise
         error.show()

@@ -17,7 +17,7 @@ LegacyArgument = Annotated[
     str, typer.Argument(metavar="URL", envvar="LEGACY_DATABASE_URL", help="The legacy database.")
 ]
 
-app = typer.Typer(add_completion=False, help="Databases to try heller on.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Legacy databases to try heller on.", no_args_is_help=True)
 
 
 @app.callback()
@@ -42,7 +42,12 @@ def legacy(
     replace: Annotated[bool, typer.Option("--replace", help="Drop an older sample that is there.")] = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Build a legacy credit database: realistic people, purchases, spends and every kind of mess."""
+    """Build a legacy credit database, with every kind of mess.
+
+    Realistic people, purchases, spends; a file says what was planted.
+
+    Example: heller sample legacy "$LEGACY_DATABASE_URL" --users 200 --seed 7
+    """
     if shape not in legacy_sample.SHAPES:
         raise InvalidArgument(
             f"There is no shape {shape}.",
@@ -141,7 +146,12 @@ def application(
         ),
     ] = None,
 ) -> None:
-    """Run the legacy application on a database of the production shape: sign in, spend, buy, webhook."""
+    """Run the legacy application on such a database.
+
+    Of the production shape: sign in, spend, buy, webhook.
+
+    Example: heller sample app "$LEGACY_DATABASE_URL" --webhook-secret whsec_x
+    """
     from heller.cli.living import legacy as process  # noqa: PLC0415  # FastAPI and SQLAlchemy are for this command alone
     from legacy_sample.app import Settings, faults_of  # noqa: PLC0415  # as above
 
@@ -176,9 +186,12 @@ def traffic(
     ),
     as_json: options.JsonOption = False,
 ) -> None:
-    """Let customers sign in, spend, undo, buy and get money back, in both systems; then compare every balance.
+    """Let customers use both systems; then compare every balance.
 
-    Without --database they use the legacy application alone. Exit 3 when a balance is not what was acknowledged.
+    They sign in, spend, undo, buy and get money back. Without --database they use the legacy application alone.
+
+    Example: heller sample traffic --app http://127.0.0.1:8010 --seconds 60
+    Exit 3: a balance is not what was acknowledged.
     """
     from heller.cli.living.visit import visit  # noqa: PLC0415  # as above
 

@@ -19,7 +19,10 @@ def plan(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Say what apply would do, without doing it."""
+    """Say what apply would do, without doing it.
+
+    Example: heller schema plan
+    """
     with options.database_url(database, embedded) as url:
         todo = options.run(schema.plan(url))
     if as_json:
@@ -40,7 +43,10 @@ def apply(
     ] = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Create or upgrade the schema; run it again at any time."""
+    """Create or upgrade the schema; run it again at any time.
+
+    Example: heller schema apply
+    """
     with options.database_url(database, embedded) as url:
         done = options.run(schema.apply(url, citus=citus))
     if as_json:
@@ -59,7 +65,11 @@ def verify(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Compare the database's schema with the one this program brings; exit 3 on a difference."""
+    """Compare the database's schema with the one brought here.
+
+    Example: heller schema verify
+    Exit 3: the schema differs.
+    """
     with options.database_url(database, embedded) as url:
         problems = options.run(schema.verify(url))
     if as_json:

@@ -4,10 +4,11 @@ import os
 import signal
 from typing import Annotated, Any
 
+import structlog
 import typer
 import uvicorn
 
-from heller.cli import options, output
+from heller.cli import options
 from heller.errors import SettingsError
 from heller.stripe import load as stripe_settings
 from heller.web.app import create_app
@@ -17,6 +18,8 @@ app = typer.Typer(add_completion=False)
 
 KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 20
+
+log = structlog.get_logger("heller.serve")
 
 
 @app.command()
@@ -45,9 +48,12 @@ def serve(
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
 ) -> None:
-    """Serve the API (/v1), the portal (/portal) and the console (/console). Stripe where STRIPE_SECRET_KEY is set.
+    """Serve the API, the portal and the console.
 
-    Any number of processes may run. SIGTERM finishes what is under way, then ends.
+    At /v1, /portal and /console; Stripe where STRIPE_SECRET_KEY is set. Any number of processes may run. SIGTERM finishes
+    what is under way, then ends.
+
+    Example: heller serve --embedded --development
     """
     settings = load(host=host, port=port, development_sign_in=development or None)
     if workers > 1 and not settings.secret_key.get_secret_value():
@@ -57,17 +63,15 @@ def serve(
     stripe = stripe_settings() if "STRIPE_SECRET_KEY" in os.environ else None
     with options.database_url(database, embedded) as url:
         options.answers(url)
-        output.talk.print(f"heller at {settings.address}")
+        log.info("heller serves", url=settings.address, processes=workers)
         if settings.development_sign_in:
-            output.talk.print(
-                "[bold yellow]Development sign-in: whoever reaches this address can be anybody.[/]",
-                markup=True,
-            )
+            log.warning("development sign-in: whoever reaches this address can be anybody")
         common = {
             "host": settings.host,
             "port": settings.port,
             "loop": "uvloop",
             "http": "httptools",
+            "log_config": None,
             "log_level": "warning",
             "access_log": False,
             "server_header": False,

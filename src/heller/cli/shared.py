@@ -16,11 +16,15 @@ from heller import Heller, schema
 from heller.cli import options, output
 from heller.database import connect
 from heller.errors import InvalidArgument, UnknownAccount
+from heller.ledger.heller import Ledger
 from heller.ledger.results import Account, HoldState, Transaction
 
 T = TypeVar("T")
 
 POOL_MAX = 2
+KINDS = (
+    "purchase", "grant", "spend", "refund", "clawback", "reinstate", "expire", "adjust", "transfer", "migrate",
+)  # fmt: skip
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -57,6 +61,14 @@ def _document(text: str) -> dict[str, Any]:
     return value
 
 
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        raise InvalidArgument(
+            f"There is no kind {text}.", hint=f"The kinds are {', '.join(KINDS)}.", argument="kind"
+        )
+    return text
+
+
 WHEN = "a UTC instant (2026-01-31T12:00) or an age (90m, 6h, 35d)"
 
 Id = Annotated[
@@ -70,6 +82,15 @@ Part = Annotated[
     int | None, typer.Option("--amount", help="Only so many credits of it (default: all that is left).")
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the ledger for ever.")]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind",
+        parser=_kind,
+        metavar="KIND",
+        help="Only this kind (spend, grant, ...); may be repeated.",
+    ),
+]
 Since = Annotated[
     datetime | None, typer.Option("--since", parser=instant, metavar="WHEN", help=f"From then on: {WHEN}.")
 ]
@@ -85,7 +106,6 @@ EffectiveAt = Annotated[
 Metadata = Annotated[
     Any, typer.Option("--metadata", parser=_document, metavar="JSON", help="A JSON object to keep with it.")
 ]
-Actor = Annotated[str, typer.Option("--actor", help="Who does it.")]
 IfVersion = Annotated[
     int | None,
     typer.Option(
@@ -144,6 +164,8 @@ class Where:
             output.print_json([plain(row) for row in rows])
         else:
             output.out.print(output.table(None, columns, [cells(row) for row in rows]))
+            if not rows:
+                output.talk.print("None.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +201,7 @@ def anywhere(
 
 def change(
     key: options.KeyOption = None,
-    actor: Actor = "cli",
+    actor: options.ActorOption = "cli",
     metadata: Metadata = None,
     if_version: IfVersion = None,
     unit: options.UnitOption = "credit",
@@ -231,7 +253,7 @@ def taking(factory: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
     return decorate
 
 
-async def find(heller: Heller, name: str, unit: str) -> Account:
+async def find(heller: Ledger, name: str, unit: str) -> Account:
     """The account meant by an account id or by any identity of its user.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from heller.cli import options, output, stripe_deliveries, stripe_prices
-from heller.cli.stripe_shared import Actor, Reason, Since, plain, say, when, with_database, with_stripe
+from heller.cli.stripe_shared import Reason, Since, plain, say, when, with_database, with_stripe
 from heller.database import Database
 from heller.stripe import deliveries
 from heller.stripe.api import StripeApi
@@ -18,7 +18,7 @@ EXIT_FINDINGS = 3
 
 app = typer.Typer(
     add_completion=False,
-    help="Stripe: prices, deliveries, reconcile. Settings come from STRIPE_... variables.",
+    help="Stripe: prices, deliveries, reconcile. Its settings are STRIPE_... variables of the environment.",
     no_args_is_help=True,
 )
 app.add_typer(stripe_prices.app, name="prices")
@@ -36,7 +36,13 @@ def reconcile(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Compare Stripe's events and objects with the ledger, and heal what differs. Exit 3 if anything did."""
+    """Compare Stripe with the ledger, and heal what differs.
+
+    Its events and its objects.
+
+    Example: heller stripe reconcile --since 35d
+    Exit 3: something differed.
+    """
     at = when(since)
     result = with_stripe(
         database, embedded, lambda d, a: compare(d, a, since=at, balance=balance, dry_run=dry_run)
@@ -57,15 +63,22 @@ def reconcile(
 
 @app.command("replay")
 def replay(
-    event: Annotated[str | None, typer.Option("--event", metavar="EVT")] = None,
-    payment: Annotated[str | None, typer.Option("--payment", metavar="KEY")] = None,
+    event: Annotated[str | None, typer.Option("--event", metavar="EVT", help="This event (evt_...).")] = None,
+    payment: Annotated[
+        str | None, typer.Option("--payment", metavar="KEY", help="This payment (pi_..., cs_..., in_...).")
+    ] = None,
     since: Since = None,
     dry_run: options.DryRunOption = False,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Look at Stripe again for one event, one payment, or all that had an event since an instant. Always safe."""
+    """Look at Stripe again; always safe.
+
+    For one event, one payment, or all that had an event since an instant.
+
+    Example: heller stripe replay --payment pi_3PqXyZ
+    """
     at = when(since)
 
     async def work(opened_database: Database, api: StripeApi) -> Any:
@@ -92,7 +105,10 @@ def discrepancies(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Show the differences that reconcile found."""
+    """Show the differences that reconcile found.
+
+    Example: heller stripe discrepancies --state open
+    """
     at = when(since)
     found = with_database(database, embedded, lambda d: found_discrepancies(d, state=state, since=at))
     if as_json:
@@ -121,7 +137,13 @@ def doctor(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Say what is wrong with endpoint, secrets, versions, clock or queue. Exit 1 if something fails."""
+    """Look at endpoint, secrets, versions, clock and queue.
+
+    What is wrong is said, and how to mend it.
+
+    Example: heller stripe doctor
+    Exit 1: something fails.
+    """
     checks = with_stripe(database, embedded, lambda d, a: examine(d, a, webhook_url=url))
     is_ok = all(check.status != "failed" for check in checks)
     if as_json:
@@ -135,13 +157,13 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command("adjust", context_settings={"ignore_unknown_options": True})
+@app.command("adjust")
 def adjust(
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    account: Annotated[str, typer.Argument(metavar="ID", help="The account.")],
     amount: Annotated[int, typer.Argument(metavar="AMOUNT", help="Whole credits, up (50) or down (-50).")],
     payment: Annotated[str, typer.Option("--payment", help="The payment this answers.")],
     reason: Reason,
-    actor: Actor = "cli",
+    actor: options.ActorOption = "cli",
     even_unseen: Annotated[
         bool, typer.Option("--even-unseen", help="Also a payment that nothing is known of here.")
     ] = False,
@@ -152,7 +174,12 @@ def adjust(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Credit by hand in answer to a payment, once; the payment itself is never credited after it."""
+    """Credit by hand in answer to a payment, once.
+
+    The payment itself is never credited after it.
+
+    Example: heller stripe adjust ann 50 --payment pi_3PqXyZ --reason "paid by wire"
+    """
 
     async def work(opened_database: Database) -> Any:
         return await deliveries.adjust(

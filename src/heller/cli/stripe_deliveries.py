@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from heller.cli import options, output
-from heller.cli.stripe_shared import Actor, Reason, Since, plain, say, when, with_database, with_stripe
+from heller.cli.stripe_shared import Reason, Since, plain, say, when, with_database, with_stripe
 from heller.database import Database
 from heller.stripe import deliveries
 from heller.stripe.api import StripeApi
@@ -14,6 +14,9 @@ from heller.stripe.api import StripeApi
 app = typer.Typer(
     add_completion=False, help="The inbox: each event of Stripe, and what became of it.", no_args_is_help=True
 )
+
+NUMBER = "Its number (heller stripe deliveries list)."
+Number = Annotated[int, typer.Argument(metavar="NO", help=NUMBER)]
 
 
 @app.command("list")
@@ -25,12 +28,15 @@ def list_deliveries(
     event_type: Annotated[str | None, typer.Option("--type", help="Only this type of event.")] = None,
     since: Since = None,
     before: Annotated[int | None, typer.Option(help="The last number of the page before.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at most.")] = 50,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Show the inbox, newest first."""
+    """Show the inbox, newest first.
+
+    Example: heller stripe deliveries list --status parked
+    """
     at = when(since)
 
     async def work(opened_database: Database) -> list[deliveries.Delivery]:
@@ -67,12 +73,15 @@ def list_deliveries(
 
 @app.command("show")
 def show_delivery(
-    number: Annotated[int, typer.Argument(metavar="NO")],
+    number: Number,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Show one event as it came, and its payment."""
+    """Show one event as it came, and its payment.
+
+    Example: heller stripe deliveries show 17
+    """
     found = with_database(database, embedded, lambda d: deliveries.delivery(d, number))
     shown = {k: v for k, v in asdict(found).items() if v is not None}
     if found.body is not None:
@@ -85,14 +94,19 @@ def show_delivery(
 
 @app.command("retry")
 def retry_delivery(
-    number: Annotated[int | None, typer.Argument(metavar="[NO]")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NO", help=NUMBER)] = None,
     payment: Annotated[str | None, typer.Option(help="All events of this payment instead.")] = None,
-    actor: Actor = "cli",
+    actor: options.ActorOption = "cli",
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Put events back into the queue, whatever became of them; the worker looks at Stripe anew."""
+    """Put events back into the queue, whatever became of them.
+
+    The worker looks at Stripe anew.
+
+    Example: heller stripe deliveries retry 17
+    """
     count = with_database(
         database, embedded, lambda d: deliveries.retry(d, inbox_id=number, payment_key=payment, actor=actor)
     )
@@ -101,14 +115,17 @@ def retry_delivery(
 
 @app.command("ignore")
 def ignore_delivery(
-    number: Annotated[int, typer.Argument(metavar="NO")],
+    number: Number,
     reason: Reason,
-    actor: Actor = "cli",
+    actor: options.ActorOption = "cli",
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Decide that nothing is to be done about a delivery."""
+    """Decide that nothing is to be done about an event.
+
+    Example: heller stripe deliveries ignore 17 --reason "a test of ours"
+    """
     with_database(database, embedded, lambda d: deliveries.ignore(d, number, actor=actor, reason=reason))
     say({"ignored": number}, as_json, lambda r: f"delivery {r['ignored']} is ignored")
 
@@ -121,13 +138,18 @@ def assign_payment(
     account: Annotated[str, typer.Option("--account", help="Whose it is.")],
     credits: Annotated[int, typer.Option("--credits", help="What it is worth.")],  # the word of the glossary
     reason: Reason,
-    actor: Actor = "cli",
+    actor: options.ActorOption = "cli",
     unit: options.UnitOption = "credit",
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Say whose a parked payment is; it is credited if Stripe says that it was paid."""
+    """Say whose a parked payment is.
+
+    It is credited if Stripe says that it was paid.
+
+    Example: heller stripe deliveries assign pi_1 --account ann --credits 9 --reason mail
+    """
 
     async def work(opened_database: Database, api: StripeApi) -> Any:
         await deliveries.assign(

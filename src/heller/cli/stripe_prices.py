@@ -20,7 +20,10 @@ def list_prices(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Show what can be bought."""
+    """Show what can be bought.
+
+    Example: heller stripe prices list --all
+    """
     found = with_database(database, embedded, lambda d: catalogue.prices(d, include_retired=include_retired))
     if as_json:
         output.print_json([asdict(price) for price in found])
@@ -70,7 +73,12 @@ def add_price(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Sell something. What a name costs and gives never changes: retire it and add another."""
+    """Sell something.
+
+    What a name costs and gives never changes: retire it and add another.
+
+    Example: heller stripe prices add small --credits 100 --amount 500 --currency eur
+    """
 
     async def work(opened_database: Database) -> catalogue.Price:
         return await catalogue.add_price(
@@ -97,12 +105,19 @@ def add_price(
 
 @app.command("retire")
 def retire_price(
-    price: Annotated[str, typer.Argument(metavar="NAME")],
+    price: Annotated[
+        str, typer.Argument(metavar="NAME", help="Your own name for it (heller stripe prices list).")
+    ],
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Sell it no more; orders that were placed keep what they promised."""
+    """Sell it no more.
+
+    Orders that were placed keep what they promised.
+
+    Example: heller stripe prices retire small
+    """
     say(
         with_database(database, embedded, lambda d: catalogue.retire_price(d, price)),
         as_json,
@@ -120,7 +135,12 @@ def sync_prices(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Bring the catalogue and Stripe's prices together (Stripe's say their credits in metadata)."""
+    """Bring the catalogue and Stripe's prices together.
+
+    Stripe's say their credits in metadata.
+
+    Example: heller stripe prices sync --push
+    """
     step = catalogue.push if push else catalogue.pull
     synced = with_stripe(database, embedded, lambda d, a: step(d, a, dry_run=dry_run))
     if as_json:

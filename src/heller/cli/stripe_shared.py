@@ -14,11 +14,11 @@ from heller.cli.shared import instant
 from heller.database import Database
 from heller.errors import ProviderError
 from heller.stripe.api import StripeApi, opened
+from heller.stripe.said import said
 from heller.stripe.settings import load
 
 POOL_MAX = 4
 
-Actor = Annotated[str, typer.Option("--actor", help="Who does it.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept.")]
 Since = Annotated[
     str | None,
@@ -56,7 +56,7 @@ def with_database(database: str | None, embedded: Any, work: Callable[[Database]
 
 def with_stripe(database: str | None, embedded: Any, work: Work) -> Any:
     """Do something with the database and Stripe; its refusals become heller's error."""
-    settings = load()
+    settings = load(webhooks=False)
 
     async def run(url: str) -> Any:
         async with _database(url) as opened_database, opened(settings) as api:
@@ -66,9 +66,9 @@ def with_stripe(database: str | None, embedded: Any, work: Work) -> Any:
         try:
             return options.run(run(url))
         except sdk.StripeError as error:
-            message = f"Stripe did not do it: {error.user_message or error}"
             raise ProviderError(
-                message, hint="heller stripe doctor says whether the set-up is right."
+                f"Stripe did not do it: {said(error)}",
+                hint="'heller stripe doctor' says whether the set-up is right.",
             ) from None
 
 

@@ -29,7 +29,12 @@ def members(
     account: Id,
     former: Annotated[bool, typer.Option("--all", help="Also those who have left.")] = False,
 ) -> None:
-    """List the members of an account with what each has spent and may still spend in this period."""
+    """List the members of an account.
+
+    With what each has spent and may still spend in this period.
+
+    Example: heller team members acme
+    """
     found = at.ask_of(account, lambda heller, a: heller.members(a, unit=at.unit, include_former=former))
     at.listed(found, ("member", "cap>", "per", "spent>", "left>", ""), _cells)
 
@@ -43,7 +48,10 @@ def put(
     cap: Annotated[int | None, typer.Option(help="Credits per period (default: no cap).")] = None,
     period: Annotated[str, typer.Option(help="day, week, month, year or ever.")] = "month",
 ) -> None:
-    """Let somebody spend from an account; again changes the cap."""
+    """Let somebody spend from an account; again changes the cap.
+
+    Example: heller team put acme ben --cap 500 --period month
+    """
     at.show(
         at.ask_of(
             account, lambda heller, a: heller.put_member(a, member, cap=cap, period=period, unit=at.unit)
@@ -54,7 +62,10 @@ def put(
 @app.command("remove")
 @taking(where)
 def remove(at: Where, account: Id, member: Member) -> None:
-    """End a membership; what was spent stays on record."""
+    """End a membership; what was spent stays on record.
+
+    Example: heller team remove acme ben
+    """
     at.show(at.ask_of(account, lambda heller, a: heller.remove_member(a, member, unit=at.unit)))
 
 
@@ -70,7 +81,10 @@ def spend(
     metadata: Metadata = None,
     dry_run: options.DryRunOption = False,
 ) -> None:
-    """A member spends, as far as the account's credits and the member's cap allow."""
+    """A member spends, within the credits and its cap.
+
+    Example: heller team spend acme ben 10 --reason "job analysis"
+    """
     at.show(
         at.ask_of(
             account,
@@ -84,7 +98,10 @@ def spend(
 @app.command("spending")
 @taking(where)
 def spending(at: Where, account: Id, since: Since = None, until: Until = None) -> None:
-    """Say who spent what of an account, the largest first."""
+    """Say who spent what of an account, the largest first.
+
+    Example: heller team spending acme --since 30d
+    """
     found = at.ask_of(
         account, lambda heller, a: heller.spending_by_member(a, since=since, until=until, unit=at.unit)
     )

@@ -30,7 +30,12 @@ def put(
     cooldown_seconds: Annotated[int, typer.Option(help="The least time between two attempts.")] = 300,
     failures_max: Annotated[int, typer.Option(help="So many failures in a row pause the rule.")] = 3,
 ) -> None:
-    """Let an account buy by itself when it runs low; again changes the rule."""
+    """Let an account buy by itself when it runs low.
+
+    Again changes the rule.
+
+    Example: heller top-up put ann --threshold 20 --price small --ceiling 5000
+    """
     at.show(
         at.ask_of(
             account,
@@ -52,7 +57,12 @@ def put(
 @app.command("show")
 @taking(where)
 def show(at: Where, account: Id) -> None:
-    """Show the rule of an account: whether it is paused, why, and when it last tried."""
+    """Show the rule of an account.
+
+    Whether it is paused, why, and when it last tried.
+
+    Example: heller top-up show ann
+    """
     rule = at.ask_of(account, lambda heller, a: heller.top_up_rule(a, unit=at.unit))
     if rule is not None:
         print_result(rule, as_json=at.as_json)
@@ -65,7 +75,10 @@ def show(at: Where, account: Id) -> None:
 @app.command("remove")
 @taking(where)
 def remove(at: Where, account: Id) -> None:
-    """End automatic top-ups of an account."""
+    """End automatic top-ups of an account.
+
+    Example: heller top-up remove ann
+    """
     removed = at.ask_of(account, lambda heller, a: heller.remove_top_up_rule(a, unit=at.unit))
     if at.as_json:
         print_json({"removed": removed})
@@ -76,14 +89,22 @@ def remove(at: Where, account: Id) -> None:
 @app.command("resume")
 @taking(where)
 def resume(at: Where, account: Id) -> None:
-    """End the pause after failures: the worker tries again."""
+    """End the pause after failures: the worker tries again.
+
+    Example: heller top-up resume ann
+    """
     at.show(at.ask_of(account, lambda heller, a: heller.resume_top_up(a, unit=at.unit)))
 
 
 @app.command("due")
 @taking(anywhere)
-def due(at: Where, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
-    """List the rules that the worker would act on now."""
+def due(
+    at: Where, limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at most.")] = 100
+) -> None:
+    """List the rules that the worker would act on now.
+
+    Example: heller top-up due
+    """
     found = at.ask(lambda heller: heller.due_top_ups(limit=limit))
     at.listed(found, ("account", "available>", "threshold>", "price", "spent>", "last tried (UTC)"), _cells)
 

@@ -8,7 +8,7 @@ import typer
 
 from heller import Heller, person
 from heller.cli import options, output
-from heller.cli.shared import Actor, Where, anywhere, taking
+from heller.cli.shared import Where, anywhere, taking
 
 app = typer.Typer(
     add_completion=False, help="Data protection: export or erase one person.", no_args_is_help=True
@@ -28,7 +28,12 @@ def export(
         Path | None, typer.Option("--to", metavar="FILE", help="Write it here (default: standard output).")
     ] = None,
 ) -> None:
-    """Print all that is kept of one person as JSON: names, accounts, transactions, orders, payments, memberships."""
+    """Print all that is kept of one person as JSON.
+
+    Names, accounts, transactions, orders, payments, memberships.
+
+    Example: heller user export ann@example.org --to ann.json
+    """
     found = at.ask(lambda heller: person.export(heller, name))
     if to is None:
         output.print_json(found)
@@ -44,14 +49,16 @@ def erase(
     at: Where,
     name: Name,
     confirm: options.ConfirmOption = None,
-    actor: Actor = "cli",
+    actor: options.ActorOption = "cli",
     dry_run: options.DryRunOption = False,
 ) -> None:
-    """Forget who a person is: every name, what Stripe sent, what orders said. It cannot be undone.
+    """Forget who a person is. It cannot be undone.
 
-    The ledger stays, under ids that lead to nobody; what a reason or metadata says of a person cannot be taken out of
-    it, because its chain of hashes proves every row; nor can an account's or user's id that is itself a name. Stripe
-    and the legacy database have their own.
+    Every name goes, and what Stripe sent, and what orders said. The ledger stays, under ids that lead to nobody; what a
+    reason or metadata says of a person cannot be taken out of it, because its chain of hashes proves every row; nor can an
+    account's or user's id that is itself a name. Stripe and the legacy database have their own.
+
+    Example: heller user erase ann@example.org --confirm ann
     """
 
     async def work(heller: Heller) -> dict[str, Any]:

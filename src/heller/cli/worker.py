@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +11,8 @@ from heller import worker as work
 from heller.cli import options, output
 
 app = typer.Typer(add_completion=False)
+
+EXIT_FAILED = 1
 
 
 @app.command()
@@ -30,27 +33,62 @@ def worker(
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Do what has to happen by itself: expiries, alerts, events out, anchors; Stripe's payments; a rollout.
+    """Do what has to happen by itself.
 
-    Stripe where STRIPE_SECRET_KEY is set; a rollout and the handover's invariants where LEGACY_DATABASE_URL is.
+    Expiries, alerts, events out, anchors; Stripe's payments where STRIPE_SECRET_KEY is set; a rollout and the handover's
+    invariants where LEGACY_DATABASE_URL is.
 
     Any number of copies may run: of each job one of them does it, under a lease. It is woken by NOTIFY and looks every
     second whatever happens; behind PgBouncer in transaction mode it only looks, and says so. SIGTERM finishes what is
     under way, then ends.
+
+    --json prints what each job did as a line of JSON; with --once, all of them as one document.
+
+    Example: heller worker --health-port 9100
+    Exit 1: failed, or a job did (--once).
     """
     with options.database_url(database, embedded) as url:
         if not once:
-            options.run(_until_told(url, health_port))
+            options.run(_until_told(url, health_port, as_json=as_json))
             return
         done = options.run(work.once(url))
     if as_json:
         output.print_json(done)
     else:
-        output.out.print(output.table(None, ("job", "done"), done.items()))
+        output.out.print(
+            output.table(None, ("job", "done"), [(job, _words(what)) for job, what in done.items()])
+        )
+    if any(str(answer).startswith(work.FAILED) for answer in done.values()):
+        raise typer.Exit(EXIT_FAILED)
 
 
-async def _until_told(url: str, health_port: int | None) -> None:
+def _words(answer: Any) -> str:
+    """What a job answered, for people."""
+    if answer is None:
+        return "nothing: it is not its turn, or another worker does it"
+    if isinstance(answer, bool):
+        return "yes" if answer else "no"
+    if isinstance(answer, int):
+        return output.number(answer)
+    if isinstance(answer, list):
+        return ", ".join(map(_words, answer)) or "none"
+    if isinstance(answer, dict):
+        told = [
+            f"{name.replace('_', ' ')} {_words(what)}"
+            for name, what in answer.items()
+            if what not in (None, {}, [])
+        ]
+        return ", ".join(told) or "nothing"
+    return str(answer)
+
+
+async def _until_told(url: str, health_port: int | None, *, as_json: bool) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    await work.run(url, stop=stop, health_port=health_port)
+    await work.run(url, stop=stop, health_port=health_port, told=_print_line if as_json else None)
+
+
+def _print_line(job: str, answer: Any) -> None:
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    output.print_json_line({"at": at, "job": job, "done": answer})

@@ -10,6 +10,7 @@ import stripe
 from heller.database import Database, call
 from heller.stripe.api import API_VERSION, Json, StripeApi
 from heller.stripe.events import REQUIRED_TYPES
+from heller.stripe.said import said
 
 CLOCK_SKEW_SECONDS_MAX = 60.0
 PENDING_SECONDS_MAX = 300
@@ -55,7 +56,10 @@ async def _of_stripe(api: StripeApi, webhook_url: str | None) -> list[Check]:
     except stripe.StripeError as error:
         return [
             Check(
-                "stripe", "failed", f"Stripe cannot be reached: {error}", "Look at https://status.stripe.com."
+                "stripe",
+                "failed",
+                said(error),
+                "Look at the network here, then at https://status.stripe.com.",
             )
         ]
     checks = [Check("key", "ok", f"accepted, {api.settings.mode} mode")]

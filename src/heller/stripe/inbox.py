@@ -18,6 +18,7 @@ from heller.stripe.api import Json, StripeApi
 from heller.stripe.converge import converge
 from heller.stripe.degraded import credit_on_trust, is_down
 from heller.stripe.events import FRAUD_WARNING, LOST_EVENTS
+from heller.stripe.said import said
 from heller.stripe.snapshot import GoneError, payment_of
 
 CHANNEL = "heller_inbox"
@@ -164,7 +165,7 @@ class _Work:
         )
 
     async def _postpone(self, ids: list[int], error: Exception, *, counts: bool) -> None:
-        words = error.message if isinstance(error, HellerError) else f"{type(error).__name__}: {error}"
+        words = error.message if isinstance(error, HellerError) else f"{type(error).__name__}: {said(error)}"
         with contextlib.suppress(HellerError, psycopg.Error):  # the lease's end does the same
             await self._call(
                 "stripe_postpone",

@@ -19,6 +19,7 @@ from heller.stripe.checkout import orders
 from heller.stripe.converge import Converged, converge
 from heller.stripe.events import KNOWN_TYPES, bare, keyed, read, reference
 from heller.stripe.ingest import receipt_of
+from heller.stripe.said import said
 from heller.stripe.storing import receive
 
 GRACE = timedelta(minutes=2)
@@ -122,7 +123,7 @@ async def sweep(
             try:
                 outcome, was_waiting = await _look(database, api, key, account, dry_run=dry_run)
             except (stripe.StripeError, HellerError) as error:
-                failed.append(f"{key}: {error}")
+                failed.append(f"{key}: {said(error)}")
                 continue
             if outcome.outcome == "parked":
                 parked.append(outcome.payment_key)

@@ -16,6 +16,7 @@ from heller.errors import HellerError
 from heller.stripe.api import StripeApi
 from heller.stripe.inbox import worker_name
 from heller.stripe.reconcile import HOURLY, NIGHTLY, Reconciled, missed_events, reconcile
+from heller.stripe.said import said
 from heller.stripe.top_up import StoredRules, TopUpRules, release_overdue, run_rules
 
 LOOK_SECONDS = 5.0
@@ -69,7 +70,7 @@ async def once(database: Database, api: StripeApi, *, rules: TopUpRules | None =
             if await _turn(database, job):
                 done.append(job.name)
         except (stripe.StripeError, HellerError, psycopg.Error) as error:
-            log.warning("a periodic job failed", job=job.name, error=str(error))
+            log.warning("a periodic job failed", job=job.name, error=said(error))
     return done
 
 

@@ -60,8 +60,8 @@ class StripeSettings:
         return self.mode == "live"
 
 
-def load(environment: Mapping[str, str] | None = None) -> StripeSettings:
-    """The settings of this process.
+def load(environment: Mapping[str, str] | None = None, *, webhooks: bool = True) -> StripeSettings:
+    """The settings of this process; only one that takes ``webhooks`` needs their secrets.
 
     Raises:
         SettingsError: one is missing, blank, contains white space, or contradicts another; the message names it.
@@ -76,7 +76,7 @@ def load(environment: Mapping[str, str] | None = None) -> StripeSettings:
         )
     return StripeSettings(
         secret_key=key,
-        webhook_secrets=_secrets(env),
+        webhook_secrets=_secrets(env) if webhooks or _has_secrets(env) else (),
         mode=mode,  # type: ignore[arg-type]  # checked by _choice
         accounts=_accounts(env),
         api_base=_api_base(env, mode),
@@ -112,6 +112,10 @@ def _checked(value: str, what: str) -> str:
     if not value.isascii() or not value.isprintable():
         raise SettingsError(f"{what} contains a character that no such value has.", hint="Copy it again.")
     return value
+
+
+def _has_secrets(env: Mapping[str, str]) -> bool:
+    return "STRIPE_WEBHOOK_SECRETS" in env or "STRIPE_WEBHOOK_SECRET" in env
 
 
 def _secrets(env: Mapping[str, str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from heller.stripe.api import Json, StripeApi
 from heller.stripe.checkout import Order, as_order, new_order_id, orders
 from heller.stripe.converge import Converged, converge
 from heller.stripe.customers import customer_of
+from heller.stripe.said import said
 
 LIFETIME_SECONDS = 3_600
 RULES_MAX = 100
@@ -170,10 +171,10 @@ async def _charge(database: Database, api: StripeApi, order: Order, method: str)
             return TopUp("failed", error.user_message, order)
         return await _refused(database, api, order, unpaid, error)
     except stripe.InvalidRequestError as error:
-        await _update(database, order, state="failed", failure=str(error.user_message or error))
-        return TopUp("failed", str(error.user_message or error), order)
+        await _update(database, order, state="failed", failure=said(error))
+        return TopUp("failed", said(error), order)
     except stripe.StripeError as error:
-        return TopUp("unknown", str(error), order)  # the order stays open: release_overdue finds out
+        return TopUp("unknown", said(error), order)  # the order stays open: release_overdue finds out
     await _update(database, order, payment_intent=intent["id"])
     outcome = await converge(database, api, intent["id"], cause="top-up")
     word = {"settled": "paid", "processing": "processing"}.get(outcome.state or "", "requires_action")

@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from heller import logs, metrics, traces
 from heller.errors import HellerError, InsufficientCredits, ProviderError
 from heller.stripe import load as stripe_settings
+from heller.stripe.said import said
 from heller.stripe.settings import StripeSettings
 from heller.web import api, console, openapi, pages, portal, problems, session, sign_in, widget
 from heller.web.api import lean
@@ -214,7 +215,7 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(sdk.StripeError)
     async def provider(request: Request, error: sdk.StripeError) -> Response:
-        message = f"Stripe did not do it: {error.user_message or error}"
+        message = f"Stripe did not do it: {said(error)}"
         return _answer(request, ProviderError(message, hint="Try again with the same key."))
 
 

@@ -27,9 +27,11 @@ def demo(
         bool, typer.Option("--keep", help="Leave the server running and say how to connect.")
     ] = False,
 ) -> None:
-    """Show the product: a messy database is audited, copied and proven; users move while both systems serve them; a pack is bought.
+    """Show the product on databases of its own, in two minutes.
 
-    Takes less than two minutes.
+    A messy database is audited, copied and proven; users move while both systems serve them; a pack is bought.
+
+    Example: heller demo --keep
     """
     started = time.monotonic()
     say("Starting a PostgreSQL of our own", f"in {directory / 'postgres'}")
@@ -74,5 +76,8 @@ def _how_to_go_on(server: embedded.EmbeddedServer, directory: Path, *, keep: boo
 def demo_stop(
     directory: Annotated[Path, typer.Option("--dir", help="Folder of the demo.")] = Path("demo"),
 ) -> None:
-    """Stop the server that 'heller demo --keep' left running."""
+    """Stop the server that 'heller demo --keep' left running.
+
+    Example: heller demo-stop
+    """
     embedded.stop(directory / "postgres")
