@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from heller import Heller, traces
+from heller import Heller, pooler, traces
 from heller.database import Database, call
 from heller.errors import HellerError
 from heller.migration.handover import fence
@@ -28,7 +28,7 @@ from heller.rollout.controller import tick
 from heller.stripe import inbox, rounds
 from heller.stripe.api import StripeApi, opened
 from heller.stripe.settings import load
-from heller.worker_health import notifications_arrive, serving
+from heller.worker_health import serving
 
 SWEEP_SECONDS = 5.0
 ALERT_SECONDS = 10.0
@@ -41,6 +41,7 @@ FORGET_SECONDS = 3600.0
 OBSERVATIONS_KEPT = timedelta(days=90)
 LEASE_SECONDS = 120.0
 LONG_LEASE_SECONDS = 900.0
+ROLLOUT_LEASE_SECONDS = 30.0  # a killed worker must not hold up a rollback; ``tick`` has a lock of its own, gone with its session
 EARLY = 0.9  # of a period: the workers' clocks do not tick together
 PAGES_MAX = 100_000
 EVENT_ROUNDS_MAX = 1_000
@@ -89,7 +90,7 @@ class Worker:
         if self.api is not None:
             jobs.append(Job("stripe", rounds.LOOK_SECONDS, self.stripe_rounds, None))
         if self.legacy_url is not None:
-            jobs.append(Job("rollout", ROLLOUT_SECONDS, self.rollout))
+            jobs.append(Job("rollout", ROLLOUT_SECONDS, self.rollout, ROLLOUT_LEASE_SECONDS))
             jobs.append(Job("invariants", INVARIANT_SECONDS, self.invariants, LONG_LEASE_SECONDS))
         return jobs
 
@@ -242,20 +243,25 @@ async def opened_worker(url: str) -> AsyncIterator[Worker]:
     """A worker on its own connections.
 
     Raises:
-        SettingsError: Stripe (STRIPE_SECRET_KEY) or alerts (HELLER_ALERT_URLS) are set up, but wrongly.
+        SettingsError: Stripe (STRIPE_SECRET_KEY) or alerts (HELLER_ALERT_URLS) are set up, but wrongly; or a rollout
+            (LEGACY_DATABASE_URL) behind a pooler in transaction mode, where it cannot hold its lock.
         DatabaseUnavailable: nothing answers at ``url``.
     """
     alerts = Alerts.of(os.environ.get("HELLER_ALERT_URLS"))
+    legacy_url = os.environ.get("LEGACY_DATABASE_URL")
     async with contextlib.AsyncExitStack() as stack:
         database = await Database.open(url)
         stack.push_async_callback(database.close)
+        if legacy_url is not None:
+            async with database.connection() as connection:
+                await pooler.require_session(connection, url, what="A rollout (LEGACY_DATABASE_URL)")
         api = (
             await stack.enter_async_context(opened(load(webhooks=False)))
             if "STRIPE_SECRET_KEY" in os.environ
             else None
         )
         heller = await stack.enter_async_context(Heller.connect(url, pool_max=2))
-        yield Worker(url, database, heller, alerts, api, os.environ.get("LEGACY_DATABASE_URL"))
+        yield Worker(url, database, heller, alerts, api, legacy_url)
 
 
 async def once(url: str) -> dict[str, Any]:
@@ -282,7 +288,7 @@ async def run(
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(traces.tracing("heller-worker"))
         worker = await stack.enter_async_context(opened_worker(url))
-        wakes = await notifications_arrive(url)
+        wakes = await pooler.notifications_arrive(url)
         if not wakes:
             log.warning(
                 "notifications do not arrive, so events are looked for every second",
