@@ -11,7 +11,7 @@ from pathlib import Path
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from heller import embedded
+from heller import embedded, pooler
 from heller.database import translating
 from heller.errors import DatabaseError
 
@@ -40,8 +40,10 @@ async def run(program: str, url: str, connection: AsyncConnection, arguments: Se
     The password goes by the environment: others on the machine see arguments.
 
     Raises:
+        SettingsError: a pooler in transaction mode is between; the program's settings would stay with somebody else.
         DatabaseError: it failed, with what it said.
     """
+    await pooler.require_session(connection, url, what=program)
     parts = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     environment = os.environ | {"PGPASSWORD": parts.pop("password", os.environ.get("PGPASSWORD", ""))}
     process = await asyncio.create_subprocess_exec(

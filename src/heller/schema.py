@@ -169,9 +169,10 @@ async def verify(url: str) -> list[str]:
             raise SchemaMissing("The database has no schema heller.", hint="Run 'heller schema apply'.")
         todo = await _plan(connection)
         problems = [f"{file.path} has not been applied" for file in (*todo.migrations, *todo.objects)]
-        await connection.execute("set search_path = pg_catalog")  # names in full, whoever looks
-        recorded = dict(await _rows(connection, "select object, digest from heller.schema_fingerprints"))
-        present = dict(await _rows(connection, _FINGERPRINT))
+        async with connection.transaction():
+            await connection.execute("set local search_path = pg_catalog")  # names in full, whoever looks
+            recorded = dict(await _rows(connection, "select object, digest from heller.schema_fingerprints"))
+            present = dict(await _rows(connection, _FINGERPRINT))
     problems += [f"{name} is missing" for name in sorted(recorded.keys() - present.keys())]
     problems += [f"{name} is not heller's" for name in sorted(present.keys() - recorded.keys())]
     problems += [

@@ -1,4 +1,4 @@
-"""What a worker says of itself: /health, /ready and /metrics on a port, and whether it can be woken by NOTIFY."""
+"""What a worker says of itself: /health, /ready and /metrics on a port."""
 
 import asyncio
 import contextlib
@@ -7,42 +7,22 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from secrets import token_hex
 from typing import Any
 
 import psycopg
 import uvicorn
-from psycopg import sql
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from heller import metrics
-from heller.database import Database, call_many, connect
+from heller.database import Database, call_many
 from heller.errors import HellerError, SettingsError
 
 READY_SECONDS_MAX = 5.0
-PROBE_SECONDS_MAX = 2.0
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # who scrapes is on another machine
 LATE_SECONDS = 900.0  # longer than any job's period and lease
-
-
-async def notifications_arrive(url: str) -> bool:
-    """Whether a NOTIFY reaches who listens: not behind PgBouncer in transaction mode, which lends each transaction another server."""
-    channel = sql.Identifier(f"heller_probe_{token_hex(6)}")
-    try:
-        async with await connect(url, application_name="heller probe") as ears:
-            await ears.execute(sql.SQL("listen {}").format(channel))
-            async with await connect(url, application_name="heller probe") as mouth:
-                await mouth.execute(sql.SQL("notify {}").format(channel))
-            async for _ in ears.notifies(timeout=PROBE_SECONDS_MAX, stop_after=1):
-                return True
-            with contextlib.suppress(psycopg.Error):
-                await ears.execute(sql.SQL("unlisten {}").format(channel))
-    except psycopg.Error:
-        return False
-    return False
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from handover_world import build_legacy, fenced
 from heller import Heller, metrics, worker
 from heller.database import Database, call_many
-from heller.worker_health import notifications_arrive
+from heller.pooler import notifications_arrive
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 

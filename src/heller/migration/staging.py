@@ -57,7 +57,7 @@ async def execute_script(connection: AsyncConnection, name: str, **names: sql.Co
 
 
 async def connect(database: str) -> AsyncConnection:
-    """A session of the run in heller's own database, in autocommit. Raises DatabaseUnavailable."""
+    """A session of the run in heller's own database, in autocommit. Raises DatabaseUnavailable, SettingsError."""
     try:
         connection = await AsyncConnection.connect(
             database, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True
@@ -66,8 +66,13 @@ async def connect(database: str) -> AsyncConnection:
         raise unreachable(
             error, database, what="heller's own database", hint="Check --database (DATABASE_URL)."
         ) from error
-    for name, value in SETTINGS.items():
-        await connection.execute(sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    try:
+        await pooler.require_session(connection, database, what="A migration")
+        for name, value in SETTINGS.items():
+            await connection.execute(sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    except BaseException:
+        await connection.close()
+        raise
     return connection
 
 
@@ -80,7 +85,6 @@ async def open_workspace(database: str) -> AsyncIterator[AsyncConnection]:
     """
     connection = await connect(database)
     try:
-        await pooler.require_session(connection, database, what="A migration")
         await connection.execute(
             sql.SQL("set lock_timeout = {}").format(sql.Literal(f"{LOCK_WAIT_SECONDS}s"))
         )
@@ -152,8 +156,8 @@ async def _stage_table(
         mend=source.catalogue.encoding == "SQL_ASCII",
     )  # fmt: skip
     await workspace.execute(
-        "insert into heller_staging.sources (source, part, label, rows, strict, json_checked) values (%s, %s, %s, %s, %s, %s)",
-        (number, mapping.part, mapping.label, rows, mapping.strict, _is_json_checked(mapping, table)),
+        "insert into heller_staging.sources (source, part, label, rows, strict, json_type) values (%s, %s, %s, %s, %s, %s)",
+        (number, mapping.part, mapping.label, rows, mapping.strict, _json_type(mapping, table)),
     )
     identifier = mapping.columns.get("id")
     if identifier is not None and (identifier,) not in table.unique:
@@ -166,10 +170,10 @@ async def _stage_table(
     await workspace.execute(sql.SQL("analyze heller_staging.{}").format(sql.Identifier(staging)))
 
 
-def _is_json_checked(mapping: TableMapping, table: Table) -> bool:
-    """True when the source's own type has checked the syntax of the extra data."""
-    column = mapping.columns.get("metadata", "")
-    return table.columns.get(column) in {"json", "jsonb"}
+def _json_type(mapping: TableMapping, table: Table) -> str | None:
+    """``jsonb`` or ``json`` when the source's own type has checked the syntax of the extra data."""
+    type_name = table.columns.get(mapping.columns.get("metadata", ""))
+    return type_name if type_name in {"json", "jsonb"} else None
 
 
 async def stream(
