@@ -28,6 +28,7 @@ class Grant:
     is_voided: bool = False
     cost: int = 0
     payment: str | None = None
+    seq: int | None = None
 
     @property
     def order(self) -> tuple[Any, ...]:
@@ -68,7 +69,12 @@ class Transaction:
     parts: list[tuple[int | None, int]] = field(default_factory=list)
     related_seq: int | None = None
     payment: str | None = None
-    grant: int | None = None
+    is_void: bool = False
+    is_reversal: bool = False
+    put_back: list[tuple[int, int]] = field(default_factory=list)
+    member: str | None = None
+    counterparty: tuple[str, str] | None = None
+    to_seq: int | None = None
 
 
 @dataclass
@@ -80,6 +86,8 @@ class Account:
     grants: list[Grant] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     transactions: list[Transaction] = field(default_factory=list)
+    members: dict[str, int | None] = field(default_factory=dict)  # who may spend, and the cap
+    spent: dict[str, int] = field(default_factory=dict)  # by each member so far
 
     @property
     def held(self) -> int:
@@ -104,7 +112,7 @@ class Account:
                 grant = self.grants[number - 1]
                 grant.is_scheduled = False
                 self._bring(grant)
-                self.post(grant.amount, kind_of(grant.source), at)
+                self.post(grant.amount, kind_of(grant.source), at, payment=grant.payment)
             elif rank == 2:
                 self.holds[number - 1].state = "expired"
             self.sweep(at)
@@ -120,9 +128,17 @@ class Account:
             before += grant.remaining
         for grant, amount in sorted(forfeited, key=lambda f: (f[0].expires_at, f[0].id)):
             grant.remaining -= amount
-            self.post(-amount, "expire", at, grant=grant.id)
+            self.post(-amount, "expire", at, parts=[(grant.id, amount)])
 
     # -- parts of verbs
+
+    def affordable(self, amount: int, allow_partial: bool, min_available_after: int | None) -> int:
+        free = self.available - (min_available_after or 0)
+        if amount > free:
+            amount = max(free, 0) if allow_partial else 0
+        if not amount:
+            raise Refusal("HL002")
+        return amount
 
     def post(self, delta: int, kind: str, at: int, **more: Any) -> Transaction:
         self.posted += delta
@@ -153,6 +169,7 @@ class Account:
         return parts
 
     def _bring(self, grant: Grant) -> None:
+        grant.seq = len(self.transactions) + 1  # of the transaction that brings it, which is posted next
         debt = min(self.uncovered, grant.amount)
         self.uncovered -= debt
         grant.remaining = grant.amount - debt
@@ -191,15 +208,27 @@ class Ledger:
         account.run_due(self.now)
         return account
 
+    def _at(self, at: int | None) -> int:
+        return self.now if at is None else at
+
     def grant(
-        self, name: tuple[str, str], amount: int, *, source: str, available_at: int | None = None, **more: Any
+        self,
+        name: tuple[str, str],
+        amount: int,
+        *,
+        source: str,
+        available_at: int | None = None,
+        at: int | None = None,
+        **more: Any,
     ) -> dict[str, Any]:
         account = self._of(name)
+        if available_at is not None and available_at > self.now and at is not None:
+            raise Refusal("HL001")
         if available_at is not None and available_at > self.now:
             grant = account.give(amount, source, available_at=available_at, is_scheduled=True, **more)
             return {"grant": grant.id, "available": account.available}
         grant = account.give(amount, source, **more)
-        account.post(amount, kind_of(source), self.now)
+        account.post(amount, kind_of(source), self._at(at), payment=grant.payment)
         account.sweep(self.now)
         return {"grant": grant.id, "delta": amount, "available": account.available}
 
@@ -210,36 +239,44 @@ class Ledger:
         *,
         allow_partial: bool = False,
         min_available_after: int | None = None,
+        at: int | None = None,
+        member: str | None = None,
     ) -> dict[str, Any]:
         account = self._of(name)
-        free = account.available - (min_available_after or 0)
-        if amount > free:
-            amount = max(free, 0) if allow_partial else 0
-        if not amount:
-            raise Refusal("HL002")
-        account.post(-amount, "spend", self.now, parts=account.draw(amount))
+        amount = account.affordable(amount, allow_partial, min_available_after)
+        account.post(-amount, "spend", self._at(at), parts=account.draw(amount), member=member)
         return {"delta": -amount, "available": account.available}
 
-    def adjust(self, name: tuple[str, str], amount: int, *, policy: str = "refuse") -> dict[str, Any]:
+    def adjust(
+        self, name: tuple[str, str], amount: int, *, policy: str = "refuse", at: int | None = None
+    ) -> dict[str, Any]:
         account = self._of(name)
         if amount < 0 and policy == "refuse" and -amount > account.available:
             raise Refusal("HL002")
         if amount > 0:
             account.give(amount, "adjustment")
-            account.post(amount, "adjust", self.now)
+            account.post(amount, "adjust", self._at(at))
             account.sweep(self.now)
         else:
-            account.post(amount, "adjust", self.now, parts=account.draw(-amount))
+            account.post(amount, "adjust", self._at(at), parts=account.draw(-amount))
         return {"delta": amount, "available": account.available}
 
-    def transfer(self, name: tuple[str, str], to: tuple[str, str], amount: int) -> dict[str, Any]:
+    def transfer(
+        self,
+        name: tuple[str, str],
+        to: tuple[str, str],
+        amount: int,
+        *,
+        allow_partial: bool = False,
+        min_available_after: int | None = None,
+        at: int | None = None,
+    ) -> dict[str, Any]:
         giver = self._of(name)
-        if amount > giver.available:
-            self._of(to)
-            raise Refusal("HL002")
         taker = self._of(to)
+        amount = giver.affordable(amount, allow_partial, min_available_after)
         parts = giver.draw(amount, now=self.now, live_first=True)
-        giver.post(-amount, "transfer", self.now, parts=parts)
+        to_seq = len(taker.transactions) + 1
+        giver.post(-amount, "transfer", self._at(at), parts=parts, counterparty=to, to_seq=to_seq)
         bundles: dict[tuple[Any, ...], list[int]] = {}
         for number, part in parts:
             if number is not None:
@@ -258,18 +295,24 @@ class Ledger:
             left -= part
         if left:
             taker.give(left, "adjustment")
-        taker.post(amount, "transfer", self.now)
+        taker.post(amount, "transfer", self._at(at), counterparty=name)
         taker.sweep(self.now)
         return {"delta": -amount, "available": giver.available}
 
     def hold(
-        self, name: tuple[str, str], amount: int, *, seconds: int, overrun_limit: int = 0
+        self,
+        name: tuple[str, str],
+        amount: int,
+        *,
+        seconds: int,
+        overrun_limit: int = 0,
+        allow_partial: bool = False,
+        min_available_after: int | None = None,
     ) -> dict[str, Any]:
         account = self._of(name)
-        if amount > account.available:
-            raise Refusal("HL002")
+        amount = account.affordable(amount, allow_partial, min_available_after)
         account.holds.append(Hold(len(account.holds) + 1, amount, overrun_limit, self.now + seconds))
-        return {"hold": len(account.holds), "available": account.available}
+        return {"hold": len(account.holds), "amount": amount, "available": account.available}
 
     def _open(self, account: Account, number: int) -> Hold:
         hold = account.holds[number - 1]
@@ -278,7 +321,13 @@ class Ledger:
         return hold
 
     def capture(
-        self, name: tuple[str, str], number: int, amount: int | None, *, final: bool = True
+        self,
+        name: tuple[str, str],
+        number: int,
+        amount: int | None,
+        *,
+        final: bool = True,
+        at: int | None = None,
     ) -> dict[str, Any]:
         account = self._of(name)
         hold = self._open(account, number)
@@ -286,7 +335,7 @@ class Ledger:
         if not amount or amount > hold.amount + hold.overrun_limit - hold.captured:
             raise Refusal("HL010")
         hold.captured += amount
-        account.post(-amount, "spend", self.now, parts=account.draw(amount))
+        account.post(-amount, "spend", self._at(at), parts=account.draw(amount))
         if final or hold.captured >= hold.amount + hold.overrun_limit:
             hold.state = "captured"
         account.sweep(self.now)
@@ -306,9 +355,11 @@ class Ledger:
         hold.expires_at = max(hold.expires_at, self.now + seconds)
         return {"available": account.available}
 
-    def void(self, name: tuple[str, str], number: int) -> dict[str, Any]:
+    def void(self, name: tuple[str, str], number: int, *, at: int | None = None) -> dict[str, Any]:
         account = self._of(name)
         grant = account.grants[number - 1]
+        if grant.is_scheduled and at is not None:
+            raise Refusal("HL001")
         if grant.is_scheduled:
             grant.is_scheduled, grant.is_voided = False, True
             return {"voided": grant.amount, "available": account.available}
@@ -317,24 +368,31 @@ class Ledger:
             raise Refusal("HL010")
         grant.remaining -= amount
         grant.is_voided = not grant.remaining
-        account.post(-amount, kind_of(grant.source), self.now, parts=[(grant.id, amount)])
+        parts: list[tuple[int | None, int]] = [(grant.id, amount)]
+        account.post(-amount, kind_of(grant.source), self._at(at), parts=parts, is_void=True)
         return {"delta": -amount, "voided": amount, "available": account.available}
 
     def clawback(
-        self, name: tuple[str, str], amount: int, *, payment: str | None, policy: str
+        self, name: tuple[str, str], amount: int, *, payment: str | None, policy: str, at: int | None = None
     ) -> dict[str, Any]:
         account = self._of(name)
         free = max(account.posted - account.held, 0)
         rest = sum(g.remaining for g in account.grants if payment is not None and g.payment == payment)
         taken = {"debt": amount, "clamp": min(amount, free), "grant": min(amount, free, rest)}[policy]
         if taken:
-            account.post(
-                -taken, "clawback", self.now, parts=account.draw(taken, payment=payment), payment=payment
-            )
+            parts = account.draw(taken, payment=payment)
+            account.post(-taken, "clawback", self._at(at), parts=parts, payment=payment)
         return {"delta": -taken, "shortfall": amount - taken, "available": account.available}
 
     def undo(
-        self, name: tuple[str, str], seq: int, amount: int | None, *, kind: str, undone: tuple[str, ...]
+        self,
+        name: tuple[str, str],
+        seq: int,
+        amount: int | None,
+        *,
+        kind: str,
+        undone: tuple[str, ...],
+        at: int | None = None,
     ) -> dict[str, Any]:
         account = self._of(name)
         original = account.transactions[seq - 1]
@@ -345,9 +403,20 @@ class Ledger:
         amount = left if amount is None else amount
         if amount > left or not left:
             raise Refusal("HL010")
+        put_back = self._put_back(account, original, amount, given)
+        account.post(amount, kind, self._at(at), related_seq=seq, payment=original.payment, put_back=put_back)
+        if original.member is not None:
+            account.spent[original.member] -= amount
+        account.sweep(self.now)
+        return {"delta": amount, "left": left - amount, "available": account.available}
+
+    def _put_back(
+        self, account: Account, original: Transaction, amount: int, before: int
+    ) -> list[tuple[int, int]]:
         debt = min(account.uncovered, amount)
         account.uncovered -= debt
-        skip, rest = given + debt, amount - debt
+        skip, rest = before + debt, amount - debt
+        put_back: list[tuple[int, int]] = []
         for number, part in reversed(original.parts):
             back = min(part - min(skip, part), rest)
             skip -= min(skip, part)
@@ -358,12 +427,130 @@ class Ledger:
                 continue
             back = min(back, grant.amount - grant.remaining)
             grant.remaining += back
+            put_back.append((number, back))
             rest -= back
         if rest:
             account.give(rest, "adjustment", payment=original.payment)
-        account.post(amount, kind, self.now, related_seq=seq, payment=original.payment)
+        return put_back
+
+    def reverse(
+        self, name: tuple[str, str], seq: int, *, policy: str, at: int | None = None
+    ) -> dict[str, Any]:
+        account = self._of(name)
+        original = account.transactions[seq - 1]
+        if original.delta < 0 and original.kind in {"spend", "adjust"}:
+            return self.undo(name, seq, None, kind="refund", undone=("spend", "adjust"), at=at)
+        if original.delta < 0 and original.kind == "clawback":
+            return self.undo(name, seq, None, kind="reinstate", undone=("clawback",), at=at)
+        if original.kind == "transfer" and (original.related_seq is not None or original.delta > 0):
+            raise Refusal("HL001")
+        left = self._reversible(account, original)
+        if left <= 0:
+            raise Refusal("HL010")
+        more: dict[str, Any] = {
+            "related_seq": seq,
+            "payment": original.payment,
+            "is_reversal": True,
+            "counterparty": original.counterparty,
+        }
+        member = self._member_of(account, original)
+        if original.delta > 0:
+            parts = self._take_again(account, seq, left, policy)
+            account.post(-left, original.kind, self._at(at), parts=parts, **more)
+            if member is not None:
+                account.spent[member] += left
+            return {"delta": -left, "left": 0, "available": account.available}
+        if original.kind == "transfer":
+            assert original.counterparty is not None
+            assert original.to_seq is not None
+            other = self._of(original.counterparty)
+            parts = self._take_again(other, original.to_seq, left, policy)
+            other.post(
+                -left, "transfer", self._at(at), parts=parts, related_seq=original.to_seq, is_reversal=True
+            )
+        put_back = self._put_back(account, original, left, 0)
+        account.post(left, original.kind, self._at(at), put_back=put_back, **more)
+        if member is not None:
+            account.spent[member] -= left
         account.sweep(self.now)
-        return {"delta": amount, "left": left - amount, "available": account.available}
+        return {"delta": left, "left": 0, "available": account.available}
+
+    def _reversible(self, account: Account, original: Transaction) -> int:
+        """What is left of it: less what was undone, and of what it gave less what was voided, has expired or was clawed back."""
+        seq = original.seq
+        left = abs(original.delta)
+        left -= sum(abs(t.delta) for t in account.transactions if t.related_seq == seq and t.is_reversal)
+        if original.delta > 0:
+            own = {g.id for g in account.grants if g.seq == seq}
+            for t in account.transactions:
+                undone = account.transactions[t.related_seq - 1] if t.related_seq is not None else None
+                if t.delta < 0 and (t.kind == "expire" or t.is_void) and not t.is_reversal:
+                    left -= sum(amount for number, amount in t.parts if number in own)
+                if (
+                    t.delta > 0
+                    and undone
+                    and (undone.kind == "expire" or undone.is_void)
+                    and not undone.is_reversal
+                ):
+                    left += sum(amount for number, amount in t.put_back if number in own)
+            if original.payment is not None and original.kind in {"purchase", "grant"}:
+                left += sum(
+                    t.delta
+                    for t in account.transactions
+                    if t.payment == original.payment and t.kind in {"clawback", "reinstate"}
+                )
+        return left
+
+    def _take_again(
+        self, account: Account, seq: int, amount: int, policy: str
+    ) -> list[tuple[int | None, int]]:
+        if policy == "refuse" and amount > account.available:
+            raise Refusal("HL002")
+        parts: list[tuple[int | None, int]] = []
+        for grant in [g for g in account.grants if g.seq == seq]:
+            part = min(amount, grant.remaining)
+            if part:
+                grant.remaining -= part
+                parts.append((grant.id, part))
+                amount -= part
+            if not grant.remaining and not grant.has_expired(self.now):
+                grant.is_voided = True
+        return parts + (account.draw(amount) if amount else [])
+
+    def _member_of(self, account: Account, t: Transaction) -> str | None:
+        """Who made the spend that a refund, or the undoing of one, goes back to."""
+        while t.related_seq is not None:
+            t = account.transactions[t.related_seq - 1]
+        return t.member
+
+    def put_member(self, name: tuple[str, str], member: str, cap: int | None) -> None:
+        self.accounts[name].members[member] = cap
+
+    def remove_member(self, name: tuple[str, str], member: str) -> None:
+        if member not in self.accounts[name].members:
+            raise Refusal("HL017")
+        del self.accounts[name].members[member]
+
+    def spend_as(
+        self,
+        name: tuple[str, str],
+        member: str,
+        amount: int,
+        *,
+        allow_partial: bool = False,
+        min_available_after: int | None = None,
+        at: int | None = None,
+    ) -> dict[str, Any]:
+        if member not in self.accounts[name].members:
+            raise Refusal("HL017")
+        account = self._of(name)
+        amount = account.affordable(amount, allow_partial, min_available_after)
+        cap, spent = account.members[member], account.spent.get(member, 0) + amount
+        if cap is not None and spent > cap:
+            raise Refusal("HL012")
+        account.spent[member] = spent
+        result = self.spend(name, amount, at=at, member=member)
+        return {**result, "member_left": None if cap is None else cap - spent}
 
     def freeze(self, name: tuple[str, str]) -> None:
         account = self.accounts[name]

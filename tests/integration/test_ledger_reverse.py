@@ -182,3 +182,30 @@ async def test_every_verb_heeds_if_version(heller_database: str) -> None:
             assert (await heller.balance("a")).version == now
             await getattr(heller, verb)("a", target, if_version=now)
             assert (await heller.balance("a")).version > now
+
+
+async def test_a_grant_whose_credits_paid_for_undoing_another_can_still_be_undone(
+    heller_database: str,
+) -> None:
+    async with Heller.connect(heller_database) as heller:
+        await heller.open_account("a")
+        first = await heller.grant("a", 50)
+        await heller.spend("a", 50)
+        second = await heller.grant("a", 50)
+        assert (await heller.reverse("a", first.seq or 0)).delta == -50  # the second one's credits pay
+        with pytest.raises(InsufficientCredits):
+            await heller.reverse("a", second.seq or 0)
+        assert (await heller.reverse("a", second.seq or 0, policy="debt")).balance_after == -50
+    assert (await verify(heller_database)).is_ok
+
+
+async def test_undoing_and_undoing_again_counts_for_the_members_cap(heller_database: str) -> None:
+    async with Heller.connect(heller_database) as heller:
+        await heller.open_account("team")
+        await heller.grant("team", 50)
+        await heller.put_member("team", "ann", cap=20)
+        step = await heller.spend_as("team", "ann", 10)
+        for left in (20, 10, 20, 10):
+            step = await heller.reverse("team", step.seq or 0)
+            assert (await heller.members("team"))[0].left == left
+    assert (await verify(heller_database)).is_ok

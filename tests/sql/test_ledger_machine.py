@@ -22,11 +22,13 @@ from hypothesis.stateful import (
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from ledger_model import Account, Ledger, Refusal
+from ledger_model import Account, Ledger, Refusal, Transaction
 
 BASE = datetime(2030, 1, 1, tzinfo=UTC)
 NAMES = [("a", "credit"), ("a", "token"), ("b", "credit"), ("c", "credit")]
 OVERDRAFTS = {"c": 25}
+TEAM = ("b", "credit")
+IN_A_BATCH = {"account_id": "account", "hold_id": "hold", "grant_id": "grant", "payment_key": "payment"}
 SAME_ON_REPLAY = {
     *("seq", "delta", "balance_after", "grant", "hold", "left", "shortfall", "voided", "captured", "to_seq"),
 }
@@ -35,6 +37,7 @@ names = st.sampled_from(NAMES)
 amounts = st.integers(1, 60)
 delays = st.integers(1, 40)
 maybe_delay = st.none() | delays
+effective = st.none() | st.none() | st.integers(-30, 90)  # seconds, from the begin
 keys = st.none() | st.sampled_from(["k1", "k2", "k3"])
 dry = st.sampled_from([False, False, False, True])
 
@@ -43,11 +46,13 @@ _example = count()
 
 class LedgerMachine(RuleBasedStateMachine):
     connection: psycopg.Connection
+    is_batching = True  # every third verb as an operation of heller.apply
 
     @initialize()
     def open(self) -> None:
         self.prefix = f"x{next(_example):06d}-"
         self.model = Ledger()
+        self.tries = 0
         self.keys: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {}
         self.stale = dict.fromkeys(NAMES, True)
         self._clock(0)
@@ -58,7 +63,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # -- verbs
 
-    @rule(name=names, amount=amounts, key=keys, dry=dry, cost=st.integers(0, 99), at=maybe_delay, until=maybe_delay,
+    @rule(name=names, amount=amounts, key=keys, dry=dry, cost=st.integers(0, 99), at=maybe_delay, until=maybe_delay, when=effective,
           source=st.sampled_from(["purchase", "promotion", "subscription"]), priority=st.sampled_from([100, 100, 50]),
           payment=st.sampled_from([None, "p1", "p2"]))  # fmt: skip
     def grant(
@@ -70,6 +75,7 @@ class LedgerMachine(RuleBasedStateMachine):
         cost: int,
         at: Any,
         until: Any,
+        when: Any,
         source: str,
         priority: int,
         payment: Any,
@@ -77,9 +83,10 @@ class LedgerMachine(RuleBasedStateMachine):
         at = at and self.model.now + at
         until = until and max(at or 0, self.model.now) + until
         self._verb("grant", name, key, dry,
-                   lambda m: m.grant(name, amount, source=source, available_at=at, expires_at=until, priority=priority, cost=cost, payment=payment),
+                   lambda m: m.grant(name, amount, source=source, available_at=at, expires_at=until, priority=priority, cost=cost, payment=payment,
+                                   at=when),
                    amount=amount, source=source, available_at=_instant(at), expires_at=_instant(until), priority=priority, cost=cost,
-                   currency="EUR", payment_key=payment)  # fmt: skip
+                   currency="EUR", payment_key=payment, effective_at=_instant(when))  # fmt: skip
 
     @rule(
         name=names,
@@ -88,10 +95,33 @@ class LedgerMachine(RuleBasedStateMachine):
         dry=dry,
         partial=st.booleans(),
         rest=st.none() | st.integers(0, 30),
+        when=effective,
     )
-    def spend(self, name: Any, amount: int, key: Any, dry: bool, partial: bool, rest: Any) -> None:
-        self._verb("spend", name, key, dry, lambda m: m.spend(name, amount, allow_partial=partial, min_available_after=rest),
-                   amount=amount, allow_partial=partial, min_available_after=rest)  # fmt: skip
+    def spend(self, name: Any, amount: int, key: Any, dry: bool, partial: bool, rest: Any, when: Any) -> None:
+        self._verb("spend", name, key, dry, lambda m: m.spend(name, amount, allow_partial=partial, min_available_after=rest, at=when),
+                   amount=amount, allow_partial=partial, min_available_after=rest, effective_at=_instant(when))  # fmt: skip
+
+    @rule(
+        member=st.sampled_from(["ann", "ben"]), amount=amounts, key=keys, dry=dry,
+        partial=st.booleans(), rest=st.none() | st.integers(0, 30), when=effective,
+    )  # fmt: skip
+    def spend_as(
+        self, member: str, amount: int, key: Any, dry: bool, partial: bool, rest: Any, when: Any
+    ) -> None:
+        self._verb("spend_as", TEAM, key, dry,
+                   lambda m: m.spend_as(TEAM, member, amount, allow_partial=partial, min_available_after=rest, at=when),
+                   member_id=member, amount=amount, allow_partial=partial, min_available_after=rest, effective_at=_instant(when))  # fmt: skip
+
+    @rule(member=st.sampled_from(["ann", "ben"]), cap=st.none() | st.integers(0, 120), is_in=st.booleans())
+    def member(self, member: str, cap: Any, is_in: bool) -> None:
+        whose = {"account_id": self.prefix + TEAM[0], "member_id": member}
+        if is_in:
+            self.model.put_member(TEAM, member, cap)
+            self._call("put_member", cap=cap, period="ever", **whose)
+            return
+        error, _ = self._try("remove_member", **whose)
+        refusal, _ = _act(lambda m: m.remove_member(TEAM, member), self.model)
+        assert error == refusal or error is None, "again changes nothing"
 
     @rule(name=names, amount=amounts, key=keys)
     def spend_plainly(self, name: Any, amount: int, key: Any) -> None:
@@ -103,17 +133,19 @@ class LedgerMachine(RuleBasedStateMachine):
         key=keys,
         dry=dry,
         policy=st.sampled_from(["refuse", "debt"]),
+        when=effective,
     )
-    def adjust(self, name: Any, amount: int, key: Any, dry: bool, policy: str) -> None:
+    def adjust(self, name: Any, amount: int, key: Any, dry: bool, policy: str, when: Any) -> None:
         self._verb(
             "adjust",
             name,
             key,
             dry,
-            lambda m: m.adjust(name, amount, policy=policy),
+            lambda m: m.adjust(name, amount, policy=policy, at=when),
             amount=amount,
             policy=policy,
             reason="by hand",
+            effective_at=_instant(when),
         )
 
     @rule(
@@ -122,8 +154,13 @@ class LedgerMachine(RuleBasedStateMachine):
         amount=amounts,
         key=keys,
         dry=dry,
+        partial=st.booleans(),
+        rest=st.none() | st.integers(0, 30),
+        when=effective,
     )
-    def transfer(self, name: Any, to: str, amount: int, key: Any, dry: bool) -> None:
+    def transfer(
+        self, name: Any, to: str, amount: int, key: Any, dry: bool, partial: bool, rest: Any, when: Any
+    ) -> None:
         if to != name[0]:
             self.stale[to, "credit"] = True
             self._verb(
@@ -131,15 +168,34 @@ class LedgerMachine(RuleBasedStateMachine):
                 name,
                 key,
                 dry,
-                lambda m: m.transfer(name, (to, "credit"), amount),
+                lambda m: m.transfer(
+                    name, (to, "credit"), amount, allow_partial=partial, min_available_after=rest, at=when
+                ),
                 to=self.prefix + to,
                 amount=amount,
+                allow_partial=partial,
+                min_available_after=rest,
+                effective_at=_instant(when),
             )
 
-    @rule(name=names, amount=amounts, key=keys, dry=dry, seconds=delays, overrun=st.sampled_from([0, 0, 5]))
-    def hold(self, name: Any, amount: int, key: Any, dry: bool, seconds: int, overrun: int) -> None:
-        self._verb("hold", name, key, dry, lambda m: m.hold(name, amount, seconds=seconds, overrun_limit=overrun),
-                   amount=amount, seconds=seconds, overrun_limit=overrun)  # fmt: skip
+    @rule(
+        name=names, amount=amounts, key=keys, dry=dry, seconds=delays, overrun=st.sampled_from([0, 0, 5]),
+        partial=st.booleans(), rest=st.none() | st.integers(0, 30),
+    )  # fmt: skip
+    def hold(
+        self,
+        name: Any,
+        amount: int,
+        key: Any,
+        dry: bool,
+        seconds: int,
+        overrun: int,
+        partial: bool,
+        rest: Any,
+    ) -> None:
+        self._verb("hold", name, key, dry,
+                   lambda m: m.hold(name, amount, seconds=seconds, overrun_limit=overrun, allow_partial=partial, min_available_after=rest),
+                   amount=amount, seconds=seconds, overrun_limit=overrun, allow_partial=partial, min_available_after=rest)  # fmt: skip
 
     @rule(
         name=names,
@@ -148,44 +204,54 @@ class LedgerMachine(RuleBasedStateMachine):
         final=st.booleans(),
         key=keys,
         dry=dry,
+        when=effective,
     )
-    def capture(self, name: Any, pick: int, amount: Any, final: bool, key: Any, dry: bool) -> None:
+    def capture(self, name: Any, pick: int, amount: Any, final: bool, key: Any, dry: bool, when: Any) -> None:
         if number := _one_of(self.model.accounts[name].holds, pick):
             self._verb(
                 "capture",
                 name,
                 key,
                 dry,
-                lambda m: m.capture(name, number, amount, final=final),
+                lambda m: m.capture(name, number, amount, final=final, at=when),
                 hold_id=number,
                 amount=amount,
                 final=final,
+                effective_at=_instant(when),
             )
 
-    @rule(name=names, pick=st.integers(0, 9))
-    def release(self, name: Any, pick: int) -> None:
+    @rule(name=names, pick=st.integers(0, 9), dry=dry)
+    def release(self, name: Any, pick: int, dry: bool) -> None:
         if number := _one_of(self.model.accounts[name].holds, pick):
             if self.model.accounts[name].is_frozen:
                 return
-            self._verb("release", name, None, False, lambda m: m.release(name, number), hold_id=number)
+            self._verb("release", name, None, dry, lambda m: m.release(name, number), hold_id=number)
 
-    @rule(name=names, pick=st.integers(0, 9), seconds=delays)
-    def renew(self, name: Any, pick: int, seconds: int) -> None:
+    @rule(name=names, pick=st.integers(0, 9), seconds=delays, dry=dry)
+    def renew(self, name: Any, pick: int, seconds: int, dry: bool) -> None:
         if number := _one_of(self.model.accounts[name].holds, pick):
             self._verb(
                 "renew",
                 name,
                 None,
-                False,
+                dry,
                 lambda m: m.renew(name, number, seconds),
                 hold_id=number,
                 seconds=seconds,
             )
 
-    @rule(name=names, pick=st.integers(0, 9), key=keys, dry=dry)
-    def void(self, name: Any, pick: int, key: Any, dry: bool) -> None:
+    @rule(name=names, pick=st.integers(0, 9), key=keys, dry=dry, when=effective)
+    def void(self, name: Any, pick: int, key: Any, dry: bool, when: Any) -> None:
         if number := _one_of(self.model.accounts[name].grants, pick):
-            self._verb("void", name, key, dry, lambda m: m.void(name, number), grant_id=number)
+            self._verb(
+                "void",
+                name,
+                key,
+                dry,
+                lambda m: m.void(name, number, at=when),
+                grant_id=number,
+                effective_at=_instant(when),
+            )
 
     @rule(
         name=names,
@@ -194,13 +260,23 @@ class LedgerMachine(RuleBasedStateMachine):
         dry=dry,
         payment=st.sampled_from([None, "p1", "p2"]),
         policy=st.sampled_from(["debt", "clamp", "grant"]),
+        when=effective,
     )
-    def clawback(self, name: Any, amount: int, key: Any, dry: bool, payment: Any, policy: str) -> None:
-        self._verb("clawback", name, key, dry, lambda m: m.clawback(name, amount, payment=payment, policy=policy),
-                   amount=amount, payment_key=payment, policy=policy)  # fmt: skip
+    def clawback(
+        self, name: Any, amount: int, key: Any, dry: bool, payment: Any, policy: str, when: Any
+    ) -> None:
+        self._verb("clawback", name, key, dry, lambda m: m.clawback(name, amount, payment=payment, policy=policy, at=when),
+                   amount=amount, payment_key=payment, policy=policy, effective_at=_instant(when))  # fmt: skip
 
-    @rule(name=names, pick=st.integers(0, 9), amount=st.none() | st.integers(1, 30), key=keys, dry=dry)
-    def refund(self, name: Any, pick: int, amount: Any, key: Any, dry: bool) -> None:
+    @rule(
+        name=names,
+        pick=st.integers(0, 9),
+        amount=st.none() | st.integers(1, 30),
+        key=keys,
+        dry=dry,
+        when=effective,
+    )
+    def refund(self, name: Any, pick: int, amount: Any, key: Any, dry: bool, when: Any) -> None:
         taken = [
             t for t in self.model.accounts[name].transactions if t.kind in {"spend", "adjust"} and t.delta < 0
         ]
@@ -211,13 +287,21 @@ class LedgerMachine(RuleBasedStateMachine):
                 name,
                 key,
                 dry,
-                lambda m: m.undo(name, seq, amount, kind="refund", undone=("spend", "adjust")),
+                lambda m: m.undo(name, seq, amount, kind="refund", undone=("spend", "adjust"), at=when),
                 seq=seq,
                 amount=amount,
+                effective_at=_instant(when),
             )
 
-    @rule(name=names, pick=st.integers(0, 9), amount=st.none() | st.integers(1, 30), key=keys, dry=dry)
-    def reinstate(self, name: Any, pick: int, amount: Any, key: Any, dry: bool) -> None:
+    @rule(
+        name=names,
+        pick=st.integers(0, 9),
+        amount=st.none() | st.integers(1, 30),
+        key=keys,
+        dry=dry,
+        when=effective,
+    )
+    def reinstate(self, name: Any, pick: int, amount: Any, key: Any, dry: bool, when: Any) -> None:
         taken = [t for t in self.model.accounts[name].transactions if t.kind == "clawback"]
         if taken:
             seq = taken[pick % len(taken)].seq
@@ -226,9 +310,30 @@ class LedgerMachine(RuleBasedStateMachine):
                 name,
                 key,
                 dry,
-                lambda m: m.undo(name, seq, amount, kind="reinstate", undone=("clawback",)),
+                lambda m: m.undo(name, seq, amount, kind="reinstate", undone=("clawback",), at=when),
                 seq=seq,
                 amount=amount,
+                effective_at=_instant(when),
+            )
+
+    @rule(
+        name=names, pick=st.integers(0, 99), key=keys, dry=dry, when=effective,
+        policy=st.sampled_from(["refuse", "debt"]),
+    )  # fmt: skip
+    def reverse(self, name: Any, pick: int, key: Any, dry: bool, when: Any, policy: str) -> None:
+        if written := self._written(name):  # the model is ahead by what is due
+            undone = written[-1 - pick % len(written)]  # small picks are the newest
+            if undone.counterparty is not None:
+                self.stale[undone.counterparty] = True
+            self._verb(
+                "reverse",
+                name,
+                key,
+                dry,
+                lambda m: m.reverse(name, undone.seq, policy=policy, at=when),
+                seq=undone.seq,
+                policy=policy,
+                effective_at=_instant(when),
             )
 
     @rule(name=names, is_frozen=st.booleans())
@@ -271,16 +376,16 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "model"):
             return
+        spent = self._rows("select m from heller.members_of(%s, p_all => true) m", (TEAM[0],))
+        assert {m["member"]: m["spent"] for m in spent if m["spent"]} == {
+            member: amount for member, amount in self.model.accounts[TEAM].spent.items() if amount
+        }
         for name in NAMES:
             if self.model.accounts[name].is_frozen:
                 self.freeze(name, is_frozen=False)
             account = self.model.look(name)
-            for t in account.transactions:
-                if t.kind in {"spend", "adjust", "clawback", "transfer"} and t.delta < 0:
-                    drawn = self._rows(
-                        "select heller.drawn(%s, p_seq => %s, p_unit => %s)", (name[0], t.seq, name[1])
-                    )[0]
-                    assert [(d["grant"], d["amount"]) for d in drawn] == t.parts, (name, t)
+            written = self._written(name)
+            self._compare_drawn(name, written)
             for instant in range(0, self.model.now + 1, 7):
                 expected = sum(t.delta for t in account.transactions if t.effective_at <= instant)
                 at = self._call(
@@ -289,26 +394,38 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert at == expected, (name, instant)
             # a harmless write makes what is due happen, and every row must then be the model's
             self._call("adjust", account_id=self.prefix + name[0], unit=name[1], amount=1, reason="last")
+            self._compare_drawn(name, account.transactions[len(written) :])
             rows = self._rows(
-                "select jsonb_build_array(delta, kind) from heller.transactions where account_id = %s and unit = %s order by seq",
+                "select jsonb_build_array(delta, kind, related_seq) from heller.transactions where account_id = %s and unit = %s order by seq",
                 name,
             )
-            assert [tuple(row) for row in rows[:-1]] == [(t.delta, t.kind) for t in account.transactions], (
-                name
-            )
+            assert [tuple(row) for row in rows[:-1]] == [
+                (t.delta, t.kind, t.related_seq) for t in account.transactions
+            ], name
         report = self.connection.execute(
             "select broken from heller.verify_accounts(%s, 100, p_until => %s)",
             [self.prefix, self.prefix + "~"],
         ).fetchone()
         assert report == (None,)
 
+    def _written(self, name: Any) -> list[Transaction]:
+        known = self._call("balance", account_id=self.prefix + name[0], unit=name[1])["transactions"]
+        return self.model.accounts[name].transactions[:known]
+
+    def _compare_drawn(self, name: Any, transactions: list[Transaction]) -> None:
+        for t in transactions:
+            if t.delta < 0:
+                drawn = self._rows(
+                    "select heller.drawn(%s, p_seq => %s, p_unit => %s)", (name[0], t.seq, name[1])
+                )[0]
+                assert [(d["grant"], d["amount"]) for d in drawn] == t.parts, (name, t)
+
     # -- plumbing
 
     def _verb(self, verb: str, name: Any, key: str | None, dry: bool, act: Any, **arguments: Any) -> None:
         account, unit = name
         self.stale[name] = True
-        asked = {n: v for n, v in arguments.items() if v is not None and v is not False and n != "seconds"}
-        request = (verb, unit, asked)
+        request = self._request(verb, name, arguments)
         given = dict(arguments, account_id=self.prefix + account, unit=unit)
         if key is not None:
             given["key"] = key
@@ -316,7 +433,7 @@ class LedgerMachine(RuleBasedStateMachine):
             given["dry_run"] = True
         error, result = self._try(verb, **given)
         known = self.keys.get((account, key)) if key is not None else None
-        if known is not None and error not in {"HL001", "HL006"}:
+        if known is not None and error not in {"HL001", "HL006", "HL017"}:
             self._compare_replay(name, known, request, error, result)
             return
         target = deepcopy(self.model) if dry else self.model
@@ -327,6 +444,17 @@ class LedgerMachine(RuleBasedStateMachine):
             assert result.get("dry_run", False) == dry
             if not dry and key is not None:
                 self.keys[account, key] = (request, result)
+
+    def _request(self, verb: str, name: Any, arguments: dict[str, Any]) -> Any:
+        """What a key stands for: a member's spend is a spend, and to reverse one is to refund it wholly."""
+        asked = {n: v for n, v in arguments.items() if v is not None and v is not False}
+        asked = {n: v for n, v in asked.items() if n not in {"seconds", "member_id"}}
+        if verb == "reverse":
+            undone = self.model.accounts[name].transactions[asked["seq"] - 1]
+            if undone.delta < 0 and undone.kind in {"spend", "adjust", "clawback"}:
+                del asked["policy"]
+                verb = "reinstate" if undone.kind == "clawback" else "refund"
+        return ("spend" if verb == "spend_as" else verb), name[1], asked
 
     def _compare_replay(
         self,
@@ -352,6 +480,11 @@ class LedgerMachine(RuleBasedStateMachine):
         assert result["available"] == self.model.look(name).available
 
     def _try(self, verb: str, **given: Any) -> tuple[str | None, dict[str, Any]]:
+        self.tries += 1
+        if self.is_batching and self.tries % 3 == 0 and verb not in {"spend_as", "remove_member"}:
+            operation = {IN_A_BATCH.get(n, n): v for n, v in given.items() if v is not None}
+            result = self._call("apply", operations=[{"verb": verb, **operation}])[0]
+            return (result["error"], {}) if "error" in result else (None, result)
         try:
             return None, self._call(verb, **given)
         except psycopg.Error as error:
@@ -368,7 +501,7 @@ class LedgerMachine(RuleBasedStateMachine):
         )
         statement = sql.SQL("select heller.{}({})").format(sql.Identifier(function), named)
         row = self.connection.execute(
-            statement, [Jsonb(v) if isinstance(v, dict) else v for v in given.values()]
+            statement, [Jsonb(v, dumps=_dumps) if isinstance(v, dict | list) else v for v in given.values()]
         ).fetchone()
         assert row is not None
         return row[0]
@@ -383,6 +516,10 @@ def _act(act: Any, model: Ledger) -> tuple[str | None, dict[str, Any]]:
         return None, act(model)
     except Refusal as refusal:
         return refusal.code, {}
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, default=datetime.isoformat)
 
 
 def _instant(seconds: int | None) -> datetime | None:

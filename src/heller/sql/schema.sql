@@ -739,6 +739,24 @@ end $$;
 
 COMMENT ON FUNCTION heller._compose(a heller.accounts, p_delta bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_related_seq bigint, p_hold_id bigint, p_payment_key text, p_counterparty text, p_effective_at timestamp with time zone) IS 'The next transaction of an account, hash included; writes nothing.';
 
+CREATE FUNCTION heller._count_for_member(p_account_id text, p_unit text, p_seq bigint, p_amount bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog'
+    AS $$
+  with recursive chain (seq, related_seq) as (
+    select t.seq, t.related_seq from heller.transactions t where t.account_id = p_account_id and t.unit = p_unit and t.seq = p_seq
+    union all
+    select t.seq, t.related_seq from chain c join heller.transactions t
+      on t.account_id = p_account_id and t.unit = p_unit and t.seq = c.related_seq
+  )
+  update heller.member_spending s set spent = s.spent + p_amount
+  from heller.member_spends m join chain c on m.seq = c.seq
+  where m.account_id = p_account_id and m.unit = p_unit
+    and s.account_id = p_account_id and s.unit = p_unit and s.member_id = m.member_id and s.period_start = m.period_start
+$$;
+
+COMMENT ON FUNCTION heller._count_for_member(p_account_id text, p_unit text, p_seq bigint, p_amount bigint) IS 'Counts credits, or gives them back (negative), in the cap of the member whose spend a transaction is, or goes back to: a refund, the undoing of a refund, and so on.';
+
 CREATE FUNCTION heller._differing(p_then jsonb, p_now jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog'
@@ -1637,9 +1655,7 @@ begin
                                                                'effective_at', timezone('UTC', p_effective_at),
                                                                'result', jsonb_build_object('left', 0))),
                           o.payment_key, o.counterparty, p_policy, p_effective_at);
-  update heller.member_spending s set spent = s.spent + p_amount from heller.member_spends m
-  where o.kind = 'refund' and m.account_id = a.account_id and m.unit = a.unit and m.seq = o.related_seq
-    and s.account_id = a.account_id and s.unit = a.unit and s.member_id = m.member_id and s.period_start = m.period_start;
+  perform heller._count_for_member(a.account_id, a.unit, o.seq, p_amount);
   return heller._result(t, t.balance_after - a.held + a.overdraft_limit) || jsonb_build_object('left', 0);
 end $$;
 
@@ -1668,6 +1684,7 @@ begin
                     p_related_seq => o.seq, p_payment_key => o.payment_key, p_counterparty => o.counterparty,
                     p_effective_at => p_effective_at, p_settled => true);
   perform heller._put_back(a, o, t, 0, true);
+  perform heller._count_for_member(a.account_id, a.unit, o.seq, -p_amount);
   a := heller._finish(a.account_id, a.unit);
   return heller._result(t, a.posted - a.held + a.overdraft_limit) || v_result;
 end $$;
@@ -1697,7 +1714,9 @@ begin
     v_left := v_left - (select coalesce(sum(d.amount), 0) from heller.grants g
       join heller.draws d using (account_id, unit, grant_id) join heller.transactions t on t.account_id = d.account_id and t.unit = d.unit and t.seq = d.last_seq
       where g.account_id = a.account_id and g.unit = a.unit and g.seq = o.seq and d.last_seq <> o.seq
-        and t.kind in ('expire', 'purchase', 'grant', 'migrate') and t.related_seq is distinct from o.seq);
+        and exists (select from heller.transactions f  -- the forfeit or void, or what was put back of one
+                    where f.account_id = t.account_id and f.unit = t.unit and f.seq = case when t.delta < 0 then t.seq else t.related_seq end
+                      and (f.kind = 'expire' and f.request ->> 'verb' is distinct from 'reverse' or f.request ->> 'verb' = 'void')));
     if o.payment_key is not null and o.kind in ('purchase', 'grant') then
       v_left := v_left + (select coalesce(sum(t.delta), 0) from heller.transactions t
         where t.account_id = a.account_id and t.unit = a.unit and t.payment_key = o.payment_key and t.kind in ('clawback', 'reinstate'));
@@ -2648,9 +2667,7 @@ begin
                       'effective_at', timezone('UTC', p_effective_at), 'result', jsonb_build_object('left', v_left - v_amount))),
                     p_related_seq => p_seq, p_payment_key => o.payment_key, p_effective_at => p_effective_at, p_settled => true);
   perform heller._put_back(a, o, t, -o.delta - v_left, p_revive);
-  update heller.member_spending s set spent = s.spent - v_amount from heller.member_spends m
-  where m.account_id = p_account_id and m.unit = p_unit and m.seq = p_seq
-    and s.account_id = p_account_id and s.unit = p_unit and s.member_id = m.member_id and s.period_start = m.period_start;
+  perform heller._count_for_member(p_account_id, p_unit, p_seq, -v_amount);
   a := heller._finish(p_account_id, p_unit);
   return heller._result(t, a.posted - a.held + a.overdraft_limit) || jsonb_build_object('left', v_left - v_amount);
 end $$;
@@ -3863,6 +3880,17 @@ CREATE FUNCTION heller.members_of(p_account_id text, p_unit text DEFAULT 'credit
 $$;
 
 COMMENT ON FUNCTION heller.members_of(p_account_id text, p_unit text, p_all boolean) IS 'The members of a team''s account with what each has spent in the current period; p_all includes former ones.';
+
+CREATE FUNCTION heller.memberships_of(p_user_id text) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select heller._member_result(m) || jsonb_build_object('available', heller._account_result(a) -> 'available', 'frozen', a.frozen_at is not null)
+  from heller.members m join heller.accounts a using (account_id, unit)
+  where m.member_id = p_user_id and m.left_at is null order by m.account_id, m.unit
+$$;
+
+COMMENT ON FUNCTION heller.memberships_of(p_user_id text) IS 'The accounts of teams that a user may spend from, with their cap, what they spent of it and what the account has.';
 
 CREATE FUNCTION heller.metrics() RETURNS jsonb
     LANGUAGE sql SECURITY DEFINER
@@ -6855,6 +6883,8 @@ CREATE INDEX inbox_due ON heller.inbox USING btree (due_at, inbox_id) WHERE (sta
 CREATE INDEX inbox_payment ON heller.inbox USING btree (payment_key) WHERE (payment_key IS NOT NULL);
 
 CREATE INDEX inbox_received ON heller.inbox USING btree (received_at);
+
+CREATE INDEX members_by_member ON heller.members USING btree (member_id);
 
 CREATE INDEX observations_at ON heller.observations USING brin (at) WITH (pages_per_range='16');
 

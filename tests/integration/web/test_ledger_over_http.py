@@ -24,6 +24,9 @@ PATHS = {
     "balance_at": ("GET", "/v1/accounts/{account}/balance-at"),
     "hold": ("POST", "/v1/accounts/{account}/holds"),
     "grant": ("POST", "/v1/accounts/{account}/grants"),
+    "spend_as": ("POST", "/v1/accounts/{account}/members/{member_id}/spend"),
+    "put_member": ("PUT", "/v1/accounts/{account}/members/{member_id}"),
+    "remove_member": ("DELETE", "/v1/accounts/{account}/members/{member_id}"),
     "void": ("POST", "/v1/accounts/{account}/grants/{grant_id}/void"),
     **{
         verb: ("POST", f"/v1/accounts/{{account}}/holds/{{hold_id}}/{verb}")
@@ -43,15 +46,18 @@ class RefusedError(psycopg.Error):
 
 class HttpMachine(LedgerMachine):
     send: Any
+    is_batching = False
 
     def _call(self, function: str, **arguments: Any) -> Any:
         given = {NAMES.get(n, n): v for n, v in arguments.items() if v is not None}
         method, path = PATHS.get(function, ("POST", f"/v1/accounts/{{account}}/{function}"))
         places = {
-            n: given.pop(n) for n in ("account", "hold_id", "grant_id") if n in given and f"{{{n}}}" in path
+            n: given.pop(n)
+            for n in ("account", "hold_id", "grant_id", "member_id")
+            if n in given and f"{{{n}}}" in path
         }
         headers = {"idempotency-key": given.pop("key")} if "key" in given else {}
-        options: dict[str, Any] = {"params": given} if method == "GET" else {"json": given}
+        options: dict[str, Any] = {"json": given} if method in {"POST", "PUT"} else {"params": given}
         answer = self.send(method, path.format(**places), headers=headers, **options)
         if answer.is_error:
             raise RefusedError(answer.json())
@@ -120,6 +126,9 @@ def test_every_verb_over_http_agrees_with_the_model(serve, heller_database, conn
                 phases=(Phase.generate,), suppress_health_check=list(HealthCheck),
             ),
         )  # fmt: skip
+        for verb, amount in (("grants", 5), ("spend", 3)):  # whatever the programs were, something was spent
+            loop.send("POST", "/v1/accounts", json={"account": "sure"})
+            assert loop.send("POST", f"/v1/accounts/sure/{verb}", json={"amount": amount}).is_success
     finally:
         loop.close()
     (trial,) = connection.execute("select heller.trial_balance()").fetchone()

@@ -11,9 +11,7 @@ begin
                                                                'effective_at', timezone('UTC', p_effective_at),
                                                                'result', jsonb_build_object('left', 0))),
                           o.payment_key, o.counterparty, p_policy, p_effective_at);
-  update heller.member_spending s set spent = s.spent + p_amount from heller.member_spends m
-  where o.kind = 'refund' and m.account_id = a.account_id and m.unit = a.unit and m.seq = o.related_seq
-    and s.account_id = a.account_id and s.unit = a.unit and s.member_id = m.member_id and s.period_start = m.period_start;
+  perform heller._count_for_member(a.account_id, a.unit, o.seq, p_amount);
   return heller._result(t, t.balance_after - a.held + a.overdraft_limit) || jsonb_build_object('left', 0);
 end $$;
 comment on function heller._reverse_gain(heller.accounts, heller.transactions, bigint, text, text, jsonb, text, text, timestamptz) is

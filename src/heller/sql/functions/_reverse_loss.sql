@@ -22,6 +22,7 @@ begin
                     p_related_seq => o.seq, p_payment_key => o.payment_key, p_counterparty => o.counterparty,
                     p_effective_at => p_effective_at, p_settled => true);
   perform heller._put_back(a, o, t, 0, true);
+  perform heller._count_for_member(a.account_id, a.unit, o.seq, -p_amount);
   a := heller._finish(a.account_id, a.unit);
   return heller._result(t, a.posted - a.held + a.overdraft_limit) || v_result;
 end $$;

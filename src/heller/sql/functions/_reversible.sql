@@ -19,7 +19,9 @@ begin
     v_left := v_left - (select coalesce(sum(d.amount), 0) from heller.grants g
       join heller.draws d using (account_id, unit, grant_id) join heller.transactions t on t.account_id = d.account_id and t.unit = d.unit and t.seq = d.last_seq
       where g.account_id = a.account_id and g.unit = a.unit and g.seq = o.seq and d.last_seq <> o.seq
-        and t.kind in ('expire', 'purchase', 'grant', 'migrate') and t.related_seq is distinct from o.seq);
+        and exists (select from heller.transactions f  -- the forfeit or void, or what was put back of one
+                    where f.account_id = t.account_id and f.unit = t.unit and f.seq = case when t.delta < 0 then t.seq else t.related_seq end
+                      and (f.kind = 'expire' and f.request ->> 'verb' is distinct from 'reverse' or f.request ->> 'verb' = 'void')));
     if o.payment_key is not null and o.kind in ('purchase', 'grant') then
       v_left := v_left + (select coalesce(sum(t.delta), 0) from heller.transactions t
         where t.account_id = a.account_id and t.unit = a.unit and t.payment_key = o.payment_key and t.kind in ('clawback', 'reinstate'));

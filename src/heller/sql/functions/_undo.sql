@@ -42,9 +42,7 @@ begin
                       'effective_at', timezone('UTC', p_effective_at), 'result', jsonb_build_object('left', v_left - v_amount))),
                     p_related_seq => p_seq, p_payment_key => o.payment_key, p_effective_at => p_effective_at, p_settled => true);
   perform heller._put_back(a, o, t, -o.delta - v_left, p_revive);
-  update heller.member_spending s set spent = s.spent - v_amount from heller.member_spends m
-  where m.account_id = p_account_id and m.unit = p_unit and m.seq = p_seq
-    and s.account_id = p_account_id and s.unit = p_unit and s.member_id = m.member_id and s.period_start = m.period_start;
+  perform heller._count_for_member(p_account_id, p_unit, p_seq, -v_amount);
   a := heller._finish(p_account_id, p_unit);
   return heller._result(t, a.posted - a.held + a.overdraft_limit) || jsonb_build_object('left', v_left - v_amount);
 end $$;
