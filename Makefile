@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo resume-matcher test chromium check lint docs lock format clean
+.PHONY: help demo resume-matcher test test-tools check lint docs lock format clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -27,13 +27,18 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 demo: $(VENV)/.runtime ## from a broken legacy database to a proven ledger, in under two minutes
 	@$(BIN)/heller demo $(ARGS)
 
-chromium: # the browser of the UI tests, which fail without it
-	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }
+# The browser of the UI tests, which fail without it; and what the tests of deploy/ run, which are skipped without it.
+# RUNLEVEL=1: the services of the packages are not started.
+apt-install = test "$$(id -u)" != 0 || { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) >/dev/null; }
+test-tools:
+	@command -v chromium >/dev/null || $(call apt-install,chromium)
+	-@command -v pgbouncer >/dev/null && command -v promtool >/dev/null && command -v nginx >/dev/null \
+	  || $(call apt-install,--no-install-recommends pgbouncer prometheus nginx-light)
 
 resume-matcher: $(VENV)/.resume-matcher ## the application that sells analyses for credits, at http://127.0.0.1:8080
 	@$(BIN)/heller-resume-matcher --demo demo/resume-matcher $(ARGS)
 
-test: $(VENV)/.dev chromium ## run all tests (starts its own PostgreSQL)
+test: $(VENV)/.dev test-tools ## run all tests (starts its own PostgreSQL)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## style, types and layers

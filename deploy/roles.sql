@@ -36,6 +36,7 @@ select format('grant create, temporary on database %I to %I', current_database()
 alter role :"web" set statement_timeout = '30s';
 alter role :"web" set lock_timeout = '10s';
 alter role :"web" set idle_in_transaction_session_timeout = '60s';
+alter role :"worker" set statement_timeout = '30s';
 alter role :"worker" set lock_timeout = '10s';
 alter role :"worker" set idle_in_transaction_session_timeout = '60s';
 alter role :"reports" set default_transaction_read_only = on;

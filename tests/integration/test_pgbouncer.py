@@ -26,7 +26,7 @@ from pooler import Pooler, free_port, running
 pytestmark = pytest.mark.skipif(
     shutil.which("pgbouncer") is None, reason="PgBouncer is not on this machine: make test-tools"
 )
-START_SECONDS_MAX = 30
+START_SECONDS_MAX = 60
 SPENDS = 60
 HELLER = [sys.executable, "-m", "heller.cli.main"]
 
