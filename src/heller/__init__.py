@@ -4,8 +4,8 @@ While two systems are alive: ``route(user)`` says which one serves a user, ``Cre
 ``HomeMiddleware``, ``HomeMiddlewareWsgi`` and ``is_moved`` are the router for the legacy application.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+"""True for who reads types. Nothing is imported here, not even for this, so that ``heller`` answers Ctrl-C from the start."""
 
 if TYPE_CHECKING:
     from heller.ledger import (
@@ -51,12 +51,14 @@ _HANDOVER = {
 """Names of the handover by their module: a program without a legacy system does not load its migration."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load a name when it is first used: ``heller --help`` loads no driver of a database."""
+    from importlib import import_module  # noqa: PLC0415  # as above
+
     if name not in __all__:
         raise AttributeError(f"module 'heller' has no attribute {name!r}")
     module = f"heller.migration.handover.{_HANDOVER[name]}" if name in _HANDOVER else "heller.ledger"
-    value = getattr(import_module(module), name)
+    value: object = getattr(import_module(module), name)
     globals()[name] = value
     return value
 

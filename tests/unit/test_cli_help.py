@@ -80,6 +80,11 @@ def test_example_is_understood(path: str, monkeypatch: pytest.MonkeyPatch) -> No
         LEAVES[path].make_context(path, given)  # raises where an argument or an option is wrong
 
 
+def test_negative_number_is_read_as_a_number() -> None:
+    context = LEAVES["heller account adjust"].make_context("adjust", ["ann", "-5", "--reason", "x"])
+    assert context.params["amount"] == -5
+
+
 def test_first_page_lists_every_command_and_where_to_start() -> None:
     first = page("heller")
     for name in root.COMMANDS:

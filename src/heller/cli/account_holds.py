@@ -5,7 +5,21 @@ from typing import Annotated
 import typer
 
 from heller.cli.output import moment
-from heller.cli.shared import Amount, Change, Id, Part, Reason, Where, change, step, taking, where
+from heller.cli.shared import (
+    AllowPartial,
+    Amount,
+    Change,
+    EffectiveAt,
+    Id,
+    Part,
+    Reason,
+    Rest,
+    Where,
+    change,
+    step,
+    taking,
+    where,
+)
 from heller.ledger.operations import DEFAULT_HOLD_SECONDS
 
 app = typer.Typer(add_completion=False)
@@ -28,6 +42,8 @@ def hold(
             "--overrun-limit", help="How many more a capture may take, so that started work is finished."
         ),
     ] = 0,
+    allow_partial: AllowPartial = False,
+    min_available_after: Rest = None,
 ) -> None:
     """Reserve credits for a while.
 
@@ -44,6 +60,8 @@ def hold(
             overrun_limit=overrun_limit,
             reason=reason,
             key=call.key,
+            allow_partial=allow_partial,
+            min_available_after=min_available_after,
             **call.common,
         ),
     )
@@ -62,6 +80,7 @@ def capture(
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Default: the hold's own.")
     ] = None,
+    effective_at: EffectiveAt = None,
 ) -> None:
     """Spend credits that a hold reserved, all or a part.
 
@@ -72,7 +91,14 @@ def capture(
     call.do(
         account,
         lambda heller, a: heller.capture(
-            a, hold_id, amount, final=not keep_open, reason=reason, key=call.key, **call.common
+            a,
+            hold_id,
+            amount,
+            final=not keep_open,
+            reason=reason,
+            key=call.key,
+            effective_at=effective_at,
+            **call.common,
         ),
     )
 

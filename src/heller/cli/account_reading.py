@@ -101,7 +101,7 @@ def statement(
 
     The opening balance, every transaction with the balance after it, the closing balance.
 
-    Example: heller account statement ann --from 2026-10-01 --to 2026-11-01 --csv
+    Example: heller account statement ann --from 2026-10-01 --to 2026-11-01
     """
     end = until or datetime.now(UTC)
     if as_csv and at.as_json:

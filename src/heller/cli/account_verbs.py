@@ -7,12 +7,14 @@ import typer
 
 from heller import Heller
 from heller.cli.shared import (
+    AllowPartial,
     Amount,
     Change,
     EffectiveAt,
     Id,
     Part,
     Reason,
+    Rest,
     Seq,
     change,
     find,
@@ -33,12 +35,8 @@ def spend(
     account: Id,
     amount: Amount,
     reason: Reason,
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Take what is there if it is less.")
-    ] = False,
-    min_available_after: Annotated[
-        int | None, typer.Option("--min-available-after", help="Leave at least so many credits available.")
-    ] = None,
+    allow_partial: AllowPartial = False,
+    min_available_after: Rest = None,
     effective_at: EffectiveAt = None,
 ) -> None:
     """Take credits for something.
@@ -140,20 +138,31 @@ def adjust(
 
 @app.command("refund")
 @taking(change)
-def refund(call: Change, account: Id, seq: Seq, reason: Reason, amount: Part = None) -> None:
+def refund(
+    call: Change, account: Id, seq: Seq, reason: Reason, amount: Part = None, effective_at: EffectiveAt = None
+) -> None:
     """Undo a spend, wholly or in part, into the grants that paid it.
 
     Example: heller account refund ann 7 --amount 5 --reason "half of it failed"
     """
     call.do(
         account,
-        lambda heller, a: heller.refund(a, seq, amount, reason=reason, key=call.key, **call.common),
+        lambda heller, a: heller.refund(
+            a, seq, amount, reason=reason, key=call.key, effective_at=effective_at, **call.common
+        ),
     )
 
 
 @app.command("reverse")
 @taking(change)
-def reverse(call: Change, account: Id, seq: Seq, reason: Reason, allow_debt: AllowDebt = False) -> None:
+def reverse(
+    call: Change,
+    account: Id,
+    seq: Seq,
+    reason: Reason,
+    allow_debt: AllowDebt = False,
+    effective_at: EffectiveAt = None,
+) -> None:
     """Undo what is left of any transaction as a whole.
 
     A spend, a grant, an expiry, a transfer, a correction.
@@ -168,6 +177,7 @@ def reverse(call: Change, account: Id, seq: Seq, reason: Reason, allow_debt: All
             reason=reason,
             key=call.key,
             policy="debt" if allow_debt else "refuse",
+            effective_at=effective_at,
             **call.common,
         ),
     )
@@ -181,6 +191,9 @@ def transfer(
     amount: Amount,
     reason: Reason,
     to: Annotated[str, typer.Option("--to", metavar="ID", help="The account that receives them.")],
+    allow_partial: AllowPartial = False,
+    min_available_after: Rest = None,
+    effective_at: EffectiveAt = None,
 ) -> None:
     """Move credits to another account, all or nothing.
 
@@ -189,7 +202,17 @@ def transfer(
 
     async def verb(heller: Heller, giver: str) -> Transaction:
         taker = await find(heller, to, call.unit)
-        return await heller.transfer(giver, taker.account, amount, reason=reason, key=call.key, **call.common)
+        return await heller.transfer(
+            giver,
+            taker.account,
+            amount,
+            reason=reason,
+            key=call.key,
+            allow_partial=allow_partial,
+            min_available_after=min_available_after,
+            effective_at=effective_at,
+            **call.common,
+        )
 
     call.do(account, verb)
 
@@ -201,6 +224,7 @@ def void(
     account: Id,
     grant_id: Annotated[int, typer.Argument(metavar="GRANT", help="Its number (heller account grants).")],
     reason: Reason,
+    effective_at: EffectiveAt = None,
 ) -> None:
     """Take back the unused rest of a grant.
 
@@ -208,7 +232,12 @@ def void(
 
     Example: heller account void ann 3 --reason "the promotion was a mistake"
     """
-    call.do(account, lambda heller, a: heller.void(a, grant_id, reason=reason, key=call.key, **call.common))
+    call.do(
+        account,
+        lambda heller, a: heller.void(
+            a, grant_id, reason=reason, key=call.key, effective_at=effective_at, **call.common
+        ),
+    )
 
 
 @app.command("clawback")
@@ -227,6 +256,7 @@ def clawback(
             help="What if they are spent: debt (below zero), clamp (only what is free), grant (only what is left of that purchase)."
         ),
     ] = "debt",
+    effective_at: EffectiveAt = None,
 ) -> None:
     """Take credits because a payment was taken back.
 
@@ -235,19 +265,30 @@ def clawback(
     call.do(
         account,
         lambda heller, a: heller.clawback(
-            a, amount, payment=payment, policy=policy, reason=reason, key=call.key, **call.common
+            a,
+            amount,
+            payment=payment,
+            policy=policy,
+            reason=reason,
+            key=call.key,
+            effective_at=effective_at,
+            **call.common,
         ),
     )
 
 
 @app.command("reinstate")
 @taking(change)
-def reinstate(call: Change, account: Id, seq: Seq, reason: Reason, amount: Part = None) -> None:
+def reinstate(
+    call: Change, account: Id, seq: Seq, reason: Reason, amount: Part = None, effective_at: EffectiveAt = None
+) -> None:
     """Undo a clawback: the dispute was won.
 
     Example: heller account reinstate ann 9 --reason "the dispute was won"
     """
     call.do(
         account,
-        lambda heller, a: heller.reinstate(a, seq, amount, reason=reason, key=call.key, **call.common),
+        lambda heller, a: heller.reinstate(
+            a, seq, amount, reason=reason, key=call.key, effective_at=effective_at, **call.common
+        ),
     )

@@ -5,7 +5,6 @@ Nothing but the standard library's smallest is imported here, so that an interru
 
 import io
 import os
-import signal
 import sys
 
 EXIT_FAILED = 1
@@ -22,12 +21,15 @@ def run() -> None:
         code = call(arguments)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        code = EXIT_FAILED
+    except OSError as error:
+        code = _unwritten(error)
     if code == EXIT_INTERRUPTED:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough: this is the end
         _say_how_to_go_on(arguments)
-    raise SystemExit(_flushed(code))
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        code = max(code, _unwritten(error))
+    raise SystemExit(code)
 
 
 def _open_streams() -> None:
@@ -42,23 +44,21 @@ def _open_streams() -> None:
 
 def _say_how_to_go_on(arguments: list[str]) -> None:
     import shlex  # noqa: PLC0415  # only here
+    import signal  # noqa: PLC0415  # as above
 
     from heller.logs import without_secrets  # noqa: PLC0415  # as above
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough: this is the end
     again = without_secrets(shlex.join(["heller", *arguments]))
     sys.stderr.write(f"\nInterrupted. What was committed stays. To go on: {again}\n")
 
 
-def _flushed(code: int) -> int:
-    """The exit code, once all that was said is out: who reads may have gone, or the disk may be full."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError) as error:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # for the interpreter's own last flush
-        if not isinstance(error, BrokenPipeError):
-            sys.stderr.write(f"Error: the output could not be written: {error}\n")
-        return code or EXIT_FAILED
-    return code
+def _unwritten(error: Exception) -> int:
+    """The end of a command whose output cannot be written: who reads has gone, or the disk is full."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # for the interpreter's own last flush
+    if not isinstance(error, BrokenPipeError):
+        sys.stderr.write(f"Error: The output could not be written: {error}\n")
+    return EXIT_FAILED
 
 
 if __name__ == "__main__":

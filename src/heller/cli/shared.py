@@ -106,6 +106,10 @@ EffectiveAt = Annotated[
 Metadata = Annotated[
     Any, typer.Option("--metadata", parser=_document, metavar="JSON", help="A JSON object to keep with it.")
 ]
+AllowPartial = Annotated[bool, typer.Option("--allow-partial", help="Take what is there if it is less.")]
+Rest = Annotated[
+    int | None, typer.Option("--min-available-after", help="Leave at least so many credits available.")
+]
 IfVersion = Annotated[
     int | None,
     typer.Option(
