@@ -191,6 +191,8 @@ class Webhook:
     async def _take_back(self, session: AsyncSession, payment: Any, user: int, *, charge: Json) -> str:
         if payment is None:
             raise UnknownBuyerError("no payment was begun")
+        if payment.status not in SETTLED:  # Stripe sends it again, after what it takes back
+            raise UnknownBuyerError("the payment is not credited yet")
         rows, payments = self._storage.transactions, self._storage.payments
         taken = await session.execute(
             select(func.coalesce(func.sum(rows.c.delta_credits), 0)).where(

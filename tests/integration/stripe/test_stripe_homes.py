@@ -48,6 +48,27 @@ async def test_purchase_begun_in_legacy_and_paid_after_the_move_is_credited_by_h
         assert (await check_invariants(sides)).ok
 
 
+async def test_refund_that_legacy_took_before_it_credited_the_payment_is_taken_once(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        session, _ = await site.buy(pay=False)
+        intent = shop.twin.pay(session)["payment_intent"]
+        shop.twin.refund(intent, 200)
+        assert await site.deliver(*site.events(intent, "charge.refunded")) == [(500, "failed")]
+        await sides.legacy.connection.execute("update users set credits_balance = credits_balance - 40")
+        await sides.legacy.connection.execute(
+            "insert into credit_transactions (user_id, payment_id, delta_credits, reason)"
+            " select user_id, id, -40, 'REFUND' from payments order by id desc limit 1"
+        )  # as an application does that asks nothing
+        assert await site.balance() == 60
+        await sides.coordinator().hand_over([user])
+        await shop.deliver()
+        await shop.work()
+        assert await shop.balance(user) == 160
+        assert (await shop.payment(intent))["net_credits"] == 60
+
+
 @pytest.mark.parametrize("is_credited_there", [False, True])
 async def test_event_that_heller_could_not_place_is_looked_at_again_when_its_buyer_arrives(
     empty_database, shop, connect, is_credited_there

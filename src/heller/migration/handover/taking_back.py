@@ -111,7 +111,7 @@ _PAYMENT = """
 _EVENT = """
     for v_event in select jsonb_array_elements_text(p -> 'events') loop
       if not exists (select from {table} where {event} = v_event) then
-        insert into {table} ({columns}) values ({values});
+        insert into {table} ({columns}) values ({values}) on conflict do nothing;  -- the legacy webhook may be storing it now
       end if;
     end loop;
 """

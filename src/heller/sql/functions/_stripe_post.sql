@@ -25,7 +25,10 @@ begin
       p_unit => p.unit, p_actor => 'stripe', p_metadata => v_metadata, p_expires_at => v_expires_at,
       p_cost => greatest((p_snapshot ->> 'received')::bigint - coalesce((p_snapshot #>> '{session,tax}')::bigint, 0), 0),
       p_currency => coalesce(p_snapshot ->> 'currency', p.currency, o.currency), p_payment_key => p.payment_key);
-    v_net := p.credits;
+    -- what the legacy system took back of a payment before it had credited it came with its buyer
+    v_net := p.credits + (select coalesce(sum(t.delta), 0) from heller.transactions t
+                          where t.account_id = p.account_id and t.unit = p.unit and t.payment_key = p.payment_key and t.kind = 'clawback'
+                            and t.source_system is not null);
   end if;
   v_delta := p_target - v_net;
   if v_delta < 0 then
