@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ IDLE = (
 THE_OTHER_ONES = frozenset({"no_order", "home_legacy"})
 CHECKS = {"recovered": ("migrate", "recover"), "invariants": ("migrate", "invariants"), "verify": ("verify",)}
 ALL_TO_ONE_PLACE = {"handed over": ("migrate", "handover", "--all")} | CHECKS
+WAITING = "select distinct payment_key from heller.inbox where status = 'parked' and reason = 'home_legacy'"
 PARKED = "select reason, count(*) from heller.inbox where status = 'parked' group by reason"
 
 
@@ -58,7 +60,8 @@ async def judge(world: World, who: list[Customer], due: Due) -> dict[str, Any]:
     findings, answers = await _commands(world, CHECKS)
     findings += _on_the_way(world)
     async with await connect(world.legacy_url) as old, await connect(world.url) as ours:
-        wrong = record.wrong(who, await balances(old, ours, [one.user for one in who]))
+        waiting, now = await _waiting(ours, world.folder / "traffic.jsonl", who)
+        wrong = record.wrong(now, await balances(old, ours, [one.user for one in who]))
         facts = await _facts(ours)
     findings += [f"customer {one}" for one in wrong]
     of_programs, programs = await soak_api.findings(world, due)
@@ -84,7 +87,7 @@ async def judge(world: World, who: list[Customer], due: Due) -> dict[str, Any]:
     return facts | answers | {
         "ok": not findings, "findings": findings, "memory": memory, "traffic": record.as_json(), "customers": len(who),
         "customers_without_doubt": sum(1 for one in who if not record.unsure[one.user]),
-        "programs": programs, "operations": operations, "logs": levels,
+        "programs": programs, "operations": operations, "logs": levels, "waiting": waiting,
     }  # fmt: skip
 
 
@@ -109,6 +112,20 @@ def _on_the_way(world: World) -> list[str]:
         f"invariants at {s['at']:.0f} s: {s['breaches'][:3]}" for s in world.samples if s.get("breaches")
     ]
     return findings
+
+
+async def _waiting(ours: AsyncConnection, path: Path, who: list[Customer]) -> tuple[int, list[Customer]]:
+    """Payments that wait, parked, until their buyer comes home to heller, and the customers as they stand without those."""
+    parked = {key for (key,) in await (await ours.execute(WAITING)).fetchall()}
+    told, count, now = soak_operations.read(path), 0, []
+    for one in who:
+        mine = told.get(one.user, soak_operations.Told())
+        late = mine.payments.keys() & parked
+        count += len(late)
+        now.append(
+            replace(one, balance=one.balance - sum(mine.payments[name] - mine.back[name] for name in late))
+        )
+    return count, now
 
 
 async def _facts(ours: AsyncConnection) -> dict[str, Any]:

@@ -19,8 +19,8 @@ TOLD_MAX = 20
 NAMED = """
 select account_id, kind, name, count(*), sum(delta)::bigint from (
   select account_id, kind, delta, case kind when 'spend' then coalesce(metadata #>> '{legacy,ref}', idempotency_key)
-                                   else coalesce(metadata #>> '{legacy,intent}', split_part(idempotency_key, '#', 1)) end as name
-  from heller.transactions where kind in ('spend', 'purchase') and account_id = any(%s)) t
+                                   else (select p.payment_intent from heller.payments p where p.payment_key = x.payment_key) end as name
+  from heller.transactions x where kind in ('spend', 'purchase') and account_id = any(%s)) t
 where name ~ '^(t[0-9]+|pi_.*)$' group by 1, 2, 3
 """
 POSTED = "select account_id, posted from heller.accounts where account_id = any(%s) and unit = 'credit' and epoch %% 2 = 1"
