@@ -199,10 +199,21 @@ def _breaches(user: str, t: LegacyFacts | None, m: OurFacts | None, *, strict: b
         )
     found += _own_breaches(user, t, m, ours)
     if t.epoch % 2 == 1 and (t.statement_digest, t.statement_balance) != (t.digest, t.balance):
-        found.append(Breach("I5", user, "was changed in the legacy database after it was sealed there"))
+        found.append(_changed(user, t))
     if strict and not found and (drift := _drift(t, m, ours)):
         found.append(Breach("I2", user, f"{drift:+} credits that no row explains", drift))
     return found
+
+
+def _changed(user: str, t: LegacyFacts) -> Breach:
+    """What happened to a legacy user who is away: who puts it right must know what it was."""
+    credits = t.balance - (t.statement_balance or 0)
+    what = (
+        f"it had {t.statement_balance} credits and has {t.balance}" if credits else "its rows are others now"
+    )
+    return Breach(
+        "I5", user, f"was changed in the legacy database after it was sealed there: {what}", credits
+    )
 
 
 def _own_breaches(user: str, t: LegacyFacts, m: OurFacts, ours: int) -> list[Breach]:
