@@ -52,6 +52,14 @@ def test_options_of_a_spend(ledger: Ask) -> None:
     assert spent["effective_at"].startswith("2026-01-31T12:00:00")
     would = ledger("account spend u1 10 --dry-run --reason x")
     assert (would["dry_run"], would["balance_after"]) == (True, 80)
+    back = ledger("account refund u1 2 --amount 4 --effective-at 2026-02-01T00:00 --reason half")
+    assert back["effective_at"].startswith("2026-02-01T00:00:00")
+    ledger("account spend u1 4 --reason again")
+    assert ledger("account open u3 --dry-run")["dry_run"]
+    assert ledger("account show u3", code=1)["error"] == "unknown_account"
+    part = ledger("account hold u1 900 --allow-partial --min-available-after 40 --reason work")
+    assert (part["amount"], part["available"]) == (50, 40)
+    ledger(f"account release u1 {part['hold']}")
     kept = ledger("account spend u1 500 --allow-partial --min-available-after 30 --reason x")
     assert (kept["delta"], kept["balance_after"]) == (-60, 30)
     version = ledger("account show u1")["version"]

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from heller import Heller, within
 from heller.cli import account_holds, account_reading, account_verbs, options, output
-from heller.cli.shared import WHEN, Id, Reason, Where, find, instant, taking, where
+from heller.cli.shared import WHEN, Id, Metadata, Reason, Where, find, instant, taking, where
 from heller.database import call
 from heller.ledger.heller import Ledger
 from heller.ledger.results import Account
@@ -31,6 +31,8 @@ def open_account(
     ] = None,
     email: Annotated[str | None, typer.Option("--email", help="An e-mail the user is known by.")] = None,
     overdraft_limit: Annotated[int, typer.Option(help="How far spends may go below zero, in credits.")] = 0,
+    metadata: Metadata = None,
+    dry_run: options.DryRunOption = False,
 ) -> None:
     """Open an account; again with the same properties: no change.
 
@@ -39,9 +41,14 @@ def open_account(
 
     async def work(heller: Heller) -> Account:
         opened = await heller.open_account(
-            account, user=user or account, overdraft_limit=overdraft_limit, unit=at.unit
+            account,
+            user=user or account,
+            overdraft_limit=overdraft_limit,
+            metadata=metadata,
+            unit=at.unit,
+            dry_run=dry_run,
         )
-        if email is not None:
+        if email is not None and not dry_run:
             await heller.add_identity(user or account, "email", email)
         return opened
 

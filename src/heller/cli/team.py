@@ -5,7 +5,21 @@ from typing import Annotated, Any
 import typer
 
 from heller.cli import options
-from heller.cli.shared import Amount, Id, Metadata, Reason, Since, Until, Where, taking, where
+from heller.cli.shared import (
+    AllowPartial,
+    Amount,
+    EffectiveAt,
+    Id,
+    IfVersion,
+    Metadata,
+    Reason,
+    Rest,
+    Since,
+    Until,
+    Where,
+    taking,
+    where,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -79,6 +93,10 @@ def spend(
     reason: Reason,
     key: options.KeyOption = None,
     metadata: Metadata = None,
+    allow_partial: AllowPartial = False,
+    min_available_after: Rest = None,
+    effective_at: EffectiveAt = None,
+    if_version: IfVersion = None,
     dry_run: options.DryRunOption = False,
 ) -> None:
     """A member spends, within the credits and its cap.
@@ -89,7 +107,18 @@ def spend(
         at.ask_of(
             account,
             lambda heller, a: heller.spend_as(
-                a, member, amount, key=key, reason=reason, unit=at.unit, metadata=metadata, dry_run=dry_run
+                a,
+                member,
+                amount,
+                key=key,
+                reason=reason,
+                unit=at.unit,
+                metadata=metadata,
+                allow_partial=allow_partial,
+                min_available_after=min_available_after,
+                effective_at=effective_at,
+                if_version=if_version,
+                dry_run=dry_run,
             ),
         )
     )
