@@ -1,6 +1,7 @@
 """Figures for Prometheus, read from the database when they are asked for. ``docs/reference/metrics.md`` is made of this.
 
-Names follow Prometheus' conventions: ``heller_`` first, the unit last, ``_total`` on what only grows.
+Names follow Prometheus' conventions: ``heller_`` first, the unit last, ``_total`` on what only grows. No label is called
+``job`` or ``instance``, which Prometheus gives to everything it scrapes.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ from heller.errors import HellerError
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 ANSWER_SECONDS_MAX = 10.0
+SIGNATURE_OUTCOMES = ("bad_signature", "bad_header", "no_signature", "old_timestamp", "future_timestamp")
+"""Counted from 0 on: Prometheus does not see the first step of a counter that was not there before."""
 ROLLOUT_STATES = ("running", "halted", "rolling_back", "rolled_back", "done")
 
 Samples = Iterable[tuple[tuple[str, ...], float | None]]
@@ -73,10 +76,10 @@ FIGURES = {
             "heller_endpoint_failures", "Failed deliveries in a row to an endpoint of ours.", ("endpoint",)
         ),
         Figure("heller_endpoint_disabled", "1 when nothing more is sent to it.", ("endpoint",)),
-        Figure("heller_job_runs", "Runs of a periodic job.", ("job",), "counter"),
-        Figure("heller_job_failures", "Runs that failed.", ("job",), "counter"),
-        Figure("heller_job_duration_seconds", "How long the last run took.", ("job",)),
-        Figure("heller_job_last_success_timestamp_seconds", "When it last went well.", ("job",)),
+        Figure("heller_job_runs", "Runs of a periodic job.", ("job_name",), "counter"),
+        Figure("heller_job_failures", "Runs that failed.", ("job_name",), "counter"),
+        Figure("heller_job_duration_seconds", "How long the last run took.", ("job_name",)),
+        Figure("heller_job_last_success_timestamp_seconds", "When it last went well.", ("job_name",)),
         Figure("heller_anchor_timestamp_seconds", "The instant of the newest anchor."),
         Figure("heller_operations", "Credit operations of the last five minutes, by home.", ("home",)),
         Figure("heller_operation_error_ratio", "Which part of them failed.", ("home",)),
@@ -146,7 +149,7 @@ def _queues(raw: Mapping[str, Any]) -> dict[str, Samples]:
         "heller_due_oldest_seconds": _one(raw["due_oldest_seconds"]),
         "heller_inbox_events": _by(waiting),
         "heller_inbox_oldest_seconds": _one(raw["inbox_oldest_seconds"]),
-        "heller_webhook_deliveries": _by(raw["deliveries"]),
+        "heller_webhook_deliveries": _by(dict.fromkeys(SIGNATURE_OUTCOMES, 0) | raw["deliveries"]),
         "heller_discrepancies_open": _one(raw["open_discrepancies"]),
         "heller_discrepancies_healed": _one(raw["healed_discrepancies"]),
         "heller_endpoint_failures": _by(raw["endpoints"], "failures"),

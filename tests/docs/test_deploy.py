@@ -1,6 +1,8 @@
 """What is in deploy/ holds together: names of settings, commands, images; and the roles do what they say."""
 
+import inspect
 import json
+import math
 import os
 import re
 import shutil
@@ -19,6 +21,8 @@ from psycopg import sql
 from heller import Heller, embedded, metrics, schema
 from heller.cli.root import COMMANDS
 from heller.errors import PermissionMissing
+from heller.stripe import rounds
+from heller.worker import Worker
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -261,7 +265,54 @@ def test_every_alert_says_what_it_is_how_bad_and_what_to_do() -> None:
     assert set(re.findall(r"^### (\w+)$", page, flags=re.MULTILINE)) == {rule["alert"] for rule in RULES}
     for rule in RULES:
         used = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
-        assert used <= set(re.findall(r"\w+", rule["expr"])) | {"job"}
+        assert used <= set(re.findall(r"\w+", rule["expr"]))
+
+
+def test_no_label_is_one_that_prometheus_gives_itself() -> None:
+    assert not {"job", "instance"} & {label for labels in figures().values() for label in labels}
+
+
+CASES = documents(DEPLOY / "prometheus" / "alerts.test.yml")[0]["tests"]
+
+
+def test_every_alert_has_a_case_where_it_fires_and_one_where_it_is_quiet() -> None:
+    asked = {(ask["alertname"], "exp_alerts" in ask) for case in CASES for ask in case["alert_rule_test"]}
+    assert asked == {(rule["alert"], fires) for rule in RULES for fires in (True, False)}
+
+
+@pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not on this machine: make test-tools"
+)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("test", "rules", "alerts.test.yml"),
+        ("check", "rules", "alerts.yml"),
+        ("check", "config", "--syntax-only", "prometheus.yml"),
+    ],
+    ids=" ".join,
+)
+def test_prometheus_takes_the_files_and_each_alert_does_what_its_case_says(
+    arguments: tuple[str, ...],
+) -> None:
+    done = subprocess.run(
+        ["promtool", *arguments], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_job_is_late_only_after_twice_its_period_or_two_hours_more() -> None:
+    """Each job that any worker does is in exactly one of the rule's classes."""
+    worker = Worker("", None, None, None, api=object(), legacy_url="", name="")  # type: ignore[arg-type]  # only asked for its jobs
+    periods = {job.name: job.every_seconds for job in worker.jobs if job.lease_seconds is not None}
+    for name, constant in re.findall(r"_Round\(\s*\"(\w+)\", (\w+)", inspect.getsource(rounds.once)):
+        periods[f"stripe {name}"] = getattr(rounds, constant)
+    assert {"due", "rollout", "stripe night"} <= periods.keys()
+    (rule,) = [rule for rule in RULES if rule["alert"] == "HellerJobLate"]
+    classes = re.findall(r'job_name=~?"([^"]+)"\}\) > ([\d *]+)', rule["expr"])
+    for name, period in periods.items():
+        (limit,) = [limit for pattern, limit in classes if re.fullmatch(pattern, name)]
+        assert math.prod(int(factor) for factor in limit.split("*")) >= min(2 * period, period + 7200), name
 
 
 def test_dashboard_shows_every_metric_but_up_and_its_panels_do_not_overlap() -> None:

@@ -74,7 +74,7 @@ async def test_health_readiness_and_figures_on_a_port(heller_database: str) -> N
 
         async def has_run() -> bool:
             return (
-                'heller_job_last_success_timestamp_seconds{job="due"}' in (await client.get("/metrics")).text
+                'heller_job_last_success_timestamp_seconds{job_name="due"}' in (await client.get("/metrics")).text
             )
 
         await eventually(has_run)
