@@ -27,9 +27,8 @@ WORKERS = 2
 
 _RANGES = """
 select min(no), max(no), sum(rows)::bigint from (
-  select a.no, coalesce(e.n, 0) + 1 as rows,
-         (sum(coalesce(e.n, 0) + 1) over (order by a.no) - 1)::bigint / %s as part
-  from heller_staging.accounts a left join (select no, count(*) as n from heller_staging.entries group by no) e using (no)
+  select a.no, coalesce(k.rows, 0) + 1 as rows, (sum(coalesce(k.rows, 0) + 1) over (order by a.no) - 1)::bigint / %s as part
+  from heller_staging.accounts a left join heller_staging.known k using (no)
 ) x group by part order by part
 """
 
@@ -171,10 +170,7 @@ async def _worker(database: str, queue: list[tuple[int, int, int]], meter: _Mete
         while queue:
             low, high, rows = queue.pop()
             async with connection.transaction():
-                for step in ("copy_missing", "copy_fresh", "copy_beside"):
-                    await connection.execute(
-                        sql.SQL("select heller_staging.{}(%s, %s)").format(sql.Identifier(step)), (low, high)
-                    )
+                await connection.execute("select heller_staging.copy_range(%s, %s)", (low, high))
             meter.add(rows)
     finally:
         await connection.close()

@@ -29,7 +29,7 @@ select (select count(*) from heller_staging.accounts),
        (select coalesce(sum(balance), 0)::bigint from heller_staging.accounts),
        (select coalesce(sum(unclaimed), 0)::bigint from heller_staging.accounts),
        (select coalesce(sum(corrected), 0)::bigint from heller_staging.accounts),
-       (select count(*) from heller_staging.entries),
+       (select coalesce(sum(rows), 0)::bigint from heller_staging.known),
        (select count(*) from heller_staging.merges),
        (select coalesce(sum(rows), 0)::bigint from heller_staging.sources where part in ('users', 'customers', 'payments', 'transactions', 'ledger')),
        (select coalesce(sum(rows), 0)::bigint from heller_staging.sources where part in ('events', 'admin_actions')),
@@ -40,8 +40,7 @@ _OPENINGS = """
 select count(*) filter (where d > 0), coalesce(sum(d) filter (where d > 0), 0)::bigint,
        count(*) filter (where d < 0), coalesce(sum(d) filter (where d < 0), 0)::bigint
 from (
-  select a.target - coalesce(sum(e.delta), 0)::bigint as d
-  from heller_staging.accounts a left join heller_staging.entries e using (no) group by a.no, a.target
+  select a.target - coalesce(k.credits, 0) as d from heller_staging.accounts a left join heller_staging.known k using (no)
 ) x
 """
 

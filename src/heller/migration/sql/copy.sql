@@ -10,41 +10,48 @@ create function heller_staging.grant_source(p_kind text) returns text language s
   select case p_kind when 'purchase' then 'purchase' when 'grant' then 'promotion' when 'migrate' then 'migration' else 'adjustment' end
 $$;
 
-create function heller_staging.copy_fresh(p_low bigint, p_high bigint) returns void
-language plpgsql as $$
+create function heller_staging.copy_range(p_low bigint, p_high bigint) returns void language plpgsql as $$
+declare
+  v_there bigint[];
+begin
+  select coalesce(array_agg(a.no), '{{}}') into v_there
+  from heller_staging.accounts a
+  where a.no between p_low and p_high  -- one look by key each: a join would read all accounts again for each range
+    and (select h.account_id from heller.accounts h where h.account_id = a.account and h.unit = 'credit') is not null;
+  if v_there <> '{{}}' then perform heller_staging.copy_missing(p_low, p_high); end if;
+  perform heller_staging.copy_fresh(p_low, p_high, v_there);
+  perform heller_staging.copy_beside(p_low, p_high);
+end $$;
+
+create function heller_staging.copy_fresh(p_low bigint, p_high bigint, p_there bigint[]) returns void language plpgsql as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_done integer;
 begin
   with scope as materialized (
-    select a.no, a.account, a.is_user, a.opened_at, a.target
-    from heller_staging.accounts a
-    where a.no between p_low and p_high  -- one look by key each: a join would read all accounts again for each range
-      and (select h.account_id from heller.accounts h where h.account_id = a.account and h.unit = 'credit') is null
-  ), known as materialized (
-    select e.no, sum(e.delta)::bigint as credits, min(e.at) as first_at
-    from heller_staging.entries e where e.no between p_low and p_high group by e.no
+    select a.no, a.account, a.is_user, a.opened_at, a.target, k.credits, k.first_at
+    from heller_staging.accounts a left join heller_staging.known k on k.no = a.no and k.no between p_low and p_high
+    where a.no between p_low and p_high and a.no <> all (p_there)
   ), due as (
-    select e.no, e.account, e.ord::integer, e.at, e.source_table, e.source_id, e.delta, e.kind, e.reason, e.actor, e.payment_key,
-           e.idempotency_key, e.cost, e.currency, e.metadata
+    select e.no, e.account, e.ord::integer, e.at, length(e.source_id) as length, e.source_table, e.source_id, e.delta, e.kind, e.reason, e.actor,
+           e.payment_key, e.idempotency_key, e.cost, e.currency, e.metadata
     from heller_staging.entries e
-    where e.no between p_low and p_high and e.no in (select no from scope)
+    where e.no between p_low and p_high and e.no <> all (p_there)
     union all
     select s.no, s.account, case when o.delta > 0 then 0 else 9 end,
-           case when o.delta > 0 then coalesce(least(k.first_at, s.opened_at), {snapshot_at}) else {snapshot_at} end,
-           'opening', s.account, o.delta, 'migrate', heller_staging.opening_reason(o.delta), null, null, null, 0, null, null
-    from scope s left join known k using (no)
-    cross join lateral (select s.target - coalesce(k.credits, 0) as delta) o
+           case when o.delta > 0 then coalesce(least(s.first_at, s.opened_at), {snapshot_at}) else {snapshot_at} end,
+           0, 'opening', s.account, o.delta, 'migrate', heller_staging.opening_reason(o.delta), null, null, null, 0, null, null
+    from scope s cross join lateral (select s.target - coalesce(s.credits, 0) as delta) o
     where o.delta <> 0
   ), numbered as (
     select d.*, row_number() over w as seq, (sum(d.delta) over w)::bigint as balance_after
-    from due d window w as (partition by d.no order by d.ord, d.at, length(d.source_id), d.source_id, d.source_table)
-  ), chained as materialized (
+    from due d window w as (partition by d.no order by d.ord, d.at, d.length, d.source_id, d.source_table)
+  ), chained as materialized (  -- by the same order as before, so that the rows are sorted once
     select n.*,
            heller._chain(record_send(row(
              n.account, 'credit'::text, n.seq, n.delta, n.balance_after, n.kind, n.reason, n.actor, n.metadata, n.idempotency_key,
              null::jsonb, null::bigint, null::bigint, n.payment_key, null::text, n.at, v_now, {system}::text, n.source_table, n.source_id
-           ))) over (partition by n.no order by n.seq rows unbounded preceding) as hash
+           ))) over (partition by n.no order by n.ord, n.at, n.length, n.source_id, n.source_table rows unbounded preceding) as hash
     from numbered n
   ), written as (
     insert into heller.transactions (account_id, unit, seq, delta, balance_after, kind, reason, actor, metadata, idempotency_key,
@@ -121,12 +128,6 @@ declare
   e heller_staging.entries;
   v_difference bigint;
 begin
-  -- in a new ledger no account is there, and what follows would look at all that was written so far, range after range
-  perform from heller_staging.accounts a
-  where a.no between p_low and p_high
-    and (select h.account_id from heller.accounts h where h.account_id = a.account and h.unit = 'credit') is not null
-  limit 1;
-  if not found then return; end if;
   for v in
     select a.no, a.account, a.target, coalesce(h.credits, 0) as credits, coalesce(h.openings, 0) as openings,
            coalesce(n.missing, 0) as missing, coalesce(n.credits, 0) as missing_credits
@@ -176,36 +177,35 @@ begin
   end loop;
 end $$;
 
+-- Users, names and payments. Where none is there yet a plain insert does, at half the price of one that asks first;
+-- where one is, the range is written again by an insert that passes over it.
 create function heller_staging.copy_beside(p_low bigint, p_high bigint) returns void language plpgsql as $$
+declare
+  v_passing_over text;
 begin
-  insert into heller.users (id, metadata, created_at)
-  select a.account, nullif(jsonb_strip_nulls(jsonb_build_object('name', p.display)), '{{}}'), coalesce(a.opened_at, {snapshot_at})
-  from heller_staging.accounts a join heller_staging.people p on p.id = a.account
-  where a.no between p_low and p_high and a.is_user
-  on conflict do nothing;
-
-  insert into heller.identities (kind, name, user_id, created_at)
-  select kind, name, account, {snapshot_at} from heller_staging.identities where no between p_low and p_high
-  on conflict do nothing;
-
-  insert into heller.payments (payment_key, account_id, unit, provider, payment_intent, checkout_session, amount, currency, credits, net_credits,
-    state, source_system, source_table, source_id, created_at, updated_at)
-  select k.payment_key, k.account, 'credit', k.provider, k.intent, k.session, f.amount, f.currency, c.credits,
-         case n.state when 'settled' then c.credits when 'partly_refunded' then c.credits - c.taken else 0 end,
-         n.state, {system}, s.label, k.id, coalesce(f.created_at, {snapshot_at}), coalesce(f.created_at, {snapshot_at})
-  from heller_staging.payment_keys k
-  join heller_staging.facts f on f.id = k.id
-  join heller_staging.sources s on s.source = k.source
-  join heller_staging.worth w on w.payment_id = k.id
-  cross join lateral (select greatest(w.credits, coalesce(w.booked, 0), 0) as credits, k.taken) c
-  cross join lateral (
-    select case
-      when k.state in ('open', 'failed', 'canceled') then k.state
-      when k.state = 'chargeback' then 'disputed'
-      when c.taken > 0 and c.taken < c.credits then 'partly_refunded'
-      when k.state = 'refunded' or c.taken > 0 then 'refunded'
-      else 'settled' end as state
-  ) n
-  where k.no between p_low and p_high
-  on conflict do nothing;
+  foreach v_passing_over in array array['', ' on conflict do nothing'] loop
+    begin
+      execute $query$
+        insert into heller.users (id, metadata, created_at)
+        select a.account, nullif(jsonb_strip_nulls(jsonb_build_object('name', p.display)), '{{}}'), coalesce(a.opened_at, {snapshot_at})
+        from heller_staging.accounts a
+        cross join lateral (select display from heller_staging.people where id = a.account offset 0) p  -- by key, for the same reason
+        where a.no between $1 and $2 and a.is_user
+        order by a.no $query$ || v_passing_over using p_low, p_high;
+      execute $query$
+        insert into heller.identities (kind, name, user_id, created_at)
+        select kind, name, account, {snapshot_at} from heller_staging.identities where no between $1 and $2
+        order by kind, name $query$ || v_passing_over using p_low, p_high;
+      execute $query$
+        insert into heller.payments (payment_key, account_id, unit, provider, payment_intent, checkout_session, amount, currency, credits,
+          net_credits, state, source_system, source_table, source_id, created_at, updated_at)
+        select payment_key, account, 'credit', provider, intent, session, amount, currency, credits, net_credits, state, {system}, label, id,
+               created_at, created_at
+        from heller_staging.payment_keys where no between $1 and $2
+        order by payment_key $query$ || v_passing_over using p_low, p_high;
+      return;
+    exception when unique_violation then
+      if v_passing_over <> '' then raise; end if;
+    end;
+  end loop;
 end $$;

@@ -3,7 +3,7 @@ create schema heller_staging;
 
 -- Source tables by number: kept small in the staged rows, spelled out in provenance.
 create unlogged table heller_staging.sources (
-  source smallint, part text, label text, rows bigint not null default 0, strict boolean, json_checked boolean
+  source smallint, part text, label text, rows bigint not null default 0, strict boolean, json_type text
 );
 
 create unlogged table heller_staging.users (
