@@ -26,6 +26,21 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Membership(Member):
+    """A membership as its member sees it; ``available`` is what the team's account has, of every member's."""
+
+    available: int
+    frozen: bool
+
+    @property
+    def spendable(self) -> int:
+        """What the member may spend now: what is left of the cap, as far as the account has it."""
+        if self.frozen:
+            return 0
+        return max(self.available if self.left is None else min(self.left, self.available), 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberSpending:
     """What one person spent of an account; ``member`` None is where no actor was named."""
 
@@ -77,6 +92,10 @@ class Teams(Reads):
         """The members with what each has spent in the current period."""
         rows = await self._read_many("members_of", account_id=account, unit=unit, all=include_former)
         return [decoded(row, Member) for row in rows]
+
+    async def memberships(self, user: str) -> list[Membership]:
+        """The accounts of teams that a user may spend from, with what is left of the cap in the current period."""
+        return [decoded(row, Membership) for row in await self._read_many("memberships_of", user_id=user)]
 
     async def spend_as(
         self,

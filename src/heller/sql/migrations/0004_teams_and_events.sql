@@ -18,6 +18,7 @@ create table heller.members (
 );
 comment on table heller.members is 'Who may spend from a team''s account, and how much per period.';
 comment on column heller.members.cap is 'Credits a member may spend in one period; null is no cap.';
+create index members_by_member on heller.members (member_id);
 
 create table heller.member_spending (
   account_id text collate "C" not null,
