@@ -149,6 +149,12 @@ async def test_legacy_is_archived_once_nobody_lives_there(
         with pytest.raises(MigrationError, match="still at home"):
             await archive(empty_database, heller_database, tmp_path / "early")
         await sides.coordinator().hand_over(["1", "2"])
+    shared = await archive(empty_database, heller_database, tmp_path / "shared", shared=True)
+    assert (shared.read_only, shared.fenced) == (False, True)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("update users set name = 'y'")  # the rest of the application goes on
+        with pytest.raises(psycopg.Error, match="owned by heller"):
+            connection.execute("update users set credits_balance = 0")
     done = await archive(empty_database, heller_database, tmp_path / "late")
     assert done.read_only
     assert done.tables["public.users"] == 2

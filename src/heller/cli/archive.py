@@ -16,6 +16,13 @@ def archive(
         Path, typer.Argument(metavar="DIR", help="A new folder for the dump and its manifest.")
     ],
     source: options.SourceOption,
+    shared: Annotated[
+        bool,
+        typer.Option(
+            "--shared",
+            help="The application keeps other things in this database: leave it writable; the fence goes on refusing changes of credits.",
+        ),
+    ] = False,
     confirm: options.ConfirmOption = None,
     actor: options.ActorOption = "cli",
     database: options.DatabaseOption = None,
@@ -23,6 +30,8 @@ def archive(
     as_json: options.JsonOption = False,
 ) -> None:
     """Make the legacy database read-only and keep a dump of it.
+
+    The whole database: where it also serves the rest of your application, give --shared, and it stays writable.
 
     Once nobody is at home there; with a manifest. New connections to it can only read from then on; its owner can take
     that back.
@@ -33,11 +42,11 @@ def archive(
         str(conninfo_to_dict(source).get("dbname")), confirm, what="the name of the legacy database"
     )
     with options.database_url(database, embedded) as url:
-        done = options.run(close(source, url, folder, actor=actor))
+        done = options.run(close(source, url, folder, shared=shared, actor=actor))
     if as_json:
         output.print_json(asdict(done))
     else:
         output.out.print(
-            f"{done.database} is read-only; {sum(done.tables.values()):,} rows in {folder}, "
+            f"{done.database} {'is read-only' if done.read_only else 'stays open, its credits fenced'}; {sum(done.tables.values()):,} rows in {folder}, "
             f"{done.dump_bytes:,} bytes, SHA-256 {done.dump_sha256}"
         )

@@ -1,7 +1,8 @@
 """``heller migrate archive``: the end of the legacy database: nobody writes to it any more, and a dump of it is kept.
 
 Read-only is a setting of the database (``default_transaction_read_only``), which its owner can take back; who is
-connected now goes on until the connection ends, held off by the fence.
+connected now goes on until the connection ends, held off by the fence. A database that serves the rest of the
+application as well (``shared``) stays open: there the fence alone keeps the credits closed, and must be whole.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from heller import dump, schema
 from heller.database import call, connect, translating
 from heller.errors import InvalidArgument, MigrationError
 from heller.migration.handover import fence
+from heller.migration.handover.layout import read_layout
 
 DUMP = "legacy.dump"
 MANIFEST = "manifest.json"
@@ -33,7 +35,7 @@ _STILL_THERE = (
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """The archive: where it is, what it holds, and that the database takes no more changes."""
+    """The archive: where it is, what it holds, and whether the database takes no more changes, or only none of credits."""
 
     folder: str
     database: str
@@ -42,13 +44,18 @@ class Archived:
     dump_bytes: int
     dump_sha256: str
     read_only: bool
+    fenced: bool
 
 
-async def archive(source: str, url: str, folder: Path, *, actor: str = "cli") -> Archived:
+async def archive(
+    source: str, url: str, folder: Path, *, shared: bool = False, actor: str = "cli"
+) -> Archived:
     """Make the legacy database read-only and keep a dump of it with a manifest; again takes another dump.
 
+    With ``shared`` it stays open for the rest of the application.
+
     Raises:
-        MigrationError: users are still at home there, or nothing was ever moved here from it.
+        MigrationError: users are still at home there, nothing was ever moved here from it, or a shared one has no whole fence.
         InvalidArgument: the folder is not empty.
         PermissionMissing: the role does not own the legacy database.
     """
@@ -56,22 +63,37 @@ async def archive(source: str, url: str, folder: Path, *, actor: str = "cli") ->
     async with await connect(url) as ours, await connect(source, application_name="heller archive") as legacy:
         await schema.require(ours)
         await _require_empty_house(legacy, ours)
-        name = legacy.info.dbname
+        name, fenced = legacy.info.dbname, await _is_fenced(legacy, needed=shared)
         with translating():
-            statement = sql.SQL("alter database {} set default_transaction_read_only = on")
-            await legacy.execute(statement.format(sql.Identifier(name)))
+            if not shared:
+                statement = sql.SQL("alter database {} set default_transaction_read_only = on")
+                await legacy.execute(statement.format(sql.Identifier(name)))
             async with dump.snapshot(legacy) as instant:
                 tables = await _count(legacy)
                 arguments = ["--format=custom", f"--snapshot={instant}", f"--file={folder / DUMP}"]
                 await dump.run("pg_dump", source, legacy, arguments)
         size, digest = await asyncio.to_thread(dump.digest_of, folder / DUMP)
         done = Archived(
-            str(folder), name, datetime.now(UTC).isoformat(), tables, size, digest, await _refuses(source)
+            str(folder),
+            name,
+            datetime.now(UTC).isoformat(),
+            tables,
+            size,
+            digest,
+            await _refuses(source),
+            fenced,
         )
         text = json.dumps(asdict(done), indent=2) + "\n"
         await asyncio.to_thread((folder / MANIFEST).write_text, text, "utf-8")
         detail = {"database": name, "sha256": digest, "bytes": size, "rows": sum(tables.values())}
-        await call(ours, "record_evidence", kind="archive", ok=done.read_only, detail=detail, actor=actor)
+        await call(
+            ours,
+            "record_evidence",
+            kind="archive",
+            ok=done.read_only or (shared and fenced),
+            detail=detail,
+            actor=actor,
+        )
     return done
 
 
@@ -99,6 +121,19 @@ async def _require_empty_house(legacy: AsyncConnection, ours: AsyncConnection) -
         raise MigrationError(
             "Nothing was ever moved here from a legacy database.", hint="Run 'heller migrate run' first."
         )
+
+
+async def _is_fenced(legacy: AsyncConnection, *, needed: bool) -> bool:
+    """Whether the fence refuses every change of credits; where nothing else will, it is tried."""
+    if not needed:
+        return await fence.is_installed(legacy)
+    found = await fence.status(legacy, await read_layout(legacy), test=True)
+    if not found.ok:
+        raise MigrationError(
+            f"The database stays open, so its fence must be whole: {'; '.join(found.problems)}.",
+            hint="Run 'heller migrate fence install' first.",
+        )
+    return True
 
 
 async def _count(legacy: AsyncConnection) -> dict[str, int]:
