@@ -96,4 +96,4 @@ async def test_the_draft_of_a_live_catalogue_names_its_tables(
     await legacy.execute(SCHEMA)
     text = await draft(empty_database, heller_database)
     assert 'table = "shop.members"' in text
-    assert "shop.gifts(gift_no, member, points, at)" in text
+    assert "shop.gifts(gift_no integer, member numeric, points integer, at timestamp with time zone)" in text

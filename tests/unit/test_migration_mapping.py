@@ -160,7 +160,27 @@ def test_the_draft_of_a_recognised_source_is_a_mapping_of_it(tmp_path: Path) -> 
 def test_the_draft_of_an_unknown_source_names_the_likeliest_tables() -> None:
     text = draft_mapping(SHOP)
     assert tomllib.loads(text)["users"]["table"] == "shop.members"
-    assert "shop.usage_log(log_no, member_no, points)" in text
+    assert "shop.usage_log(log_no text, member_no text, points text)" in text
+
+
+def test_the_draft_reads_any_spelling_keys_and_decimals() -> None:
+    key = ForeignKey("member", "app", "Members", "MemberId")
+    columns = {"MemberId": "uuid", "EMail": "text", "DisplayName": "text", "Credits": "numeric"}
+    catalogue = Catalogue(
+        (
+            Table("app", "Members", "r", 0, True, columns, [("MemberId",)]),
+            table("purchases", "id member credits state", unique=[("id",)], foreign_keys=[key]),
+            table("credit_history", "entry_id member change", unique=[("entry_id",)]),
+        ),
+        180000,
+        "UTF8",
+    )
+    text = draft_mapping(catalogue)
+    read = tomllib.loads(text)
+    assert read["users"] == {"table": "app.Members", "id": "MemberId", "email": "EMail", "name": "DisplayName", "balance": "Credits", "names": []}  # fmt: skip
+    assert read["transactions"] == {"table": "public.credit_history", "id": "entry_id", "user_ref": "member"}
+    assert '# with decimals: balance = { column = "Credits", scale = 100 }' in text
+    assert "app.Members(MemberId uuid, EMail text, DisplayName text, Credits numeric)" in text
 
 
 def test_a_reference_by_foreign_key_can_only_be_an_id() -> None:

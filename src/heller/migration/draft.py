@@ -19,6 +19,9 @@ _HINTS = {
 }
 
 
+_DECIMALS = frozenset({"numeric", "real", "double precision"})
+
+
 def draft_mapping(catalogue: Catalogue) -> str:
     """The text of a mapping: a section a part, the likeliest table and columns filled in, the rest in comments."""
     lines = [
@@ -30,9 +33,12 @@ def draft_mapping(catalogue: Catalogue) -> str:
         "",
     ]
     used: set[str] = set()
+    owners: set[str] = set()
     for part in PARTS:
         table = _likeliest(part, catalogue, used)
-        lines += _section(part, table)
+        lines += _section(part, table, owners)
+        if part.name == "users":
+            owners = _owners(catalogue, table)
         if table is not None:
             used.add(table.label)
     lines += [
@@ -45,7 +51,7 @@ def draft_mapping(catalogue: Catalogue) -> str:
         '# "done" = "paid"',
         "",
         "# Tables seen:",
-        *(f"#   {table.label}({', '.join(table.columns)})" for table in catalogue.tables),
+        *(f"#   {table.label}({_typed(table)})" for table in catalogue.tables),
         "",
     ]
     return "\n".join(lines)
@@ -63,21 +69,61 @@ def _likeliest(part: Part, catalogue: Catalogue, used: set[str]) -> Table | None
     return scored[0] if scored else None
 
 
-def _section(part: Part, table: Table | None) -> list[str]:
+def _guess(part: Part, table: Table, owners: set[str]) -> dict[str, str]:
+    """The columns whose names or keys leave no doubt, however they are spelled. ``owners`` are columns that elsewhere lead to users."""
+    columns = match(part, table)
+    spelled = {_plain(name): name for name in table.columns}
+
+    def offer(name: str, found: list[str]) -> None:
+        free = [column for column in found if column not in columns.values()]
+        if name in fields and name not in columns and len(free) == 1:
+            columns[name] = free[0]
+
+    fields = {field.name for field in part.fields}
+    for field in part.fields:
+        offer(field.name, [spelled[_plain(name)] for name in field.candidates if _plain(name) in spelled][:1])
+    offer("id", [key[0] for key in table.unique if len(key) == 1])
+    offer("user_ref", [name for name in table.columns if name in owners])
+    return columns
+
+
+def _owners(catalogue: Catalogue, users: Table | None) -> set[str]:
+    if users is None:
+        return set()
+    return {
+        key.column
+        for table in catalogue.tables
+        for key in table.foreign_keys
+        if (key.schema, key.table) == (users.schema, users.name)
+    }
+
+
+def _typed(table: Table) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def _section(part: Part, table: Table | None, owners: set[str]) -> list[str]:
     lines = [f"# {part.name}: {part.says}"]
     if table is None:
         required = [field.name for field in part.fields if field.required]
         lines += [f"# [{part.name}]", '# table = ""', *(f'# {name} = ""  # needed' for name in required), ""]
         return lines
-    columns = match(part, table)
+    columns = _guess(part, table, owners)
     off = "# " if missing(part, columns) and part.name not in {"users", "transactions"} else ""
     lines += [f"{off}[{part.name}]", f'{off}table = "{table.label}"']
     for field in part.fields:
-        if field.name in columns:
-            lines.append(f'{off}{field.name} = "{columns[field.name]}"')
-        else:
+        if field.name not in columns:
             need = "needed" if field.required else "optional"
             lines.append(f'# {field.name} = ""  # {need}; one of: {", ".join(table.columns)}')
+            continue
+        column = columns[field.name]
+        lines.append(f'{off}{field.name} = "{column}"')
+        if field.type == "integer" and table.columns[column] in _DECIMALS:
+            lines.append(f'# with decimals: {field.name} = {{ column = "{column}", scale = 100 }}')
     if part.name == "users":
         names = [name for name in OTHER_NAMES if name in table.columns]
         lines.append(f"names = {names!r}  # further columns that name the same person".replace("'", '"'))
