@@ -1,7 +1,7 @@
 """Bring the pages' texts into ``web/locale/*/LC_MESSAGES/*.po``; new ones wait there for a translation.
 
 ``_("...")`` in templates and in Python under ``heller/web`` is a text. What only the console says is in ``console.po``,
-all else in ``heller.po``. Run this after changing a text, then fill in the empty ``msgstr``;
+what the domains say in ``domain.po`` (``web/sentences.py`` knows the forms), all else in ``heller.po``. Run this after changing a text, then fill in the empty ``msgstr``;
 ``tests/unit/test_web_texts.py`` names what is missing.
 """
 
@@ -13,9 +13,10 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 
 import heller
+from heller.web import sentences
 
 WEB = Path(heller.__file__).parent / "web"
-AREAS = ("heller", "console")
+AREAS = ("heller", "console", "domain")
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
 HEADER = """# Texts of the pages.
 msgid ""
@@ -30,6 +31,8 @@ OPTIONS = {"**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "silent":
 
 def texts(area: str) -> Catalog:
     """Every text of an area's pages, as a catalogue without translations."""
+    if area == "domain":
+        return _domain()
     found = Catalog(project="heller", charset="utf-8")
     for name, _line, message, comments, context in extract.extract_from_dir(WEB, METHODS, OPTIONS):
         found.add(message, None, [(name, None)], auto_comments=comments, context=context)
@@ -38,6 +41,13 @@ def texts(area: str) -> Catalog:
         if message.id and _area(message) == area:
             of_area[message.id] = message
     return of_area
+
+
+def _domain() -> Catalog:
+    forms = Catalog(project="heller", charset="utf-8")
+    for form in sentences.FORMS:
+        forms.add(form, None)
+    return forms
 
 
 def _area(message: Message) -> str:
@@ -66,7 +76,7 @@ def write(path: Path, known: Catalog) -> None:
 def main() -> None:
     """Update every catalogue; a text that moves from one area to the other takes its translation along."""
     for folder in sorted({path.parent for path in catalogues()}):
-        before = [catalogue(path) for path in folder.glob("*.po")]
+        before = [catalogue(path) for path in sorted(folder.glob("*.po"))]
         for area in AREAS:
             known = texts(area)
             known.locale = folder.parts[-2]

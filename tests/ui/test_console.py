@@ -46,6 +46,7 @@ ACTS = (
     "/console/deliveries/1/retry",
     "/console/deliveries/1/ignore",
     "/console/deliveries/1/assign",
+    "/console/deliveries/1/adjust",
     "/console/discrepancies/1/close",
     "/console/rollout/start",
     "/console/rollout/promote",
@@ -141,6 +142,30 @@ async def test_an_operator_retries_a_parked_delivery_and_says_whose_it_is(site: 
     assert [(entry.action, entry.actor) for entry in done] == [
         ("delivery.assign", "user:development-operator"), ("delivery.retry", "user:development-operator"),
     ]  # fmt: skip
+
+
+async def test_a_payment_is_answered_by_hand_once_and_never_credited_after_it(
+    site: Site, as_role: Any
+) -> None:
+    payment = site.twin.dashboard_charge(amount=1_900, currency="eur")["id"]
+    site.twin.drain()
+    await worked(site)
+    await site.heller.open_account("answered")
+    page = await as_role("operator")
+    await page.goto(f"/console/deliveries?tab=parked&payment={payment}")
+    await page.locator("tbody tr").first.locator("a").first.click()
+    await act(page, "Answer by hand", account="nobody-here", amount="500", reason="Paid by link")
+    await expect(page.locator("main .alert").first).to_contain_text("there is no account nobody-here")
+    await page.locator("#adjust-account").fill("answered")
+    await page.locator("details.action[open] button[type=submit]").click()
+    await expect(page.locator("main .alert").first).to_contain_text("Adjusted by +500")
+    await expect(page.locator("dl.facts").first).to_contain_text("answered by hand")
+    await act(page, "Retry", reason="Look once more")
+    await worked(site)
+    assert (await site.heller.balance("answered")).posted == 500
+    async with site.database.connection() as connection:
+        done = await audit.entries(connection, target=page.url.rsplit("/", 1)[1])
+    assert [entry.action for entry in done] == ["delivery.retry", "delivery.adjust"]
 
 
 async def test_a_double_click_adjusts_once_and_a_refusal_keeps_what_was_typed(
@@ -369,7 +394,14 @@ async def test_pages_can_be_read_and_forms_sent_without_javascript(busy: Site, a
     await page.goto("/console/account?id=ada.lovelace")
     await expect(page.locator("#transactions")).to_contain_text("Buchungen")
     await page.locator("summary", has_text="Anpassen").click()
+    await page.locator("#adjust-amount").fill("-9999999")
+    await page.locator("#adjust-reason").fill("zu viel")
+    await page.locator("details.action[open] button[type=submit]").click()
+    await expect(page.locator("main .alert").first).to_contain_text("Nötig sind 9.999.999 Credits")
     await page.locator("#adjust-amount").fill("1")
     await page.locator("#adjust-reason").fill("ohne Skript")
     await page.locator("details.action[open] button[type=submit]").click()
     await expect(page.locator("main .alert").first).to_contain_text("Angepasst um +1")
+    await page.goto("/console/checklist")
+    await expect(page.locator("#smoke")).to_contain_text("jeder Vorgang wurde probiert")
+    await expect(page.locator("main span[lang=en]")).to_have_count(0)

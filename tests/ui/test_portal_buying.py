@@ -169,6 +169,12 @@ async def test_members_are_added_capped_seen_and_removed(site, as_role) -> None:
     assert await table(page, "#spending table") == [["ines", "1", "30"]]
     assert await serious_issues(page) == []
 
+    member = await as_role("customer", "ines")
+    await expect(member.get_by_text("You have no credits of your own")).to_be_visible()
+    ((team, *shares),) = await table(member, "#teams")
+    assert (team.split()[0], shares) == ("hq", ["100 per month", "30", "70", "70"])
+    assert (await member.goto("/portal?account=hq")).status == 404
+
     await page.get_by_role("link", name="Edit ines").click()
     await expect(page.get_by_label("Cap")).to_have_value("100")
     await page.get_by_label("Cap").fill("30")

@@ -171,6 +171,15 @@ async def test_a_phone_shows_every_page_without_scrolling_sideways(site, as_role
     for path in ("", "/transactions", "/transactions/3", "/grants", "/buy", "/top-up", "/receipts", "/team"):
         await page.goto(f"/portal{path}")
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    unbroken = "0123456789" * 20
+    await site.heller.open_account(unbroken, user=unbroken)
+    await site.heller.grant(unbroken, 123_456_789_012, reason=unbroken, key=unbroken)
+    await site.heller.spend(unbroken, 987_654_321, reason=unbroken)
+    await site.heller.put_member(unbroken, unbroken, cap=10**12)
+    endless = await as_role("customer", unbroken, viewport=PHONE)
+    for path in ("", "/transactions", "/transactions/2", "/grants", "/team"):
+        await endless.goto(f"/portal{path}")
+        assert await endless.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     await page.locator(".topbar summary").click()
     await page.locator(".topbar").get_by_role("link", name="Grants").click()
     await expect(page).to_have_url(re.compile("/portal/grants"))

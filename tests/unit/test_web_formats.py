@@ -56,7 +56,7 @@ def test_what_is_no_amount_of_money_is_refused(text: str) -> None:
 def test_times_are_relative_with_the_exact_utc_on_hover() -> None:
     html = EN.ago(NOW - timedelta(minutes=3), now=NOW)
     assert html == (
-        '<time datetime="2026-03-10T11:57:00+00:00" title="2026-03-10 11:57:00 UTC" data-relative="">3 minutes ago</time>'
+        '<time datetime="2026-03-10T11:57:00+00:00" title="2026-03-10 11:57:00 UTC" data-shown="relative">3 minutes ago</time>'
     )
     assert "vor 3 Minuten" in DE.ago(NOW - timedelta(minutes=3), now=NOW)
     assert "in 2 days" in EN.ago(NOW + timedelta(days=2), now=NOW)

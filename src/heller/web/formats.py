@@ -71,12 +71,17 @@ class Formats:
         return str(format_date(on, "medium", locale=self.locale))
 
     def when(self, at: datetime | str | None) -> Markup:
-        """Date and time, the exact UTC on hover."""
+        """Date and time: in the reader's zone where scripts run, else in UTC; the exact UTC on hover."""
         moment = instant(at)
         if moment is None:
             return escape(NONE)
         words = format_datetime(moment, "medium", tzinfo=UTC, locale=self.locale)
-        return _time(moment, words, is_relative=False)
+        return _time(moment, f"{words} UTC", "when")
+
+    def local_day(self, at: datetime | str | None) -> Markup:
+        """The date of an instant: in the reader's zone where scripts run, else in UTC."""
+        moment = instant(at)
+        return escape(NONE) if moment is None else _time(moment, self.day(moment), "day")
 
     def ago(self, at: datetime | str | None, *, now: datetime | None = None) -> Markup:
         """Relative to now ("3 minutes ago", "in 2 days"), a date when it is far off; the exact UTC on hover."""
@@ -85,9 +90,9 @@ class Formats:
             return escape(NONE)
         distance = moment - (now or datetime.now(UTC))
         if abs(distance) > RELATIVE_UP_TO:
-            return _time(moment, self.day(moment), is_relative=False)
+            return self.local_day(moment)
         words = format_timedelta(distance, add_direction=True, threshold=1.5, locale=self.locale)
-        return _time(moment, words, is_relative=True)
+        return _time(moment, words, "relative")
 
 
 def minor_places(currency: str) -> int:
@@ -124,10 +129,10 @@ def exact(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _time(at: datetime, words: str, *, is_relative: bool) -> Markup:
-    relative = Markup(' data-relative=""') if is_relative else ""
-    return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
-        at.isoformat(), exact(at), relative, words
+def _time(at: datetime, words: str, shown: str) -> Markup:
+    """``shown`` says how ``static/heller.js`` writes it anew: relative to now, or as a day or an instant of the reader's zone."""
+    return Markup('<time datetime="{}" title="{}" data-shown="{}">{}</time>').format(
+        at.isoformat(), exact(at), shown, words
     )
 
 

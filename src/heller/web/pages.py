@@ -26,6 +26,7 @@ from heller.web import csrf
 from heller.web.assets import static
 from heller.web.formats import Formats, copyable, exact
 from heller.web.principal import Principal
+from heller.web.sentences import said, translated
 from heller.web.wiring import wiring_of
 
 HERE = Path(__file__).parent
@@ -112,6 +113,12 @@ def translator(request: Request, package: str = PACKAGE) -> Callable[..., str]:
     return translate
 
 
+def in_words(request: Request, sentence: str) -> str:
+    """A sentence of a domain (a refusal, a hint) in the language to answer in; as it is where that has no word for it."""
+    lang = language(request)
+    return translated(sentence, _translations(lang, PACKAGE).gettext, lang) or sentence
+
+
 def formats(request: Request) -> Formats:
     """The formats of the language to answer in."""
     return _formats(language(request))
@@ -176,10 +183,12 @@ def environment(lang: str, package: str = PACKAGE) -> Environment:
         money=formats_of.money,
         day=formats_of.day,
         when=formats_of.when,
+        local_day=formats_of.local_day,
         ago=formats_of.ago,
         exact=exact,
         copyable=lambda text: copyable(text, label),
         icon=icon,
+        said=lambda sentence: said(str(sentence), translations.gettext, lang),
         static=static,
         Navigation=Navigation,
         site_name="heller",

@@ -24,6 +24,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 HSTS_SECONDS = 31_536_000
+PASSING_BYTES_MAX = 64 * 2**20
 SLASH = "\ue02f"
 """Stands for an escaped slash on the way through the routes; of the private use area, so that no text has it."""
 _ESCAPED_SLASH = re.compile("%2[Ff]")
@@ -81,7 +82,7 @@ class Edge:
             await send(message)
 
         if declared > self._body_bytes_max:
-            await _refuse(scope, receive, sending, self._body_bytes_max)
+            await self._refuse(scope, receive, sending)
             return
         try:
             counted = receive if declared >= 0 else _counted(receive, self._body_bytes_max)
@@ -91,9 +92,19 @@ class Edge:
             if not begun:
                 await self._defect(Request(scope))(scope, receive, sending)
 
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say that the body is too large, once it has passed by: a browser shows no answer that comes while it sends."""
+        await _pass_by(receive)
+        scope.setdefault("session", {})  # a page asks for one; nobody reads this one again
+        error = problems.TooLarge(f"The body has more than {self._body_bytes_max} bytes.")
+        await self._safely(Request(scope), error)(scope, receive, send)
+
     def _defect(self, request: Request) -> Response:
         """What to say of a defect: a page to whom reads pages, else a problem."""
         error = problems.Internal("Something went wrong here.", hint="Quote the request id to the operator.")
+        return self._safely(request, error)
+
+    def _safely(self, request: Request, error: HellerError) -> Response:
         try:
             return self._answer(request, error)
         except Exception:  # the defect may be one of all pages
@@ -147,9 +158,14 @@ def _counted(receive: Receive, bytes_max: int) -> Receive:
     return counting
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, bytes_max: int) -> None:
-    error = problems.TooLarge(f"The body has more than {bytes_max} bytes.")
-    await problems.answer(error, request_id=scope["state"]["request_id"])(scope, receive, send)
+async def _pass_by(receive: Receive) -> None:
+    """Take a body without keeping it, as far as somebody may send who only chose a wrong file."""
+    size = 0
+    while size < PASSING_BYTES_MAX:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return
 
 
 class Except:

@@ -265,6 +265,12 @@ async def test_fifty_megabytes_and_too_few_credits_are_refused(site):
         "/matcher/v1/resumes/file", files={"file": ("a.pdf", b"%PDF-" + b"0" * 50_000_000)}
     )
     assert huge.status_code == 413
+    page = await client.post(
+        "/matcher/resumes",
+        files={"file": ("a.pdf", b"%PDF-" + b"0" * 13_000_000)},
+        headers={"accept": "text/html"},
+    )
+    assert (page.status_code, "That is too large" in page.text) == (413, True)
     large = await client.post(
         "/matcher/resumes", files={"file": ("a.pdf", b"%PDF-" + b"0" * 11_000_000)}, params={"lang": "de"}
     )

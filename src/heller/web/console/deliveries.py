@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from heller.database import Database, call
+from heller.errors import InvalidArgument
+from heller.ledger.operations import DEFAULT_UNIT
 from heller.stripe.deliveries import Delivery, deliveries, delivery
 from heller.stripe.deliveries import queue as queue_of
 from heller.stripe.reconcile import discrepancies
@@ -196,7 +198,7 @@ async def assign(request: Request, principal: Operator, number: Number) -> Respo
         found = await _delivery(request, number)
         account, credits = fields.text("account"), fields.whole("credits")
         unit, reason, key = (
-            fields.optional("unit") or "credit",
+            fields.optional("unit") or DEFAULT_UNIT,
             fields.text("reason"),
             found.payment_key or "",
         )
@@ -218,3 +220,38 @@ async def assign(request: Request, principal: Operator, number: Number) -> Respo
         return _("The payment is assigned; it is credited once Stripe says that it was paid.")
 
     return await attempt(request, f"{HERE}/{number}", "assign", work)
+
+
+@router.post("/{number}/adjust", dependencies=PROTECTED)
+async def adjust(request: Request, principal: Operator, number: Number) -> Response:
+    """Answer a payment by hand, once: what it brings or takes is the operator's word, and it is never credited after it."""
+    fields = await Fields.of(request)
+
+    async def work() -> str:
+        found = await _delivery(request, number)
+        if found.payment_key is None:
+            raise InvalidArgument("This delivery is about no payment.", argument="payment")
+        account, amount, reason = fields.text("account"), fields.whole("amount"), fields.text("reason")
+        unit = fields.optional("unit") or DEFAULT_UNIT
+        async with acting(
+            request, principal, "delivery.adjust", str(number), payment=found.payment_key, account=account, amount=amount, unit=unit, reason=reason
+        ) as deed:  # fmt: skip
+            done = await call(
+                deed.connection,
+                "stripe_adjust",
+                account_id=account,
+                amount=amount,
+                payment_key=found.payment_key,
+                actor=principal.actor,
+                reason=reason,
+                unit=unit,
+            )
+            deed.is_repeat = done["replayed"]
+        _, formats = pages.translator(request), pages.formats(request)
+        return _(
+            "Adjusted by %(amount)s: the balance is %(balance)s.",
+            amount=formats.signed(done["delta"]),
+            balance=formats.number(done["balance_after"]),
+        )
+
+    return await attempt(request, f"{HERE}/{number}", "adjust", work)

@@ -65,8 +65,8 @@ async def create(request: Request, principal: Admin) -> Response:
     except HellerError as error:
         request.session[MESSAGE] = {
             "kind": "danger",
-            "text": error.message,
-            "hint": error.hint,
+            "text": pages.in_words(request, error.message),
+            "hint": pages.in_words(request, error.hint),
             "form": "create",
         }
         return await _page(request, principal)

@@ -116,7 +116,8 @@ async def attempt(request: Request, back: str, form: str, work: Callable[[], Awa
             if isinstance(value, str) and name != csrf.FIELD
         }
         request.session[MESSAGE] = {
-            "kind": "danger", "text": error.message, "hint": error.hint, "form": form, "kept": kept,
+            "kind": "danger", "text": pages.in_words(request, error.message), "hint": pages.in_words(request, error.hint),
+            "form": form, "kept": kept,
         }  # fmt: skip
     return RedirectResponse(back, status_code=303)
 

@@ -26,11 +26,14 @@ async def overview(
     request: Request, view: View, days: Annotated[Literal["7", "30", "90"], Query()] = "30"
 ) -> Response:
     """The account at this instant."""
+    heller = wiring_of(request).heller
+    user = view.principal.user if view.is_own else known(view).user
+    teams = await heller.memberships(user) if user else []
     if view.account is None:
         if view.principal.role >= Role.support:
             return pages.render(request, "portal/whose.html", principal=view.principal, navigation=[])
-        return show(request, view, "none")
-    heller, account = wiring_of(request).heller, known(view)
+        return show(request, view, "none", teams=teams)
+    account = known(view)
     name, unit = account.account, account.unit
     now = datetime.now(UTC)
     first = (now - timedelta(days=int(days) - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -49,6 +52,7 @@ async def overview(
         ending=ending[:EXPIRING_SHOWN],
         holds=await heller.holds(name, unit=unit),
         recent=await heller.history(name, unit=unit, limit=RECENT),
+        teams=teams,
         rule=await heller.top_up_rule(name, unit=unit),
     )
 

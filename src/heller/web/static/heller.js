@@ -16,10 +16,21 @@
   const units = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
   const relative = new Intl.RelativeTimeFormat(lang, { numeric: "always" });
   const refreshTimes = () => {
-    for (const time of document.querySelectorAll("time[data-relative]")) {
+    for (const time of document.querySelectorAll("time[data-shown=relative]")) {
       const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
       const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= length * 1.5) ?? units.at(-1);
       time.textContent = relative.format(Math.round(seconds / size), unit);
+    }
+  };
+
+  // Days and instants come in UTC; here they are written in the reader's own zone.
+  const local = {
+    when: new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium" }),
+    day: new Intl.DateTimeFormat(lang, { dateStyle: "medium" }),
+  };
+  const localTimes = (root) => {
+    for (const time of root.querySelectorAll("time[data-shown=when], time[data-shown=day]")) {
+      time.textContent = local[time.dataset.shown].format(new Date(time.dateTime));
     }
   };
 
@@ -40,7 +51,7 @@
         labels,
         datasets: series.map(({ name, values }, i) => ({
           label: name, data: values, backgroundColor: palette[i % palette.length], borderColor: palette[i % palette.length],
-          borderWidth: type === "line" ? 2 : 0, pointRadius: 0, borderRadius: 2, maxBarThickness: 28, tension: 0.2,
+          borderWidth: type === "line" ? 2 : 0, pointRadius: 0, borderRadius: 2, maxBarThickness: 28,
         })),
       },
       options: {
@@ -87,8 +98,9 @@
     if (form) form.querySelector("[type=submit]").disabled = event.target.value.trim() !== form.dataset.confirmWord;
   });
 
-  document.addEventListener("htmx:afterSettle", (event) => { refreshTimes(); drawAll(event.target); });
+  document.addEventListener("htmx:afterSettle", (event) => { refreshTimes(); localTimes(document); drawAll(event.target); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(document));
   setInterval(refreshTimes, 30000);
+  localTimes(document);
   drawAll(document);
 })();
