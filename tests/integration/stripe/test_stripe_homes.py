@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from handover_world import fenced
+from heller import Credits
 from heller.migration.handover.invariants import check_invariants
 from heller.rollout.gateway import RelayingIngest
 from legacy_world import HOOK, PAID, build_site, running
@@ -45,6 +46,32 @@ async def test_purchase_begun_in_legacy_and_paid_after_the_move_is_credited_by_h
         late = await site.deliver(*site.events(intent, PAID, "payment_intent.succeeded"))
         assert {status for status, _ in late} == {200}
         assert await site.balance() == 200
+        assert (await check_invariants(sides)).ok
+
+
+async def test_purchase_that_only_the_legacy_handler_understands_is_booked_by_it_in_heller_once(
+    empty_database, shop, connect
+):
+    """An application that writes nothing down before it is paid: heller's own endpoint cannot know what was bought."""
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        session, _ = await site.buy(pay=False)
+        await sides.legacy.connection.execute("delete from payments")
+        await sides.coordinator().hand_over([user])
+        intent = shop.twin.pay(session)["payment_intent"]
+        await shop.deliver()
+        await shop.work()
+        assert set(await shop.parked()) == {"no_order"}
+        async with Credits.connect(shop.url, empty_database) as credits:
+            bought = {"intent": intent, "session": session, "cost": 500, "currency": "eur"}
+            assert [await credits.purchase(user, 100, **bought) for _ in range(2)] == ["credited", "known"]
+        await shop.deliver()
+        await shop.work()
+        assert await shop.balance(user) == 200
+        shop.twin.refund(intent, 200)
+        await shop.deliver()
+        await shop.work()
+        assert await shop.balance(user) == 160
+        assert await shop.parked() == []
         assert (await check_invariants(sides)).ok
 
 
