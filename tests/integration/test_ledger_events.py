@@ -176,6 +176,21 @@ async def test_webhooks_are_signed_ordered_and_repeated_until_taken(
         (endpoint,) = await heller.webhook_endpoints()
         assert endpoint.failures == 0
         assert not hasattr(endpoint, "secret")
+        attempts = await heller.webhook_attempts("shop")
+        assert [(a.event, a.status_code, a.error) for a in reversed(attempts)] == [
+            ("a:credit:2", 200, None),
+            ("a:credit:3", 500, "HTTP 500"),
+            ("a:credit:3", None, "ConnectError: no"),
+            ("a:credit:3", 200, None),
+            ("a:credit:4", 302, "HTTP 302"),
+            *((f"a:credit:{n}", 200, None) for n in range(4, 8)),
+        ]
+        assert all(0 <= a.milliseconds < 10_000 for a in attempts)
+        for _ in range(50):
+            await heller.spend("a", 1)
+        await _deliver(heller, client, connection, receiver, 56)
+        kept = await heller.webhook_attempts("shop")
+        assert [kept[0].event, kept[-1].event, len(kept)] == ["a:credit:57", "a:credit:8", 50]
 
 
 async def test_an_endpoint_that_never_answers_is_disabled_and_can_come_back(

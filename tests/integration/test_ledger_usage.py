@@ -22,12 +22,14 @@ async def test_usage_is_per_day_and_feature_less_what_was_refunded(heller_databa
         await heller.spend("ann", 40, reason="run 17", metadata={"feature": "tailoring"}, effective_at=DAY)
         await heller.spend("ann", 7, reason="job analysis", effective_at=DAY - timedelta(days=1))
         await heller.spend("ann", 99, reason="job analysis", effective_at=MONTH[1])
+        await heller.spend("ann", 3, effective_at=DAY)
         await heller.refund("ann", analysis.seq, amount=4)
 
         assert await lines(heller) == [
             (date(2026, 3, 9), "job analysis", 7, 1),
             (date(2026, 3, 10), "tailoring", 40, 1),
             (date(2026, 3, 10), "job analysis", 11, 2),
+            (date(2026, 3, 10), "", 3, 1),
         ]
 
 

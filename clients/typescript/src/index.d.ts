@@ -63,6 +63,9 @@ export type CreateKey = { name: string; role?: "support" | "operator" | "admin";
 /** What a person decides, and why. */
 export type Decision = { reason: string };
 
+/** One POST of one event: taken when `error` is None. `status_code` None: there was no answer. */
+export type DeliveryAttempt = { at: string; event: string; status_code: number | null; error: string | null; milliseconds: number };
+
 /** How many credits one grant paid; `grant` None is what no grant covered. */
 export type Draw = { grant: number | null; amount: number };
 
@@ -136,6 +139,8 @@ export type PageAlert = { items: Array<Alert>; next: string | null };
 export type PageApiKey = { items: Array<ApiKey>; next: string | null };
 
 export type PageAuditEntry = { items: Array<AuditEntry>; next: string | null };
+
+export type PageDeliveryAttempt = { items: Array<DeliveryAttempt>; next: string | null };
 
 export type PageDraw = { items: Array<Draw>; next: string | null };
 
@@ -393,7 +398,7 @@ export declare class Heller {
   spendAs(account: string, member: string, body: SpendAs, call?: Call): Promise<Transaction>;
 
   /** What an account was promised, newest first. */
-  listOrders(account: string, query?: { limit?: number | undefined }, call?: Call): Promise<PageOrder>;
+  listOrders(account: string, query?: { limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageOrder>;
 
   /** Undo a spend, wholly or in part, into the grants that paid it. */
   refund(account: string, body: Refund, call?: Call): Promise<Transaction>;
@@ -473,6 +478,9 @@ export declare class Heller {
   /** Send nothing more there. */
   removeEndpoint(endpoint: string, call?: Call): Promise<Removed>;
 
+  /** The last attempts to send events there, newest first, at most 50: when, which event, status, error, duration. */
+  listEndpointDeliveries(endpoint: string, call?: Call): Promise<PageDeliveryAttempt>;
+
   /** Every transaction in the order of recording; `next` goes on where this page ends, also when it is empty. A new event shows once nothing older can come: about a second after it, if somebody asks that often. None is skipped. */
   listEvents(query?: { account?: string | undefined; kind?: Array<"purchase" | "grant" | "spend" | "refund" | "clawback" | "reinstate" | "expire" | "adjust" | "transfer" | "migrate"> | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageDictStrAny>;
 
@@ -495,7 +503,7 @@ export declare class Heller {
   listMigrationOutcomes(query?: { outcome?: "quarantined" | "merged" | undefined; table?: string | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageDictStrAny>;
 
   /** The copies, newest first: truth, decisions, summary, and how many rows were set aside. */
-  listMigrationRuns(query?: { limit?: number | undefined }, call?: Call): Promise<PageDictStrAny>;
+  listMigrationRuns(query?: { limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageDictStrAny>;
 
   /** The steps of migrations (audit, backup, plan, copy, verify, proof) with their progress, newest first. */
   listMigrationSteps(query?: { limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageJournalledStep>;
@@ -507,7 +515,7 @@ export declare class Heller {
   getOrder(order: string, call?: Call): Promise<Order>;
 
   /** Purchases and what became of them, newest first. */
-  listPayments(query?: { account?: string | undefined; since?: string | Date | undefined; limit?: number | undefined }, call?: Call): Promise<PageDictStrAny>;
+  listPayments(query?: { account?: string | undefined; since?: string | Date | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageDictStrAny>;
 
   /** Say whose a payment is and what it is worth; the worker credits it if Stripe says that it was paid. */
   assignPayment(payment: string, body: Assign, call?: Call): Promise<Record<string, unknown>>;
@@ -549,7 +557,7 @@ export declare class Heller {
   haltRollout(body: ChangeRollout, call?: Call): Promise<RolloutNow>;
 
   /** What was done to the rollout, by whom and why, newest first. */
-  listRolloutLog(query?: { limit?: number | undefined }, call?: Call): Promise<PageLogEntry>;
+  listRolloutLog(query?: { limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageLogEntry>;
 
   /** Go to the next stage. Refused while the guardrails have not passed this one. */
   promoteRollout(body: Promote, call?: Call): Promise<RolloutNow>;

@@ -4,6 +4,7 @@ The transactions are the outbox. A position only moves past what can no longer c
 commits late is never skipped; events come at least once, in order, with an ``id`` to drop repeats by.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ Position = dict[str, Any]
 PAGE_MAX = 1_000
 DELIVERY_EVENTS_MAX = 100
 DELIVERY_TIMEOUT_SECONDS = 10.0
+ERROR_CHARACTERS_MAX = 500
 LEASE_SECONDS = 1_200  # more than all events of one delivery can take
 IDLE_SECONDS = 1
 
@@ -54,6 +56,17 @@ class WebhookEndpoint:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Claimed(WebhookEndpoint):
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryAttempt:
+    """One POST of one event: taken when ``error`` is None. ``status_code`` None: there was no answer."""
+
+    at: datetime
+    event: str
+    status_code: int | None
+    error: str | None
+    milliseconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +137,15 @@ class Events(Reads):
         """All endpoints."""
         return [decoded(row, WebhookEndpoint) for row in await self._read_many("webhook_endpoints_list")]
 
+    async def webhook_attempts(self, endpoint: str) -> list[DeliveryAttempt]:
+        """The last attempts to send events to an endpoint, newest first, at most 50.
+
+        Raises:
+            InvalidArgument: there is no such endpoint.
+        """
+        rows = await self._read_many("webhook_attempts_of", endpoint_id=endpoint)
+        return [decoded(row, DeliveryAttempt) for row in rows]
+
     async def remove_webhook_endpoint(self, endpoint: str) -> bool:
         """Send nothing more there; False when there was no such endpoint."""
         return bool(await self._read("remove_webhook_endpoint", endpoint_id=endpoint))
@@ -144,9 +166,11 @@ class Events(Reads):
         )
         if client is None:
             async with httpx.AsyncClient() as own:
-                delivered, error = await _send(own, endpoint, page.events)
+                attempts = await _send(own, endpoint, page.events)
         else:
-            delivered, error = await _send(client, endpoint, page.events)
+            attempts = await _send(client, endpoint, page.events)
+        error = attempts[-1].error if attempts else None
+        delivered = len(attempts) - (error is not None)
         if error is None:
             position = page.position
         else:
@@ -157,6 +181,7 @@ class Events(Reads):
             position=position,
             delivered=delivered,
             error=error,
+            attempts=[msgspec.to_builtins(attempt) for attempt in reversed(attempts)],
             again_seconds=0 if len(page.events) == DELIVERY_EVENTS_MAX else IDLE_SECONDS,
         )
         return EventDelivery(endpoint=endpoint.endpoint, delivered=delivered, error=error)
@@ -173,30 +198,43 @@ def _position_of(event: dict[str, Any]) -> Position:
 
 async def _send(
     client: httpx.AsyncClient, endpoint: _Claimed, events: list[dict[str, Any]]
-) -> tuple[int, str | None]:
-    """How many events were taken, and why not the next one."""
+) -> list[DeliveryAttempt]:
+    """Each attempt, the last of which may have failed: then the events behind it wait."""
     signer = Webhook(endpoint.secret)
-    for place, event in enumerate(events):
-        now = datetime.now(UTC)
-        body = msgspec.json.encode(
-            {"type": event["type"], "timestamp": event["recorded_at"], "data": event}
-        ).decode()
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": event["id"],
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": signer.sign(event["id"], now, body),
-        }
-        try:
-            answer = await client.post(
-                endpoint.url,
-                content=body,
-                headers=headers,
-                timeout=DELIVERY_TIMEOUT_SECONDS,
-                follow_redirects=False,
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return place, f"{type(error).__name__}: {error}"
-        if not answer.is_success:
-            return place, f"HTTP {answer.status_code}"
-    return len(events), None
+    attempts: list[DeliveryAttempt] = []
+    for event in events:
+        attempts.append(await _post(client, endpoint.url, signer, event))
+        if attempts[-1].error is not None:
+            break
+    return attempts
+
+
+async def _post(
+    client: httpx.AsyncClient, url: str, signer: Webhook, event: dict[str, Any]
+) -> DeliveryAttempt:
+    now, started = datetime.now(UTC), time.perf_counter()
+    body = msgspec.json.encode(
+        {"type": event["type"], "timestamp": event["recorded_at"], "data": event}
+    ).decode()
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": event["id"],
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": signer.sign(event["id"], now, body),
+    }
+    status_code: int | None = None
+    try:
+        answer = await client.post(
+            url, content=body, headers=headers, timeout=DELIVERY_TIMEOUT_SECONDS, follow_redirects=False
+        )
+        status_code = answer.status_code
+        problem = None if answer.is_success else f"HTTP {status_code}"
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        problem = f"{type(error).__name__}: {error}"
+    return DeliveryAttempt(
+        at=now,
+        event=event["id"],
+        status_code=status_code,
+        error=problem and problem[:ERROR_CHARACTERS_MAX],
+        milliseconds=round((time.perf_counter() - started) * 1_000),
+    )

@@ -156,9 +156,14 @@ async def step_of(connection: AsyncConnection, step_id: int) -> JournalledStep |
     return None if raw is None else msgspec.convert(raw, JournalledStep)
 
 
-async def runs(connection: AsyncConnection, *, limit: int = 50) -> list[dict[str, Any]]:
-    """The copies, newest first: truth, decisions, snapshot, summary, and how many rows were set aside or merged."""
-    return await call_many(connection, "migration_runs_list", limit=limit)
+async def runs(
+    connection: AsyncConnection, *, before: int | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """The copies, newest first: truth, decisions, snapshot, summary, and how many rows were set aside or merged.
+
+    ``before`` is the last run_id of the page before.
+    """
+    return await call_many(connection, "migration_runs_list", before=before, limit=limit)
 
 
 async def outcomes(

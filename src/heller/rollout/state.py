@@ -217,8 +217,12 @@ async def rates(
 
 
 async def log_of(
-    connection: AsyncConnection, *, limit: int = 100, rollout: str = DEFAULT_ROLLOUT
+    connection: AsyncConnection,
+    *,
+    before: int | None = None,
+    limit: int = 100,
+    rollout: str = DEFAULT_ROLLOUT,
 ) -> list[LogEntry]:
-    """What was done, newest first."""
-    rows = await call_many(connection, "rollout_log_of", limit=limit, rollout=rollout)
+    """What was done, newest first; ``before`` is the last entry of the page before."""
+    rows = await call_many(connection, "rollout_log_of", before=before, limit=limit, rollout=rollout)
     return [msgspec.convert(row, LogEntry) for row in rows]

@@ -5821,24 +5821,26 @@ CREATE FUNCTION heller.usage_of(p_account_id text, p_from timestamp with time zo
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  with spends as materialized (
-    select (t.effective_at at time zone p_zone)::date as day, coalesce(t.metadata ->> 'feature', t.reason) as feature,
-           -t.delta - coalesce(r.refunded, 0) as spent
-    from heller.transactions t
-    left join (select x.related_seq, sum(x.delta) as refunded from heller.transactions x
-               where x.account_id = p_account_id and x.unit = p_unit and x.kind = 'refund' and x.related_seq is not null
-               group by x.related_seq) r on r.related_seq = t.seq
+  with refunded as materialized (
+    select x.related_seq as seq, sum(x.delta) as credits from heller.transactions x
+    where x.account_id = p_account_id and x.unit = p_unit and x.kind = 'refund' and x.related_seq is not null
+    group by x.related_seq
+  ), daily as materialized ( -- few rows, whatever the account spent
+    select (t.effective_at at time zone p_zone)::date as day, coalesce(t.metadata ->> 'feature', t.reason, '') as feature,
+           sum(-t.delta - coalesce(r.credits, 0)) as spent, count(*) as n
+    from heller.transactions t left join refunded r on r.seq = t.seq
     where t.account_id = p_account_id and t.unit = p_unit and t.kind = 'spend' and t.effective_at >= p_from and t.effective_at < p_until
+    group by 1, 2
   ), ranked as (
-    select s.feature, row_number() over (order by sum(s.spent) desc, s.feature) as place from spends s group by s.feature
+    select d.feature, row_number() over (order by sum(d.spent) desc, d.feature) as place from daily d group by d.feature
   )
-  select jsonb_build_object('day', s.day, 'feature', case when r.place <= p_features then s.feature end, 'spent', sum(s.spent), 'count', count(*))
-  from spends s join ranked r using (feature)
-  group by s.day, case when r.place <= p_features then s.feature end
-  order by s.day, sum(s.spent) desc
+  select jsonb_build_object('day', d.day, 'feature', case when r.place <= p_features then d.feature end, 'spent', sum(d.spent), 'count', sum(d.n))
+  from daily d join ranked r using (feature)
+  group by d.day, case when r.place <= p_features then d.feature end
+  order by d.day, sum(d.spent) desc
 $$;
 
-COMMENT ON FUNCTION heller.usage_of(p_account_id text, p_from timestamp with time zone, p_until timestamp with time zone, p_unit text, p_zone text, p_features integer) IS 'What an account spent per day and feature (metadata.feature, else the reason), less what of it was refunded; by effective_at in a time zone. The p_features largest are named, the others come together as null.';
+COMMENT ON FUNCTION heller.usage_of(p_account_id text, p_from timestamp with time zone, p_until timestamp with time zone, p_unit text, p_zone text, p_features integer) IS 'What an account spent per day and feature (metadata.feature, else the reason, else an empty text), less what of it was refunded; by effective_at in a time zone. The p_features largest are named, the others come together as null.';
 
 CREATE FUNCTION heller.use_api_key(p_key_id text, p_secret_hash bytea) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER

@@ -278,12 +278,22 @@ async def find_order(database: Database, name: str) -> Order | None:
 
 
 async def orders(
-    database: Database, *, account: str | None = None, unfinished: bool = False, limit: int = 100
+    database: Database,
+    *,
+    account: str | None = None,
+    unfinished: bool = False,
+    before: list[str] | None = None,
+    limit: int = 100,
 ) -> list[Order]:
-    """Orders, newest first."""
+    """Orders, newest first; ``before`` is the placed_at and order_id of the last of the page before."""
     async with database.connection() as connection:
         rows = await call_many(
-            connection, "stripe_orders", account_id=account, unfinished=unfinished, limit=limit
+            connection,
+            "stripe_orders",
+            account_id=account,
+            unfinished=unfinished,
+            before=before,
+            limit=limit,
         )
     return [as_order(row) for row in rows]
 

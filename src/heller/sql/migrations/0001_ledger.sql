@@ -222,7 +222,8 @@ create table heller.payments (
   constraint payments_net_within check (net_credits between 0 and credits),
   constraint payments_state_known check (state in ('open', 'processing', 'settled', 'partly_refunded', 'refunded', 'disputed', 'failed', 'canceled'))
 );
-create index payments_account on heller.payments (account_id);
+create index payments_account on heller.payments (account_id, created_at, payment_key);
+create index payments_created on heller.payments (created_at, payment_key);
 create unique index payments_intent on heller.payments (provider, payment_intent) where payment_intent is not null;
 create unique index payments_session on heller.payments (provider, checkout_session) where checkout_session is not null;
 comment on table heller.payments is 'One purchase through its life; the check on net_credits is the last line against a double credit.';

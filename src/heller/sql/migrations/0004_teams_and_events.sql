@@ -110,6 +110,7 @@ create table heller.webhook_endpoints (
   failures integer not null default 0,
   due_at timestamptz not null,
   last_error text,
+  attempts jsonb not null default '[]',
   delivered_at timestamptz,
   disabled_at timestamptz,
   created_at timestamptz not null,
@@ -119,6 +120,7 @@ create table heller.webhook_endpoints (
 create index webhook_endpoints_due on heller.webhook_endpoints (due_at) where disabled_at is null;
 comment on table heller.webhook_endpoints is
   'Where events are sent to, in their order and at least once; position is the last event the endpoint has taken.';
+comment on column heller.webhook_endpoints.attempts is 'The last 50 attempts, newest first: at, event, status_code, error, milliseconds.';
 comment on column heller.webhook_endpoints.kinds is 'Only these kinds of transactions; null is all.';
 
 create table heller.anchors (

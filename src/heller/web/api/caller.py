@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -231,3 +232,9 @@ def place_of(cursor: str | None, kind: type[T]) -> T | None:
         raise InvalidArgument(
             "This is no cursor.", hint="Use the 'next' of an earlier page as it is.", argument="cursor"
         ) from None
+
+
+def moment_of(cursor: str | None) -> list[str] | None:
+    """The place in a list by time: an instant, and the id that comes last of those at it."""
+    place = place_of(cursor, tuple[datetime, str])
+    return None if place is None else [place[0].isoformat(), place[1].replace("\0", "")]

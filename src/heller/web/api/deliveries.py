@@ -11,7 +11,7 @@ from heller.stripe import deliveries
 from heller.stripe.reconcile import discrepancies
 from heller.web.api import models
 from heller.web.api.answers import BODY, READ, Page, Retried, responses
-from heller.web.api.caller import Caller, answer, page, place_of, reads
+from heller.web.api.caller import Caller, answer, moment_of, page, place_of, reads
 from heller.web.problems import NotFound
 
 router = APIRouter(tags=["stripe"])
@@ -79,11 +79,19 @@ async def list_payments(
     account: Annotated[str | None, Query(min_length=1, max_length=200, pattern=models.PRINTABLE)] = None,
     since: Annotated[models.At | None, Query()] = None,
     limit: models.Limit = models.PAGE_DEFAULT,
+    cursor: models.Cursor = None,
 ) -> Response:
     """Purchases and what became of them, newest first."""
     async with caller.wiring.database.connection() as connection:
-        found = await call_many(connection, "stripe_payments", account_id=account, since=since, limit=limit)
-    return answer({"items": found, "next": None})
+        found = await call_many(
+            connection,
+            "stripe_payments",
+            account_id=account,
+            since=since,
+            before=moment_of(cursor),
+            limit=limit,
+        )
+    return page(found, limit=limit, after=lambda last: [last["created_at"], last["payment_key"]])
 
 
 @router.post("/payments/{payment}/assign", response_model=dict[str, Any], responses=responses(*BODY, *READ))

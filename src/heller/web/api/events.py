@@ -5,11 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from heller.ledger.events import WebhookEndpoint
+from heller.errors import InvalidArgument
+from heller.ledger.events import DeliveryAttempt, WebhookEndpoint
 from heller.web.api import models
 from heller.web.api.accounts import Kind
 from heller.web.api.answers import BODY, Page, Removed, responses
 from heller.web.api.caller import Caller, answer, cursor_of, place_of, reads
+from heller.web.problems import NotFound
 
 router = APIRouter(tags=["events"])
 
@@ -53,6 +55,18 @@ async def put_endpoint(endpoint: models.Id, body: models.PutEndpoint, caller: Wr
         {name: value for name, value in given.items() if name != "secret"},
     )
     return answer(result)
+
+
+@router.get(
+    "/endpoints/{endpoint}/deliveries", response_model=Page[DeliveryAttempt], responses=responses(NotFound)
+)
+async def list_endpoint_deliveries(endpoint: models.Id, caller: Reader) -> Response:
+    """The last attempts to send events there, newest first, at most 50: when, which event, status, error, duration."""
+    try:
+        attempts = await caller.wiring.heller.webhook_attempts(endpoint)
+    except InvalidArgument as error:
+        raise NotFound(error.message) from None
+    return answer({"items": attempts, "next": None})
 
 
 @router.delete("/endpoints/{endpoint}", response_model=Removed, responses=responses())

@@ -106,10 +106,13 @@ async def get_migration_step(step: models.Place, caller: Migrator) -> Response:
 
 
 @router.get("/migration/runs", tags=["migration"], response_model=Page[dict[str, Any]], responses=responses())
-async def list_migration_runs(caller: Migrator, limit: models.Limit = models.PAGE_DEFAULT) -> Response:
+async def list_migration_runs(
+    caller: Migrator, limit: models.Limit = models.PAGE_DEFAULT, cursor: models.Cursor = None
+) -> Response:
     """The copies, newest first: truth, decisions, summary, and how many rows were set aside."""
     async with caller.wiring.database.connection() as connection:
-        return answer({"items": await journal.runs(connection, limit=limit), "next": None})
+        found = await journal.runs(connection, before=place_of(cursor, int), limit=limit)
+    return page(found, limit=limit, after=lambda last: last["run_id"])
 
 
 @router.get(

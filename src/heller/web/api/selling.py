@@ -16,7 +16,7 @@ from heller.stripe.checkout import Item, Order
 from heller.web import audit
 from heller.web.api import models
 from heller.web.api.answers import BODY, READ, Page, PortalSession, responses
-from heller.web.api.caller import Caller, answer, reads, writes
+from heller.web.api.caller import Caller, answer, moment_of, page, reads, writes
 from heller.web.problems import NotFound, NotSetUp
 
 router = APIRouter(tags=["buying"])
@@ -98,13 +98,20 @@ async def confirm_checkout(session: models.Id, caller: Buyer) -> Response:
 
 @router.get("/accounts/{account}/orders", response_model=Page[Order], responses=responses(*READ))
 async def list_orders(
-    account: models.Account, caller: Buyer, limit: models.Limit = models.PAGE_DEFAULT
+    account: models.Account,
+    caller: Buyer,
+    limit: models.Limit = models.PAGE_DEFAULT,
+    cursor: models.Cursor = None,
 ) -> Response:
     """What an account was promised, newest first."""
     await caller.see(account)
-    return answer(
-        {"items": await checkout.orders(caller.wiring.database, account=account, limit=limit), "next": None}
+    found = await checkout.orders(
+        caller.wiring.database,
+        account=account,
+        before=moment_of(cursor),
+        limit=limit,
     )
+    return page(list(found), limit=limit, after=lambda last: [last.placed_at, last.order_id])
 
 
 @router.get("/orders/{order}", response_model=Order, responses=responses(NotFound, *READ))
