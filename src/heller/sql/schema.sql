@@ -2687,6 +2687,7 @@ CREATE TABLE heller.webhook_endpoints (
     failures integer DEFAULT 0 NOT NULL,
     due_at timestamp with time zone NOT NULL,
     last_error text,
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
     delivered_at timestamp with time zone,
     disabled_at timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
@@ -2696,6 +2697,8 @@ CREATE TABLE heller.webhook_endpoints (
 COMMENT ON TABLE heller.webhook_endpoints IS 'Where events are sent to, in their order and at least once; position is the last event the endpoint has taken.';
 
 COMMENT ON COLUMN heller.webhook_endpoints.kinds IS 'Only these kinds of transactions; null is all.';
+
+COMMENT ON COLUMN heller.webhook_endpoints.attempts IS 'The last 50 attempts, newest first: at, event, status_code, error, milliseconds.';
 
 CREATE FUNCTION heller._webhook_endpoint_result(e heller.webhook_endpoints) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -3933,17 +3936,17 @@ $$;
 
 COMMENT ON FUNCTION heller.migration_outcomes_list(p_outcome text, p_source_table text, p_after jsonb, p_limit integer) IS 'Source rows that are no row of their own here, quarantined or merged, with the reason; the next page starts after [system, table, id] of the last.';
 
-CREATE FUNCTION heller.migration_runs_list(p_limit integer DEFAULT 50) RETURNS SETOF jsonb
+CREATE FUNCTION heller.migration_runs_list(p_limit integer DEFAULT 50, p_before bigint DEFAULT NULL::bigint) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
   select to_jsonb(r) || jsonb_build_object(
     'quarantined', (select count(*) from heller.migration_outcomes o where o.source_system = r.source_system and o.outcome = 'quarantined' and o.run_id = r.run_id),
     'merged', (select count(*) from heller.migration_outcomes o where o.source_system = r.source_system and o.outcome = 'merged' and o.run_id = r.run_id))
-  from heller.migration_runs r order by run_id desc limit least(greatest(p_limit, 1), 1000)
+  from heller.migration_runs r where p_before is null or r.run_id < p_before order by run_id desc limit least(greatest(p_limit, 1), 1000)
 $$;
 
-COMMENT ON FUNCTION heller.migration_runs_list(p_limit integer) IS 'The copies from legacy databases, newest first, with their decisions and results.';
+COMMENT ON FUNCTION heller.migration_runs_list(p_limit integer, p_before bigint) IS 'The copies from legacy databases, newest first, with their decisions and results; the next page is before the last run_id of this one.';
 
 CREATE FUNCTION heller.migration_step(p_step_id bigint) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4211,10 +4214,10 @@ $$;
 
 COMMENT ON FUNCTION heller.quarantine_home(p_account_id text, p_reason text, p_system text) IS 'Notes why a user stays between the homes. The next move that succeeds clears it.';
 
-CREATE FUNCTION heller.record_delivery(p_endpoint_id text, p_position jsonb, p_delivered integer DEFAULT 0, p_error text DEFAULT NULL::text, p_again_seconds integer DEFAULT 1, p_failures_max integer DEFAULT 20) RETURNS jsonb
+CREATE FUNCTION heller.record_delivery(p_endpoint_id text, p_position jsonb, p_delivered integer DEFAULT 0, p_error text DEFAULT NULL::text, p_again_seconds integer DEFAULT 1, p_failures_max integer DEFAULT 20, p_attempts jsonb DEFAULT '[]'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $$
+    AS $_$
 declare
   e heller.webhook_endpoints;
 begin
@@ -4223,14 +4226,15 @@ begin
     delivered_at = case when p_delivered > 0 then heller._clock() else delivered_at end,
     failures = case when p_error is null then 0 when p_delivered > 0 then 1 else failures + 1 end,
     last_error = left(p_error, 500),
+    attempts = jsonb_path_query_array(p_attempts || attempts, '$[0 to 49]'),
     -- after a failure twice as long each time, up to six hours
     due_at = heller._clock() + make_interval(secs => case when p_error is null then p_again_seconds else least(5 * 2 ^ least(failures, 20), 21600) end),
     disabled_at = case when p_error is not null and failures + 1 >= p_failures_max then heller._clock() end
   where endpoint_id = p_endpoint_id returning * into e;
   return heller._webhook_endpoint_result(e);
-end $$;
+end $_$;
 
-COMMENT ON FUNCTION heller.record_delivery(p_endpoint_id text, p_position jsonb, p_delivered integer, p_error text, p_again_seconds integer, p_failures_max integer) IS 'Says how far an endpoint has taken events, and what went wrong; p_failures_max failures in a row (about four days) disable it.';
+COMMENT ON FUNCTION heller.record_delivery(p_endpoint_id text, p_position jsonb, p_delivered integer, p_error text, p_again_seconds integer, p_failures_max integer, p_attempts jsonb) IS 'Says how far an endpoint has taken events, and what went wrong, with each attempt (newest first; the last 50 are kept); p_failures_max failures in a row (about four days) disable it.';
 
 CREATE FUNCTION heller.record_evidence(p_kind text, p_ok boolean, p_detail jsonb DEFAULT '{}'::jsonb, p_actor text DEFAULT 'cli'::text) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -4615,14 +4619,14 @@ end $$;
 
 COMMENT ON FUNCTION heller.revoke_api_key(p_key_id text, p_actor text) IS 'Makes an API key worthless; again changes nothing. Null when there is none of that id.';
 
-CREATE FUNCTION heller.rollout_log_of(p_limit integer DEFAULT 100, p_rollout text DEFAULT 'home'::text) RETURNS SETOF jsonb
+CREATE FUNCTION heller.rollout_log_of(p_limit integer DEFAULT 100, p_rollout text DEFAULT 'home'::text, p_before bigint DEFAULT NULL::bigint) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  select to_jsonb(l) from heller.rollout_log l where rollout = p_rollout order by entry desc limit least(p_limit, 1000)
+  select to_jsonb(l) from heller.rollout_log l where rollout = p_rollout and (p_before is null or entry < p_before) order by entry desc limit least(p_limit, 1000)
 $$;
 
-COMMENT ON FUNCTION heller.rollout_log_of(p_limit integer, p_rollout text) IS 'What was done to the rollout, by whom and why, newest first.';
+COMMENT ON FUNCTION heller.rollout_log_of(p_limit integer, p_rollout text, p_before bigint) IS 'What was done to the rollout, by whom and why, newest first; the next page is before the last entry of this one.';
 
 CREATE FUNCTION heller.rollout_of(p_rollout text DEFAULT 'home'::text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5255,17 +5259,17 @@ $$;
 
 COMMENT ON FUNCTION heller.stripe_order(p_name text) IS 'An order by its id, checkout session or subscription.';
 
-CREATE FUNCTION heller.stripe_orders(p_account_id text DEFAULT NULL::text, p_unfinished boolean DEFAULT false, p_limit integer DEFAULT 100, p_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF jsonb
+CREATE FUNCTION heller.stripe_orders(p_account_id text DEFAULT NULL::text, p_unfinished boolean DEFAULT false, p_limit integer DEFAULT 100, p_before jsonb DEFAULT NULL::jsonb) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
   select to_jsonb(o) from heller.orders o
   where (p_account_id is null or account_id = p_account_id) and (not p_unfinished or state in ('open', 'processing', 'requires_action'))
-    and (p_before is null or placed_at < p_before)
-  order by placed_at desc limit p_limit
+    and (p_before is null or (placed_at, order_id) < ((p_before ->> 0)::timestamptz, p_before ->> 1))
+  order by placed_at desc, order_id desc limit p_limit
 $$;
 
-COMMENT ON FUNCTION heller.stripe_orders(p_account_id text, p_unfinished boolean, p_limit integer, p_before timestamp with time zone) IS 'Orders, newest first; of one account, or all that are unfinished.';
+COMMENT ON FUNCTION heller.stripe_orders(p_account_id text, p_unfinished boolean, p_limit integer, p_before jsonb) IS 'Orders, newest first; of one account, or all that are unfinished; the next page is before [placed_at, order_id] of the last.';
 
 CREATE FUNCTION heller.stripe_payment(p_payment_key text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5284,7 +5288,7 @@ $$;
 
 COMMENT ON FUNCTION heller.stripe_payment(p_payment_key text) IS 'One payment as it stands, by its key or by its payment intent or session (imported ones have keys of their own); its version is what converge compares with.';
 
-CREATE FUNCTION heller.stripe_payments(p_account_id text DEFAULT NULL::text, p_keys jsonb DEFAULT NULL::jsonb, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
+CREATE FUNCTION heller.stripe_payments(p_account_id text DEFAULT NULL::text, p_keys jsonb DEFAULT NULL::jsonb, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_limit integer DEFAULT 100, p_before jsonb DEFAULT NULL::jsonb) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -5292,10 +5296,11 @@ CREATE FUNCTION heller.stripe_payments(p_account_id text DEFAULT NULL::text, p_k
   where (p_account_id is null or account_id = p_account_id)
     and (p_keys is null or payment_key in (select jsonb_array_elements_text(p_keys)))
     and (p_since is null or created_at >= p_since)
-  order by created_at desc limit p_limit
+    and (p_before is null or (created_at, payment_key) < ((p_before ->> 0)::timestamptz, p_before ->> 1))
+  order by created_at desc, payment_key desc limit p_limit
 $$;
 
-COMMENT ON FUNCTION heller.stripe_payments(p_account_id text, p_keys jsonb, p_since timestamp with time zone, p_limit integer) IS 'Payments, newest first.';
+COMMENT ON FUNCTION heller.stripe_payments(p_account_id text, p_keys jsonb, p_since timestamp with time zone, p_limit integer, p_before jsonb) IS 'Payments, newest first; the next page is before [created_at, payment_key] of the last.';
 
 CREATE FUNCTION heller.stripe_place_order(p_order_id text, p_account_id text, p_items jsonb, p_livemode boolean, p_kind text DEFAULT 'checkout'::text, p_key text DEFAULT NULL::text, p_stripe_account text DEFAULT ''::text, p_customer text DEFAULT NULL::text, p_allow_zero boolean DEFAULT false, p_allow_promotion_codes boolean DEFAULT false, p_automatic_tax boolean DEFAULT false, p_lifetime_seconds integer DEFAULT 86400, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6024,6 +6029,22 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.void(p_account_id text, p_grant_id bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_if_version bigint, p_dry_run boolean, p_effective_at timestamp with time zone) IS 'Takes back the unused rest of a grant; credits under a hold stay. A scheduled grant is called off.';
+
+CREATE FUNCTION heller.webhook_attempts_of(p_endpoint_id text) RETURNS SETOF jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  e heller.webhook_endpoints;
+begin
+  select * into e from heller.webhook_endpoints where endpoint_id = p_endpoint_id;
+  if not found then
+    perform heller._fail('HL001', format('there is no endpoint %s', p_endpoint_id), '{"argument": "endpoint"}');
+  end if;
+  return query select * from jsonb_array_elements(e.attempts);
+end $$;
+
+COMMENT ON FUNCTION heller.webhook_attempts_of(p_endpoint_id text) IS 'The last attempts to send events to an endpoint, newest first, at most 50.';
 
 CREATE FUNCTION heller.webhook_endpoints_list() RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -6911,7 +6932,9 @@ CREATE UNIQUE INDEX orders_subscription ON heller.orders USING btree (subscripti
 
 CREATE INDEX orders_unfinished ON heller.orders USING btree (placed_at) WHERE (state = ANY (ARRAY['open'::text, 'processing'::text, 'requires_action'::text]));
 
-CREATE INDEX payments_account ON heller.payments USING btree (account_id);
+CREATE INDEX payments_account ON heller.payments USING btree (account_id, created_at, payment_key);
+
+CREATE INDEX payments_created ON heller.payments USING btree (created_at, payment_key);
 
 CREATE UNIQUE INDEX payments_intent ON heller.payments USING btree (provider, stripe_account, payment_intent) WHERE (payment_intent IS NOT NULL);
 
