@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -235,3 +236,29 @@ def test_error_that_nobody_foresaw_is_told_without_its_traceback(
     )
     assert PASSWORD not in out + err
     assert "HELLER_TRACEBACK" in told["hint"]
+
+
+def test_serve_without_schema_or_port_says_so_before_it_starts(
+    run: Run, empty_database: str, heller_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STRIPE_SECRET_KEY")
+    code, out, err = run("serve", "--port", "0", database=empty_database)
+    assert (code, out) == (1, "")
+    assert "heller schema apply" in err
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, out, err = run("serve", "--port", port, database=heller_database)
+    assert (code, out) == (2, "")
+    assert f"Port {port} of 127.0.0.1 cannot be had: Address already in use." in err
+
+
+def test_stripe_that_cannot_be_reached_is_told_without_its_makers_address(
+    run: Run, heller_database: str
+) -> None:
+    """And without the secrets of webhooks, which these commands do not take."""
+    for words in (("reconcile",), ("prices", "sync"), ("replay", "--payment", "pi_1"), ("doctor",)):
+        code, out, err = run("stripe", *words, "--json", database=heller_database)
+        said = out + err
+        assert code == 1, said
+        assert "Stripe cannot be reached (" in said
+        assert "support@" not in said

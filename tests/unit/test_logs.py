@@ -1,6 +1,7 @@
 """A line of the log has ids, and nothing that names a person or opens a door."""
 
 import json
+import logging
 
 import pytest
 import structlog
@@ -41,3 +42,25 @@ def test_line_is_json_with_ids_and_no_person(capsys: pytest.CaptureFixture[str])
     assert said["exception"][0]["exc_type"] == "ValueError"
     assert said["exception"][0]["frames"][0]["name"] == "test_line_is_json_with_ids_and_no_person"
     assert "locals" not in said["exception"][0]["frames"][0]
+
+
+def test_library_logs_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):  # again changes nothing
+        logs.configure(terminal=False)
+    logging.getLogger("psycopg.pool").warning("no answer of %s", "postgresql://heller:hun/ter2@db/heller")
+    logging.getLogger("uvicorn.error").info("not worth a line")
+    (line,) = capsys.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["level"]) == ("no answer of postgresql://heller:...@db/heller", "warning")
+    assert said["logger"] == "psycopg.pool"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://heller:hun:ter/2@x@db/heller", "host=db password=hunter2 dbname=heller",
+        "password = 'hunter 2'", "heller_0a1b2c3d4e5f_hunter2", "sk_live_hunter2",
+    ],
+)  # fmt: skip
+def test_nothing_that_opens_a_door_is_left(text: str) -> None:
+    assert "ter" not in logs.without_secrets(text)

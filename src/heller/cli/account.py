@@ -158,9 +158,10 @@ def _audited(
     """Do it and write down in the audit log who did it and why, in one transaction."""
 
     async def work(connection: AsyncConnection) -> Account:
+        ledger = within(connection)
+        account = (await find(ledger, name, at.unit)).account
         async with connection.transaction():
-            ledger = within(connection)
-            done = await do(ledger, (await find(ledger, name, at.unit)).account)
+            done = await do(ledger, account)
             detail = {"unit": at.unit} | ({"reason": reason} if reason else {})
             await call(connection, "note_audit", actor=actor, via="command_line", action=f"account.{verb}",
                        target=done.account, detail=detail)  # fmt: skip

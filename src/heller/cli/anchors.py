@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from heller import Heller
-from heller.cli.output import out, print_json
+from heller.cli.output import counted, out, print_json
 from heller.cli.shared import Where, anywhere, taking
 from heller.errors import Busy, InvalidArgument
 from heller.ledger.anchors import Anchor
@@ -132,7 +132,7 @@ def check(at: Where, anchor: AnchorFile) -> None:
         at.show(found)
     else:
         out.print(
-            f"The heads of {found.accounts:,} accounts at {found.at} are "
+            f"The heads of {counted(found.accounts, 'account')} at {found.at} are "
             + ("as they were." if found.ok else "NOT as they were: run 'heller verify'.")
         )
     if not found.ok:

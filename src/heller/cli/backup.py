@@ -44,7 +44,8 @@ def backup(
         output.print_json(asdict(manifest) | ({} if restored is None else {"check": restored.as_json()}))
     else:
         output.out.print(
-            f"{folder}: {manifest.tables['accounts']:,} accounts, {manifest.tables['transactions']:,} transactions, "
+            f"{folder}: {output.counted(manifest.tables['accounts'], 'account')}, "
+            f"{output.counted(manifest.tables['transactions'], 'transaction')}, "
             f"{manifest.dump_bytes:,} bytes, SHA-256 {manifest.dump_sha256}"
         )
         if restored is not None:
@@ -82,6 +83,7 @@ def _print(result: work.Restored) -> None:
         output.out.print(f"{name}: {here:,} and should be {due:,}")
     found = result.verification
     output.out.print(
-        f"restored from {result.manifest.taken_at}: {found.accounts:,} accounts, {found.transactions:,} transactions: "
+        f"restored from {result.manifest.taken_at}: {output.counted(found.accounts, 'account')}, "
+        f"{output.counted(found.transactions, 'transaction')}: "
         + ("everything is there and adds up." if result.is_ok else "it is NOT whole.")
     )

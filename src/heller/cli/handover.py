@@ -320,7 +320,7 @@ def invariants(
         if rows:
             output.out.print(output.table("Breaches", ["invariant", "account", "credits>", "what"], rows))
         output.talk.print(
-            f"{result.users:,} users: "
+            f"{output.counted(result.users, 'user')}: "
             + ("every invariant holds." if result.ok else f"{len(rows):,} breaches.")
         )
     if not result.ok:
@@ -443,7 +443,7 @@ def _would_move(
     if as_json:
         output.print_json({"dry_run": True, "users": users})
         return
-    output.out.print(f"{len(users):,} users would move {'back' if away else 'to heller'}.")
+    output.out.print(f"{output.counted(len(users), 'user')} would move {'back' if away else 'to heller'}.")
     output.out.print(", ".join(users[:SHOWN_MAX]) + (", ..." if len(users) > SHOWN_MAX else ""))
 
 

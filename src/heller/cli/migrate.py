@@ -148,7 +148,9 @@ def restore_check(
         for problem in result.problems:
             output.out.print(problem)
         verdict = "readable and complete." if result.ok else f"{len(result.problems)} problems."
-        output.out.print(f"{result.files} files, {result.rows:,} rows: {verdict}")
+        output.out.print(
+            f"{output.counted(result.files, 'file')}, {output.counted(result.rows, 'row')}: {verdict}"
+        )
     if not result.ok:
         raise typer.Exit(EXIT_FINDINGS)
 
@@ -212,7 +214,8 @@ def plan(
 def print_plan(result: migration.Plan) -> None:
     """What will become of the source, in a dozen lines."""
     output.out.print(
-        f"{result.accounts:,} accounts and {result.transactions:,} transactions out of {result.rows:,} source rows; "
+        f"{output.counted(result.accounts, 'account')} and {output.counted(result.transactions, 'transaction')} out of "
+        f"{output.counted(result.rows, 'source row')}; "
         f"{result.merged:,} merge into others, {result.quarantined:,} are set aside with a reason."
     )
     kinds = [

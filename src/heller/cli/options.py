@@ -130,19 +130,21 @@ def confirmed(word: str, given: str | None, *, what: str) -> None:
         )
 
 
-def answers(url: str) -> None:
+def answers(url: str, *, has_schema: bool = False) -> None:
     """Open a database and close it again, so that a wrong URL ends a command at once and in a sentence.
 
     Raises:
         DatabaseUnavailable: nothing answers there, or the password is wrong.
         InvalidArgument: the URL is not one.
+        SchemaMissing, SchemaMismatch: it has not the schema of this program, and ``has_schema`` asks for that.
     """
 
     async def work() -> None:
-        connection = await connect(url)
-        await connection.close()
+        async with await connect(url) as connection:
+            if has_schema:
+                await schema.require(connection)
 
-    asyncio.run(work())
+    run(work())
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -92,9 +92,28 @@ def table(title: str | None, columns: Iterable[str], rows: Iterable[Iterable[Any
 
 
 def _cell(value: Any) -> str:
+    return "" if value is None else words(value)
+
+
+def words(value: Any) -> str:
+    """Any value as people write it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return number(value) if isinstance(value, int) else str(value)
+    if isinstance(value, int):
+        return number(value)
+    if isinstance(value, datetime):
+        return f"{moment(value)} UTC"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(words, value)) or "none"
+    if isinstance(value, dict):
+        told = [f"{name} {words(what)}" for name, what in value.items() if what not in (None, "", {}, [])]
+        return ", ".join(told) or "nothing"
+    return str(value)
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things, one or several."""
+    return f"{number(count)} {thing if count == 1 else thing + 's'}"
 
 
 def number(value: int) -> str:
@@ -104,7 +123,7 @@ def number(value: int) -> str:
 
 def moment(value: datetime | None) -> str:
     """An instant in UTC, to the second."""
-    return "" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
+    return "" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def print_error(error: HellerError, *, as_json: bool) -> None:

@@ -88,7 +88,8 @@ def _print_success(found: Success) -> None:
     output.out.print(output.table(None, ("figure", "value>", "wanted", ""), rows))
     usage = found.usage
     output.out.print(
-        f"{usage['purchases']:,} purchases by {usage['active_buyers']:,} buyers; {usage['active_spenders']:,} accounts spent"
+        f"{output.counted(usage['purchases'], 'purchase')} by {output.counted(usage['active_buyers'], 'buyer')}; "
+        f"{output.counted(usage['active_spenders'], 'account')} spent"
     )
     features = [(f["feature"], f["spends"], f["credits"], f["accounts"]) for f in usage["features"]]
     output.out.print(output.table(None, ("feature", "spends>", "credits>", "accounts>"), features))

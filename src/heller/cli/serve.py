@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from typing import Annotated, Any
 
 import structlog
@@ -18,6 +19,7 @@ app = typer.Typer(add_completion=False)
 
 KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 20
+EXIT_FAILED = 1
 
 log = structlog.get_logger("heller.serve")
 
@@ -62,7 +64,8 @@ def serve(
         )
     stripe = stripe_settings() if "STRIPE_SECRET_KEY" in os.environ else None
     with options.database_url(database, embedded) as url:
-        options.answers(url)
+        options.answers(url, has_schema=True)
+        _can_listen(settings.host, settings.port)
         log.info("heller serves", url=settings.address, processes=workers)
         if settings.development_sign_in:
             log.warning("development sign-in: whoever reaches this address can be anybody")
@@ -80,14 +83,33 @@ def serve(
         }
         signal.signal(signal.SIGTERM, _end)
         if workers == 1:
-            uvicorn.run(create_app(settings, url=url, stripe=stripe, legacy_url=legacy), **common)  # type: ignore[arg-type]  # as named
+            _run(create_app(settings, url=url, stripe=stripe, legacy_url=legacy), **common)
             return
         os.environ |= {"DATABASE_URL": url, "HELLER_HOST": settings.host, "HELLER_PORT": str(settings.port)}
         if settings.development_sign_in:
             os.environ["HELLER_DEVELOPMENT_SIGN_IN"] = "1"
         if legacy:
             os.environ["LEGACY_DATABASE_URL"] = legacy
-        uvicorn.run("heller.web.app:from_environment", factory=True, workers=workers, **common)  # type: ignore[arg-type]  # as named
+        _run("heller.web.app:from_environment", factory=True, workers=workers, **common)
+
+
+def _can_listen(host: str, port: int) -> None:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise SettingsError(
+            f"Port {port} of {host} cannot be had: {error.strerror}.",
+            hint="Choose another --port or --host, or stop who has it.",
+        ) from None
+
+
+def _run(app: Any, **how: Any) -> None:
+    """Serve until told to stop. The web server's own exit codes are none of ours: it has said why."""
+    try:
+        uvicorn.run(app, **how)
+    except SystemExit as end:
+        raise typer.Exit(EXIT_FAILED if end.code else 0) from None
 
 
 def _end(*_: Any) -> None:

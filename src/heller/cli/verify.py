@@ -81,12 +81,14 @@ def _print(result: Verification | VerificationSince) -> None:
             + (f" transaction {row['seq']}" if row["seq"] is not None else "")
             + f": {row['what']} is {row['found']} and should be {row['expected']}"
         )
-    counted = f"{result.accounts:,} accounts, {result.transactions:,} transactions"
+    counted = (
+        f"{output.counted(result.accounts, 'account')}, {output.counted(result.transactions, 'transaction')}"
+    )
     if isinstance(result, Verification):
         counted += f", trial balance {result.trial_balance['difference']:,}"
     else:
         counted += f" since {result.anchor.at}, the anchor {'holds' if result.anchor.ok else 'DOES NOT HOLD'}"
     output.out.print(
         f"{counted}: "
-        + ("everything adds up." if result.is_ok else f"{len(result.broken):,} rows are wrong.")
+        + ("everything adds up." if result.is_ok else f"{output.counted(len(result.broken), 'wrong row')}.")
     )

@@ -13,6 +13,7 @@ from heller.cli import options, output
 app = typer.Typer(add_completion=False)
 
 EXIT_FAILED = 1
+NOTHING = "nothing: it is not its turn, or another worker does it"
 
 
 @app.command()
@@ -56,30 +57,14 @@ def worker(
         output.print_json(done)
     else:
         output.out.print(
-            output.table(None, ("job", "done"), [(job, _words(what)) for job, what in done.items()])
+            output.table(
+                None,
+                ("job", "done"),
+                [(job, NOTHING if what is None else what) for job, what in done.items()],
+            )
         )
     if any(str(answer).startswith(work.FAILED) for answer in done.values()):
         raise typer.Exit(EXIT_FAILED)
-
-
-def _words(answer: Any) -> str:
-    """What a job answered, for people."""
-    if answer is None:
-        return "nothing: it is not its turn, or another worker does it"
-    if isinstance(answer, bool):
-        return "yes" if answer else "no"
-    if isinstance(answer, int):
-        return output.number(answer)
-    if isinstance(answer, list):
-        return ", ".join(map(_words, answer)) or "none"
-    if isinstance(answer, dict):
-        told = [
-            f"{name.replace('_', ' ')} {_words(what)}"
-            for name, what in answer.items()
-            if what not in (None, {}, [])
-        ]
-        return ", ".join(told) or "nothing"
-    return str(answer)
 
 
 async def _until_told(url: str, health_port: int | None, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from joserfc.errors import JoseError
 
 from heller.database import call
+from heller.errors import InvalidArgument
 from heller.web import csrf, pages, session
 from heller.web.auth import principal_of
 from heller.web.oidc import TIMEOUT_SECONDS, ProviderUnavailable
@@ -79,6 +80,10 @@ async def sign_in_for_development(
     if not (settings.development_sign_in and is_loopback(client) and is_loopback(request.url.hostname or "")):
         raise NotFound("There is no such page.")
     is_customer = role == Role.customer.name
+    if is_customer and not (user.strip() and user.isprintable()):
+        raise InvalidArgument(
+            "This cannot be a user's id.", hint="Write it in letters, such as ann.", argument="user"
+        )
     subject = user if is_customer else f"development-{role}"
     principal = Principal(
         subject=subject,

@@ -198,6 +198,11 @@ async def test_development_sign_in_is_for_this_machine_only(serve, heller_databa
                 assert (
                     await browser.post("/sign-in/development", data=form | {"csrf": "x"})
                 ).status_code == 403
+        async with web.client() as browser:
+            page = await browser.get("/sign-in", headers={"accept": "text/html"})
+            for user in ("a\x00b", "a\nb", " "):
+                form = {"role": "customer", "user": user, "csrf": oidc.csrf_of(page.text)}
+                assert (await browser.post("/sign-in/development", data=form)).status_code == 422
     async with serve(heller_database) as web, web.client() as browser:
         page = await browser.get("/sign-in", headers={"accept": "text/html"})
         assert 'action="/sign-in/development"' not in page.text
