@@ -58,16 +58,43 @@ def durable_server() -> Iterator[embedded.EmbeddedServer]:
         yield server
 
 
+def _servers(server_url: str) -> list[str]:
+    """The URL itself; on a Citus cluster the workers' as well, for a database is made on each server of it."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        if connection.execute("select to_regclass('pg_catalog.pg_dist_node')").fetchall() == [(None,)]:
+            return [server_url]
+        nodes = connection.execute("select nodename, nodeport from pg_dist_node where groupid > 0").fetchall()
+    parts = urlsplit(server_url)
+    user = parts.netloc.rpartition("@")[0]
+    return [server_url, *(urlunsplit(parts._replace(netloc=f"{user}@{host}:{port}")) for host, port in nodes)]
+
+
+def _everywhere(server_url: str, *statements: sql.Composed) -> None:
+    for url in _servers(server_url):
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
 def _create(server_url: str, name: str, *, template: str = "template1") -> str:
     statement = sql.SQL("create database {} template {}")
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+    _everywhere(server_url, statement.format(sql.Identifier(name), sql.Identifier(template)))
     return with_database(server_url, name)
 
 
+def _close(server_url: str, name: str) -> None:
+    """Let nobody in, such as Citus' maintenance: a template with a visitor cannot be copied."""
+    _everywhere(
+        server_url,
+        sql.SQL("alter database {} allow_connections false").format(sql.Identifier(name)),
+        sql.SQL("select pg_terminate_backend(pid) from pg_stat_activity where datname = {}").format(
+            sql.Literal(name)
+        ),
+    )
+
+
 def _drop(server_url: str, name: str) -> None:
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+    _everywhere(server_url, sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
 def _database(server_url: str, *, template: str = "template1") -> Iterator[str]:
@@ -95,14 +122,16 @@ def heller_template(server_url: str) -> Iterator[str]:
 
     name = f"template_{uuid4().hex[:12]}"
     url = _create(server_url, name)
+    citus = len(_servers(server_url)) > 1
     with ThreadPoolExecutor(1) as thread:  # a loop of its own, whatever loop the tests have
-        thread.submit(lambda: asyncio.run(_apply(schema.apply, url))).result()
+        thread.submit(lambda: asyncio.run(_apply(schema.apply, url, citus=citus))).result()
+    _close(server_url, name)
     yield name
     _drop(server_url, name)
 
 
-async def _apply(apply: Callable[[str], Awaitable[object]], url: str) -> None:
-    await apply(url)
+async def _apply(apply: Callable[..., Awaitable[object]], url: str, *, citus: bool) -> None:
+    await apply(url, citus=citus)
 
 
 @pytest.fixture

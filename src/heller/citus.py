@@ -29,18 +29,60 @@ SHARDED = (
 )
 # Small, read on every server, the same everywhere.
 REFERENCE = ("identities", "prices", "users")
-
-_TRIGGERS = "set citus.enable_unsafe_triggers = on"  # ours only refuse; they touch no other row
+# Done on the coordinator, though they are of one account: they touch another account, a table that is only there, or one
+# that is on every server.
+AT_COORDINATOR = (
+    "credit_purchase",
+    "open_account",
+    "payments_of",
+    "reverse",
+    "stripe_adjust",
+    "stripe_begin_top_up",
+    "stripe_erase",
+    "stripe_leave",
+    "stripe_orders",
+    "stripe_payments",
+    "transfer",
+)
+_SETTINGS = (
+    "set local citus.multi_shard_modify_mode = sequential",  # or a function cannot follow a table
+    "set local citus.propagate_set_commands = local",
+    "set local check_function_bodies = off",  # on the workers as well: functions may name later ones
+    "set local citus.enable_unsafe_triggers = on",  # ours only refuse; they touch no other row
+)
 _IS_THERE = "select 1 from pg_available_extensions where name = 'citus'"
+_HAS_METADATA = "select to_regclass('pg_catalog.pg_dist_partition') is not null"
+_IS_SPREAD = "select 1 from pg_dist_partition where logicalrelid = to_regclass('heller.accounts')"
 _DISTRIBUTED = "select logicalrelid::text from pg_dist_partition"
+# A function of a table that only the coordinator has stays there.
 _FUNCTIONS = """
-select p.oid::regprocedure::text, p.proname !~ '^_' and p.proargnames[1] = 'p_account_id'
-from pg_proc p where p.pronamespace = 'heller'::regnamespace and p.prokind = 'f' order by 1
+select p.oid::regprocedure::text, p.proname, p.proname !~ '^_' and p.proargnames[1] = 'p_account_id',
+       'plan_cache_mode=force_generic_plan' = any (p.proconfig), p.provolatile <> 'i' and p.prosrc ~ 'heller[.]'
+from pg_proc p where p.pronamespace = 'heller'::regnamespace and p.prokind in ('f', 'a')
+  and not exists (select from pg_depend d join pg_type t on t.oid = d.refobjid
+                  where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.refclassid = 'pg_type'::regclass
+                    and t.typrelid <> 0 and t.typrelid not in (select logicalrelid from pg_dist_partition))
+order by p.prokind = 'a', 1
+"""
+_REPLACED = """
+create or replace function heller._is_spread() returns boolean language sql immutable parallel safe
+set search_path = pg_catalog as $$ select true $$;
+create or replace function heller._shard_of(p_account_id text) returns bigint language sql stable parallel safe
+set search_path = pg_catalog as $$ select get_shard_id_for_distribution_column('heller.accounts', p_account_id) $$;
 """
 
 
+async def is_spread(connection: AsyncConnection) -> bool:
+    """Whether the schema heller of this database lies on a Citus cluster."""
+    for query in (_HAS_METADATA, _IS_SPREAD):
+        row = await (await connection.execute(query)).fetchone()
+        if row is None or not row[0]:
+            return False
+    return True
+
+
 async def distribute(connection: AsyncConnection) -> None:
-    """Spread the tables and functions of the schema heller over the servers of a Citus cluster.
+    """Spread the tables and functions of the schema heller over the servers, in the caller's transaction.
 
     Run again, it does what is new. The schema must be applied; the servers must have been added to the cluster.
 
@@ -52,22 +94,40 @@ async def distribute(connection: AsyncConnection) -> None:
             "This PostgreSQL has no extension citus.",
             hint="Install Citus on every server (https://docs.citusdata.com), or leave --citus away: one server needs none.",
         )
-    async with connection.transaction():
-        await connection.execute("create extension if not exists citus")
-        await connection.execute(_TRIGGERS)
-        done = {row[0] for row in await (await connection.execute(_DISTRIBUTED)).fetchall()}
-        for table in SHARDED:
-            if f"heller.{table}" not in done:
-                together = "none" if table == SHARDED[0] else f"heller.{SHARDED[0]}"
-                await connection.execute(
-                    "select create_distributed_table(%s, %s, colocate_with => %s)",
-                    [f"heller.{table}", SHARD_KEY, together],
-                )
-        for table in REFERENCE:
-            if f"heller.{table}" not in done:
-                await connection.execute("select create_reference_table(%s)", [f"heller.{table}"])
-        for function, is_of_account in await (await connection.execute(_FUNCTIONS)).fetchall():
-            where = ", 'p_account_id', colocate_with => 'heller.accounts'" if is_of_account else ""
+    await connection.execute("create extension if not exists citus")
+    for setting in _SETTINGS:
+        await connection.execute(setting)
+    await _spread_tables(connection)
+    for function, name, is_of_account, has_fixed_plan, reads in await (
+        await connection.execute(_FUNCTIONS)
+    ).fetchall():
+        altered = sql.SQL("alter function {} ").format(sql.SQL(function))
+        if has_fixed_plan:  # Citus plans with the values: they say which shard it is
+            await connection.execute(altered + sql.SQL("reset plan_cache_mode"))
+        if (
+            reads
+        ):  # called for a row of a shard, it reads what else the account has: that is in the shards beside it
+            await connection.execute(altered + sql.SQL("set citus.allow_nested_distributed_execution = on"))
+        where = ", 'p_account_id', colocate_with => 'heller.accounts'"
+        await connection.execute(
+            sql.SQL(
+                "select create_distributed_function({}"
+                + (where if is_of_account and name not in AT_COORDINATOR else "")
+                + ")"
+            ).format(sql.Literal(function))
+        )
+    await connection.execute(_REPLACED)  # after the others: Citus then sets check_function_bodies back
+
+
+async def _spread_tables(connection: AsyncConnection) -> None:
+    done = {row[0] for row in await (await connection.execute(_DISTRIBUTED)).fetchall()}
+    for table in SHARDED:
+        if f"heller.{table}" not in done:
+            together = "none" if table == SHARDED[0] else f"heller.{SHARDED[0]}"
             await connection.execute(
-                sql.SQL("select create_distributed_function({}" + where + ")").format(sql.Literal(function))
+                "select create_distributed_table(%s, %s, colocate_with => %s)",
+                [f"heller.{table}", SHARD_KEY, together],
             )
+    for table in REFERENCE:
+        if f"heller.{table}" not in done:
+            await connection.execute("select create_reference_table(%s)", [f"heller.{table}"])

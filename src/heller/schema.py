@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 from psycopg import errors as pg
 
-from heller.citus import distribute
+from heller import citus as cluster
 from heller.database import connect, translating
 from heller.errors import PermissionMissing, SchemaMismatch, SchemaMissing
 
@@ -139,8 +139,8 @@ async def apply(url: str, *, citus: bool = False) -> Plan:
         try:
             with translating():
                 done = await _apply(connection)
-                if citus:
-                    await distribute(connection)
+                if citus or await cluster.is_spread(connection):
+                    await _spread(connection)
                 return done
         except PermissionMissing as error:
             raise PermissionMissing(
@@ -267,11 +267,24 @@ async def _apply(connection: AsyncConnection) -> Plan:
                 [file.path, file.checksum],
             )
         await _grant(connection)
-        await connection.execute("delete from heller.schema_fingerprints")
-        await connection.execute(
-            sql.SQL("insert into heller.schema_fingerprints (object, digest) ") + sql.SQL(_FINGERPRINT)
-        )
+        await _note_fingerprints(connection)
     return todo
+
+
+async def _spread(connection: AsyncConnection) -> None:
+    async with connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock(%s)", [LOCK_KEY])
+        await cluster.distribute(connection)
+        await connection.execute("set local search_path = pg_catalog")  # catalogue names in full
+        await _grant(connection)  # on the workers as well
+        await _note_fingerprints(connection)
+
+
+async def _note_fingerprints(connection: AsyncConnection) -> None:
+    await connection.execute("delete from heller.schema_fingerprints")
+    await connection.execute(
+        sql.SQL("insert into heller.schema_fingerprints (object, digest) ") + sql.SQL(_FINGERPRINT)
+    )
 
 
 async def _grant(connection: AsyncConnection) -> None:

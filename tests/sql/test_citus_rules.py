@@ -1,5 +1,6 @@
 """What Citus cannot do on a distributed table, the schema does not have; seen in the catalogue of a plain PostgreSQL."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any, LiteralString
 
@@ -7,8 +8,9 @@ import psycopg
 import pytest
 
 from heller import schema
-from heller.citus import REFERENCE, SHARD_KEY, SHARDED
+from heller.citus import AT_COORDINATOR, REFERENCE, SHARD_KEY, SHARDED
 from heller.errors import DatabaseError
+from heller.ledger.spread import AT_COORDINATOR as VERBS_AT_COORDINATOR
 
 UNIQUE = """
 select c.relname, i.relname, x.indisprimary,
@@ -38,6 +40,13 @@ TRIGGERS = """
 select c.relname, t.tgname, p.proname from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_proc p on p.oid = t.tgfoid
 where c.relnamespace = 'heller'::regnamespace and not t.tgisinternal
 """
+
+FUNCTIONS = """
+select p.proname, p.prosrc, p.provolatile <> 'i', p.proname !~ '^_' and coalesce(p.proargnames[1] = 'p_account_id', false)
+from pg_proc p where p.pronamespace = 'heller'::regnamespace and p.prokind = 'f'
+"""
+TABLES = "select relname from pg_class where relnamespace = 'heller'::regnamespace and relkind = 'r'"
+CLOCKS = r"_clock\(\)|clock_timestamp\(\)|\bnow\(\)|random\(\)"
 
 
 @pytest.fixture
@@ -94,6 +103,50 @@ async def test_triggers_on_sharded_tables_only_refuse(rows: Any) -> None:
 
 async def test_reference_tables_are_there(rows: Any) -> None:
     assert set(REFERENCE) <= {table for table, *_ in await rows(UNIQUE)}
+
+
+async def test_functions_that_go_to_the_account_find_all_they_need_there(rows: Any) -> None:
+    sources = {name: source for name, source, *_ in await rows(FUNCTIONS)}
+    elsewhere = {table for (table,) in await rows(TABLES)} - {*SHARDED, *REFERENCE}
+
+    def named(function: str, seen: set[str]) -> set[str]:
+        found = set(re.findall(r"heller\.(\w+)", sources[function])) - seen
+        seen |= found
+        for name in found & sources.keys():
+            named(name, seen)
+        return seen
+
+    sent = {name for name, _, _, is_of_account in await rows(FUNCTIONS) if is_of_account} - {*AT_COORDINATOR}
+    assert {"spend", "hold", "apply_at", "balance"} <= sent
+    # _apply_one names every verb; the library gives those of the coordinator to nobody else
+    reached = {name: named(name, {"reverse"}) & elsewhere for name in sent}
+    assert {name: tables for name, tables in reached.items() if tables} == {}
+    assert {*AT_COORDINATOR} >= VERBS_AT_COORDINATOR
+
+
+async def test_no_update_of_a_sharded_table_reads_a_clock(rows: Any) -> None:
+    updates = [
+        (name, statement)
+        for name, source, *_ in await rows(FUNCTIONS)
+        for statement in re.findall(r"update heller\.(\w+[^;]*);", source)
+        if statement.split()[0] in {*SHARDED, *REFERENCE}
+    ]
+    assert len(updates) > 30
+    assert [name for name, statement in updates if re.search(CLOCKS, statement)] == []
+
+
+async def test_no_row_of_a_shard_is_given_to_a_function_as_a_whole(rows: Any) -> None:
+    """A shard's row type is not the table's: ``f(row(a.*)::heller.accounts)`` goes, ``f(a)`` does not."""
+    whole = [
+        (name, alias)
+        for name, source, *_ in await rows(FUNCTIONS)
+        for statement in re.split(r";|\bthen\b", source)
+        for table, alias in re.findall(
+            r"(?:from|join) heller\.(\w+) (?!where|on|using|order|for)(\w)\b", statement
+        )
+        if table in SHARDED and re.search(rf"heller\._\w+\((?:\w+, )*{alias}[,)]", statement)
+    ]
+    assert whole == []
 
 
 async def test_without_the_extension_the_error_says_what_to_install(empty_database: str) -> None:

@@ -14,12 +14,16 @@ Connect = Callable[..., Awaitable[psycopg.AsyncConnection]]
 START = datetime(2030, 1, 1, tzinfo=UTC)
 MANY = 3_000
 SECONDS_MAX = 60.0
+ON_EVERY_SERVER = """
+do $$ begin if heller._is_spread() then perform create_reference_table('public.clock_of_tests'); end if; end $$
+"""
 
 
 @pytest.fixture
 async def ledger(heller_database: str, connect: Connect) -> psycopg.AsyncConnection:
     connection = await connect(heller_database)
     await connection.execute("create table public.clock_of_tests (at timestamptz)")
+    await connection.execute(ON_EVERY_SERVER)
     await connection.execute("insert into public.clock_of_tests values (%s)", [START])
     await connection.execute(
         "create or replace function heller._clock() returns timestamptz language sql volatile"

@@ -5,7 +5,7 @@ other's rows. Accounts are taken in turn when more is waiting than fits, so that
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -67,9 +67,16 @@ class Batcher(Generic[T]):
     """Gathers concurrent single operations of one process into shared round trips."""
 
     def __init__(
-        self, channel: Callable[[], Channel[T]], *, lanes: int = LANES, batch_max: int = BATCH_MAX
+        self,
+        channel: Callable[[], Channel[T]],
+        *,
+        lanes: int = LANES,
+        batch_max: int = BATCH_MAX,
+        split: Callable[[Sequence[T]], Awaitable[list[list[int]]]] | None = None,
     ) -> None:
+        """``split`` says which operations of a batch (their places) travel together, each part on its own way."""
         self._batch_max = batch_max
+        self._split = split
         self._idle = [channel() for _ in range(lanes)]
         self._lanes = lanes
         self._waiting: dict[str, _Waiting[T]] = {}  # the first of each account, in the order of their turns
@@ -118,7 +125,13 @@ class Batcher(Generic[T]):
                 accounts = {item.account for item in batch}
                 self._away |= accounts
                 try:
-                    await self._deliver(channel, batch)
+                    if self._split is None:
+                        await self._deliver(channel, batch)
+                    else:
+                        parts = await self._split([item.operation for item in batch])
+                        await asyncio.gather(
+                            *(self._deliver(channel, [batch[place] for place in part]) for part in parts)
+                        )
                 finally:
                     self._away -= accounts
                 await asyncio.sleep(0)  # those who have their answer may have the next call ready

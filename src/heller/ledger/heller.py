@@ -11,6 +11,7 @@ from psycopg import Error as DriverError
 from heller import schema
 from heller.database import Database, call, call_many, refusal, translated, translating
 from heller.errors import DatabaseError, HellerError, InvalidArgument
+from heller.ledger import spread
 from heller.ledger.alerts import Alerts
 from heller.ledger.anchors import Anchors
 from heller.ledger.batching import Batcher
@@ -100,9 +101,13 @@ class Heller(Ledger):
             await heller.spend("user-1", 10, key="analysis-42", reason="job analysis")
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, is_spread: bool = False) -> None:
+        """``is_spread``: the ledger lies on a Citus cluster; ``open`` finds out."""
         self._database = database
-        self._batcher = Batcher(lambda: _Channel(database))
+        if is_spread:
+            self._batcher: Batcher[Ready] = Batcher(lambda: _SpreadChannel(database), split=self._parts)
+        else:
+            self._batcher = Batcher(lambda: _Channel(database))
 
     @classmethod
     @asynccontextmanager
@@ -126,10 +131,11 @@ class Heller(Ledger):
         try:
             async with database.connection() as connection:
                 await schema.require(connection)
+                on_cluster = await spread.is_spread(connection)
         except BaseException:
             await database.close()
             raise
-        return cls(database)
+        return cls(database, is_spread=on_cluster)
 
     async def close(self) -> None:
         """Answer what was submitted, then give the connections back."""
@@ -139,6 +145,9 @@ class Heller(Ledger):
     def within(self, connection: Any) -> Ledger:
         """The same verbs inside the caller's own transaction; see ``heller.within``."""
         return within(connection)
+
+    async def _parts(self, operations: "Sequence[Ready]") -> list[list[int]]:
+        return await spread.parts(self._database, [_operation(ready) for ready in operations])
 
     async def _do(self, operation: Operation) -> Any:
         return await self._batcher.submit(
@@ -284,6 +293,23 @@ class _Channel:
     async def rest(self) -> None:
         self._connection = None
         await self._held.aclose()
+
+
+class _SpreadChannel:
+    """What the lanes of a cluster send through: a connection for each part of a batch."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def send(self, batch: "Sequence[Ready]") -> Sequence[Result | HellerError]:
+        operations = [_operation(ready) for ready in batch]
+        async with self._database.connection() as connection:
+            if spread.needs_coordinator(operations):
+                return await _apply(connection, batch)
+            return _results(batch, await spread.apply_at(connection, operations, _list(batch)))
+
+    async def rest(self) -> None:
+        pass
 
 
 async def _apply(

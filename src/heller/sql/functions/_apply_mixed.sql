@@ -9,9 +9,7 @@ declare
   r record;
   v_detail text;
 begin
-  perform from heller.accounts
-  where account_id = any (array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k))
-  order by account_id, unit for no key update;
+  perform heller._lock_accounts(array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k));
   -- an account that only spends in this batch takes the fast way; one with anything else keeps its order one by one
   v_slow := array(select distinct o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k
                   where o ->> 'verb' is distinct from 'spend' and o ->> k is not null);

@@ -6,7 +6,7 @@ declare
 begin
   for d in
     select g.source, g.priority, g.expires_at, g.currency, sum(w.amount)::bigint as amount,
-           sum(heller._worth(g, g.amount - g.remaining) - heller._worth(g, g.amount - g.remaining - w.amount))::bigint as cost
+           sum(heller._worth(row(g.*)::heller.grants, g.amount - g.remaining) - heller._worth(row(g.*)::heller.grants, g.amount - g.remaining - w.amount))::bigint as cost
     from heller.draws w join heller.grants g using (account_id, unit, grant_id)
     where w.account_id = a.account_id and w.unit = a.unit and w.last_seq = t.seq
     group by g.source, g.priority, g.expires_at, g.currency

@@ -39,7 +39,7 @@ begin
                          jsonb_build_object('account', p_account_id, 'key', p_key, 'differs', v_differs));
   end if;
   return v_result || jsonb_build_object('replayed', true, 'available',
-    (select x.posted - x.held + a.overdraft_limit from heller.accounts a, lateral heller._after_due(a) x
+    (select x.posted - x.held + a.overdraft_limit from heller.accounts a, lateral heller._after_due(row(a.*)::heller.accounts) x
      where a.account_id = p_account_id and a.unit = v_result ->> 'unit'));
 end $$;
 comment on function heller._replay(text, text, jsonb) is

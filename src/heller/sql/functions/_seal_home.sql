@@ -1,6 +1,7 @@
 create or replace function heller._seal_home(a heller.accounts, p_system text) returns jsonb
 language plpgsql set search_path = pg_catalog as $$
 declare
+  v_now timestamptz := heller._clock();  -- Citus lets no update read a clock
   v_body jsonb;
   v_count bigint;
   v_sum bigint;
@@ -11,7 +12,7 @@ begin
     select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
   end if;
   if a.held > 0 or exists (select from heller.holds where account_id = a.account_id and unit = a.unit and state = 'open') then
-    update heller.accounts set draining_since = coalesce(draining_since, heller._clock()) where account_id = a.account_id and unit = a.unit;
+    update heller.accounts set draining_since = coalesce(draining_since, v_now) where account_id = a.account_id and unit = a.unit;
     return jsonb_build_object('outcome', 'draining', 'held', a.held);
   end if;
   select coalesce(jsonb_agg(jsonb_build_object(
@@ -34,7 +35,7 @@ begin
   insert into heller.homes as h (account_id, source_system, legacy_balance, our_balance, seen_seq)
   values (a.account_id, p_system, a.posted, a.posted, a.last_seq)
   on conflict (account_id) do update set legacy_balance = a.posted, our_balance = a.posted, seen_seq = a.last_seq, returned_at = null,
-    changed_at = clock_timestamp();
+    changed_at = v_now;
   return jsonb_build_object('outcome', 'sealed', 'epoch', a.epoch);
 end $$;
 comment on function heller._seal_home(heller.accounts, text) is

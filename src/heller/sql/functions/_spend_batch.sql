@@ -34,6 +34,11 @@ declare
   v_balance bigint;
   v_hash bytea;
 begin
+  if heller._is_spread() and (select count(distinct heller._shard_of(x.id)) from unnest(p_accounts) x (id)) > 1 then
+    select s.* into seqs, balances, availables, recorded_at, others
+    from heller._spend_by_shard(p_accounts, p_units, p_amounts, p_keys, p_reasons, p_actors, p_metadata, p_options) s;
+    return;
+  end if;
   for v_pass in 1 .. 2 loop
     -- one lock order for all writers; the next statement's snapshot sees every key they committed
     select array_agg(c.account_id), array_agg(c.unit), array_agg(c.ctid), array_agg(c.posted), array_agg(c.last_seq), array_agg(c.head_hash),
@@ -43,8 +48,9 @@ begin
     from (select x.*, x.ctid from heller.accounts x where x.account_id = any (p_accounts) order by x.account_id, x.unit for no key update) c;
     exit when v_pass = 2 or true = any (v_due) is not true;
     for i in 1 .. cardinality(v_due) loop
-      perform heller._run_due(c) from heller.accounts c
-      where v_due[i] and c.account_id = v_ids[i] and c.unit = v_units[i];
+      continue when not v_due[i];
+      select * into a from heller.accounts where account_id = v_ids[i] and unit = v_units[i];
+      perform heller._run_due(a);
     end loop;
   end loop;
   recorded_at := heller._clock();
@@ -60,10 +66,14 @@ begin
     select x.n, c.i, x.account, coalesce(x.unit, 'credit') as unit, x.amount, x.key, coalesce(x.reason, '') as reason, x.actor,
            nullif(x.metadata, '{}') as metadata, x.options,
            x.options is null and heller._is_plain(x.amount, x.reason, x.actor, x.key, x.metadata, v_is_printable) as is_plain,
-           x.key is not null and (exists (select from heller.transactions k where k.account_id = x.account and k.idempotency_key = x.key)
-                               or exists (select from heller.holds k where k.account_id = x.account and k.idempotency_key = x.key)
-                               or exists (select from heller.grants k where k.account_id = x.account and k.idempotency_key = x.key)
-                               or exists (select from heller.outcomes k where k.account_id = x.account and k.idempotency_key = x.key)) as is_known
+           x.key is not null and (exists (select from heller.transactions k where k.account_id = x.account and k.idempotency_key = x.key
+                                             and (not heller._is_spread() or k.account_id = any (p_accounts)))
+                               or exists (select from heller.holds k where k.account_id = x.account and k.idempotency_key = x.key
+                                             and (not heller._is_spread() or k.account_id = any (p_accounts)))
+                               or exists (select from heller.grants k where k.account_id = x.account and k.idempotency_key = x.key
+                                             and (not heller._is_spread() or k.account_id = any (p_accounts)))
+                               or exists (select from heller.outcomes k where k.account_id = x.account and k.idempotency_key = x.key
+                                             and (not heller._is_spread() or k.account_id = any (p_accounts)))) as is_known
     from unnest(p_accounts, p_units, p_amounts, p_keys, p_reasons, p_actors, p_metadata, p_options) with ordinality
          x (account, unit, amount, key, reason, actor, metadata, options, n)
     left join unnest(v_ids, v_units) with ordinality c (account_id, unit, i)
@@ -123,6 +133,7 @@ begin
   from unnest(v_ids, v_ctids, v_posted, v_last_seqs, v_heads) c (account_id, row_id, posted, last_seq, head)
   where u.ctid = c.row_id  -- the row is locked: it is where it was found
     and (u.account_id = c.account_id) is true  -- as a plain equality it would be hashed, over all accounts
+    and (not heller._is_spread() or u.account_id = any (p_accounts))  -- Citus looks for its shard here
     and u.last_seq <> c.last_seq;
   foreach i in array coalesce(v_again, '{}') loop  -- replays of what was written just now
     d := heller._spend_decide(null, p_accounts[i], coalesce(p_units[i], 'credit'), p_amounts[i], p_keys[i], coalesce(p_reasons[i], ''), p_actors[i],

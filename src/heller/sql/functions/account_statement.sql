@@ -19,7 +19,7 @@ begin
     select coalesce(sum(delta) filter (where effective_at < p_from), 0), coalesce(sum(delta), 0) into v_opening, v_closing
     from heller.transactions where account_id = p_account_id and unit = p_unit and effective_at < p_until;
   end if;
-  select jsonb_agg(heller._result(t) order by t.effective_at, t.seq) into v_lines
+  select jsonb_agg(heller._result(row(t.*)::heller.transactions) order by t.effective_at, t.seq) into v_lines
   from (select * from heller.transactions x
         where x.account_id = p_account_id and x.unit = p_unit and x.effective_at >= p_from and x.effective_at < p_until
           and (p_after is null or (x.effective_at, x.seq) > ((p_after ->> 'at')::timestamptz, (p_after ->> 'seq')::bigint))

@@ -1,6 +1,7 @@
 create or replace function heller.erase_user(p_user_id text, p_actor text, p_dry_run boolean default false) returns jsonb
 language plpgsql security definer set search_path = pg_catalog as $$
 declare
+  v_now timestamptz := clock_timestamp();  -- Citus lets no update read a clock
   u heller.users;
   v_accounts text[];
   v_names integer;
@@ -15,8 +16,9 @@ begin
   end if;
   v_accounts := array(select distinct account_id from heller.accounts where user_id = p_user_id order by account_id);
   if p_dry_run then
+    select count(*) into v_names from heller.identities where user_id = p_user_id;
     return jsonb_build_object('user', p_user_id, 'accounts', v_accounts, 'erased_at', u.erased_at, 'dry_run', true,
-      'names', (select count(*) from heller.identities where user_id = p_user_id),
+      'names', v_names,
       'orders', (select count(*) from heller.orders where account_id = any (v_accounts)),
       'payments', (select count(*) from heller.payments where account_id = any (v_accounts)));
   end if;
@@ -29,7 +31,7 @@ begin
   get diagnostics v_payments = row_count;
   select coalesce(sum(heller.stripe_erase(x.account_id, p_actor)), 0) into v_events from unnest(v_accounts) x (account_id);
   delete from heller.portal_sessions where user_id = p_user_id;
-  update heller.users set metadata = null, erased_at = coalesce(erased_at, clock_timestamp()), erased_by = coalesce(erased_by, p_actor)
+  update heller.users set metadata = null, erased_at = coalesce(erased_at, v_now), erased_by = coalesce(erased_by, p_actor)
   where id = p_user_id returning * into u;
   return jsonb_build_object('user', p_user_id, 'accounts', v_accounts, 'erased_at', u.erased_at, 'names', v_names, 'orders', v_orders,
                             'payments', v_payments, 'events', v_events, 'dry_run', false);

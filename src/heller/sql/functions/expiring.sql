@@ -1,11 +1,11 @@
 create or replace function heller.expiring(p_before timestamptz, p_account_id text default null, p_limit integer default 1000, p_after text default '')
 returns setof jsonb
 language sql stable security definer set search_path = pg_catalog as $$
-  select heller._grant_result(g) || jsonb_build_object('remaining', n.remaining)
+  select heller._grant_result(row(g.*)::heller.grants) || jsonb_build_object('remaining', n.remaining)
   from (select * from heller.accounts a
         where a.next_due_at < p_before and (p_account_id is null or a.account_id = p_account_id) and a.account_id > p_after
         order by a.account_id, a.unit limit least(greatest(p_limit, 1), 1000)) a,
-    lateral heller._grants_at(a, heller._clock()) n
+    lateral heller._grants_at(row(a.*)::heller.accounts, heller._clock()) n
     join heller.grants g on g.grant_id = n.grant_id
   where g.account_id = a.account_id and g.unit = a.unit and g.expires_at < p_before and n.remaining > 0
   order by a.account_id, a.unit, g.expires_at, g.grant_id

@@ -14,14 +14,14 @@ begin
   end if;
   if v_text is null and p_state = 'quarantined' then
     return query
-      select heller._account_result(a) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
       from heller.homes h join heller.accounts a on a.account_id = h.account_id
       where h.quarantined_at is not null and h.account_id > p_after
       order by h.account_id, a.unit limit v_limit;
     return;
   elsif v_text is null then
     return query
-      select heller._account_result(a) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
       from heller.accounts a
       where a.account_id > p_after and (p_state is null or a.frozen_at is not null)
       order by a.account_id, a.unit limit v_limit;
@@ -52,7 +52,7 @@ begin
     ), best as (
       select distinct on (f.account_id) f.account_id, f.matched from found f order by f.account_id, f.rank
     )
-    select heller._account_result(a) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', b.matched)
+    select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', b.matched)
     from best b join heller.accounts a on a.account_id = b.account_id
     where a.account_id > p_after
       and (p_state is distinct from 'frozen' or a.frozen_at is not null)

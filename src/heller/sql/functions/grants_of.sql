@@ -1,10 +1,10 @@
 create or replace function heller.grants_of(p_account_id text, p_unit text default 'credit', p_all boolean default false) returns setof jsonb
 language sql stable security definer set search_path = pg_catalog as $$
   with now_left as materialized (
-    select f.grant_id, f.remaining from heller.accounts a, lateral heller._grants_at(a, heller._clock()) f
+    select f.grant_id, f.remaining from heller.accounts a, lateral heller._grants_at(row(a.*)::heller.accounts, heller._clock()) f
     where a.account_id = p_account_id and a.unit = p_unit
   )
-  select heller._grant_result(g) || jsonb_build_object(
+  select heller._grant_result(row(g.*)::heller.grants) || jsonb_build_object(
            'remaining', coalesce(n.remaining, 0),
            'scheduled', g.seq is null and n.grant_id is null and g.ended_at is null,
            'ended_at', coalesce(g.ended_at, case when g.expires_at <= heller._clock() then g.expires_at end))

@@ -4,7 +4,7 @@ create or replace function heller.history(
   p_metadata jsonb default null
 ) returns setof jsonb
 language sql stable security definer set search_path = pg_catalog as $$
-  select heller._result(t) from heller.transactions t
+  select heller._result(row(t.*)::heller.transactions) from heller.transactions t
   where t.account_id = p_account_id and t.unit = p_unit
     and (p_before_seq is null or t.seq < p_before_seq)
     and (p_kinds is null or t.kind = any (p_kinds))

@@ -11,6 +11,7 @@ declare
   v_replay jsonb;
   v_available bigint;
   v_amount bigint;
+  v_now timestamptz;
   v_request jsonb;
   v_refusal jsonb := heller._spend_options_refusal(p_min_available_after, null);
 begin
@@ -41,11 +42,12 @@ begin
   end if;
   v_available := a.posted - a.held + a.overdraft_limit;
   v_amount := heller._affordable(a, p_amount, p_allow_partial, p_min_available_after);
+  v_now := heller._clock();
   insert into heller.holds (account_id, unit, hold_id, amount, overrun_limit, reason, actor, metadata, idempotency_key, request,
                             expires_at, placed_at)
-  values (p_account_id, p_unit,
-          1 + coalesce((select max(hold_id) from heller.holds where account_id = p_account_id and unit = p_unit), 0), v_amount, p_overrun_limit,
-          coalesce(p_reason, ''), p_actor, nullif(p_metadata, '{}'), p_key, v_request, heller._clock() + make_interval(secs => p_seconds), heller._clock())
+  select p_account_id, p_unit, 1 + coalesce(max(hold_id), 0), v_amount, p_overrun_limit,
+          coalesce(p_reason, ''), p_actor, nullif(p_metadata, '{}'), p_key, v_request, v_now + make_interval(secs => p_seconds), v_now
+  from heller.holds where account_id = p_account_id and unit = p_unit
   returning * into h;
   update heller.accounts set held = held + v_amount, version = version + 1, next_due_at = least(next_due_at, h.expires_at)
   where account_id = p_account_id and unit = p_unit;

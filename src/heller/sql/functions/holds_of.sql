@@ -1,6 +1,6 @@
 create or replace function heller.holds_of(p_account_id text, p_unit text default 'credit', p_all boolean default false) returns setof jsonb
 language sql stable security definer set search_path = pg_catalog as $$
-  select heller._hold_result(h) || case when h.state = 'open' and h.expires_at <= heller._clock()
+  select heller._hold_result(row(h.*)::heller.holds) || case when h.state = 'open' and h.expires_at <= heller._clock()
                                         then jsonb_build_object('state', 'expired', 'closed_at', h.expires_at) else '{}' end
   from heller.holds h
   where h.account_id = p_account_id and h.unit = p_unit and (p_all or (h.state = 'open' and h.expires_at > heller._clock()))

@@ -1,6 +1,6 @@
 create or replace function heller.members_of(p_account_id text, p_unit text default 'credit', p_all boolean default false) returns setof jsonb
 language sql stable security definer set search_path = pg_catalog as $$
-  select heller._member_result(m) from heller.members m
+  select heller._member_result(row(m.*)::heller.members) from heller.members m
   where m.account_id = p_account_id and m.unit = p_unit and (p_all or m.left_at is null) order by m.member_id
 $$;
 comment on function heller.members_of(text, text, boolean) is 'The members of a team''s account with what each has spent in the current period; p_all includes former ones.';

@@ -13,7 +13,7 @@ begin
   insert into heller.members (account_id, unit, member_id, cap, period, joined_at)
   values (p_account_id, p_unit, p_member_id, p_cap, p_period, heller._clock())
   on conflict (account_id, unit, member_id) do update set cap = excluded.cap, period = excluded.period, left_at = null;
-  return heller._member_result(m) from heller.members m where account_id = p_account_id and unit = p_unit and member_id = p_member_id;
+  return heller._member_result(row(m.*)::heller.members) from heller.members m where account_id = p_account_id and unit = p_unit and member_id = p_member_id;
 end $$;
 comment on function heller.put_member(text, text, bigint, text, text) is
   'Lets somebody spend from a team''s account, up to a cap per period (calendar periods in UTC); again changes the cap.';

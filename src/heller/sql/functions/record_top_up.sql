@@ -3,6 +3,7 @@ create or replace function heller.record_top_up(
 ) returns jsonb
 language plpgsql security definer set search_path = pg_catalog as $$
 declare
+  v_now timestamptz := heller._clock();  -- Citus lets no update read a clock
   r heller.top_up_rules;
 begin
   if p_outcome is null or p_outcome not in ('succeeded', 'failed', 'declined') then
@@ -15,16 +16,20 @@ begin
     perform heller._fail('HL001', format('account %s has no top-up rule', p_account_id), '{"argument": "account"}');
   end if;
   insert into heller.top_up_attempts (account_id, unit, attempt, attempted_at, outcome, amount, detail)
-  select p_account_id, p_unit, coalesce(max(attempt), 0) + 1, heller._clock(), p_outcome, p_amount, left(p_detail, 500)
+  select p_account_id, p_unit, coalesce(max(attempt), 0) + 1, v_now, p_outcome, p_amount, left(p_detail, 500)
   from heller.top_up_attempts where account_id = p_account_id and unit = p_unit;
-  update heller.top_up_rules set
-    attempted_at = heller._clock(),
-    failures = case p_outcome when 'succeeded' then 0 when 'failed' then failures + 1 else failures end,
-    paused_at = case when p_outcome = 'failed' and failures + 1 >= failures_max then coalesce(paused_at, heller._clock())
-                     when p_outcome <> 'succeeded' then paused_at end,
-    paused_reason = case when p_outcome = 'failed' and failures + 1 >= failures_max
-                         then format('%s failures in a row, the last: %s', failures + 1, coalesce(left(p_detail, 500), 'no reason given'))
-                         when p_outcome <> 'succeeded' then paused_reason end
+  if p_outcome = 'succeeded' then
+    r.failures := 0;
+    r.paused_at := null;
+    r.paused_reason := null;
+  elsif p_outcome = 'failed' then
+    r.failures := r.failures + 1;
+    if r.failures >= r.failures_max then
+      r.paused_at := coalesce(r.paused_at, v_now);
+      r.paused_reason := format('%s failures in a row, the last: %s', r.failures, coalesce(left(p_detail, 500), 'no reason given'));
+    end if;
+  end if;
+  update heller.top_up_rules set attempted_at = v_now, failures = r.failures, paused_at = r.paused_at, paused_reason = r.paused_reason
   where account_id = p_account_id and unit = p_unit returning * into r;
   return heller._top_up_rule_result(r);
 end $$;

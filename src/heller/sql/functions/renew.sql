@@ -4,6 +4,7 @@ create or replace function heller.renew(
 ) returns jsonb
 language plpgsql security definer set search_path = pg_catalog as $$
 declare
+  v_now timestamptz := heller._clock();  -- Citus lets no update read a clock
   a heller.accounts;
   h heller.holds;
   v_result jsonb;
@@ -19,7 +20,7 @@ begin
   a := heller._lock(p_account_id, p_unit);
   perform heller._check_version(a, p_if_version);
   perform heller._open_hold(p_account_id, p_unit, p_hold_id);
-  update heller.holds set expires_at = greatest(expires_at, heller._clock() + make_interval(secs => p_seconds))
+  update heller.holds set expires_at = greatest(expires_at, v_now + make_interval(secs => p_seconds))
   where account_id = p_account_id and unit = p_unit and hold_id = p_hold_id returning * into h;
   update heller.accounts set version = version + 1 where account_id = p_account_id and unit = p_unit;
   perform heller._reset_due(p_account_id, p_unit);

@@ -32,8 +32,7 @@ begin
                         p_effective_at);
   end if;
   -- in id order, as everywhere, so that two transfers cannot wait for each other
-  perform from heller.accounts where account_id in (p_account_id, case o.kind when 'transfer' then o.counterparty end)
-  order by account_id, unit for no key update;
+  perform heller._lock_accounts(array[p_account_id, case o.kind when 'transfer' then o.counterparty end]);
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   v_result := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'reverse', 'unit', p_unit, 'reason', coalesce(p_reason, 'reversed'),
     'amount', (select case kind when 'adjust' then delta else abs(delta) end from heller.transactions

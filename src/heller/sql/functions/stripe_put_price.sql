@@ -4,6 +4,7 @@ create or replace function heller.stripe_put_price(
 ) returns jsonb
 language plpgsql security definer set search_path = pg_catalog as $$
 declare
+  v_now timestamptz := clock_timestamp();  -- Citus lets no update read a clock
   o heller.prices;
   n heller.prices;
   v_differs text;
@@ -37,7 +38,7 @@ begin
                          jsonb_build_object('argument', v_differs));
   end if;
   update heller.prices set product = p_product, pack = p_pack, carry = p_carry, valid_days = p_valid_days, active = true,
-    stripe_price = coalesce(p_stripe_price, stripe_price), metadata = coalesce(nullif(p_metadata, '{}'), metadata), updated_at = clock_timestamp()
+    stripe_price = coalesce(p_stripe_price, stripe_price), metadata = coalesce(nullif(p_metadata, '{}'), metadata), updated_at = v_now
   where price = p_price returning * into n;
   return to_jsonb(n) || '{"is_new": false}';
 end $$;

@@ -32,7 +32,7 @@ begin
   if v_refusal is not null then perform heller._fail(v_refusal ->> 'error', v_refusal ->> 'message', v_refusal -> 'detail'); end if;
   v_request := jsonb_build_object('to', p_to) || coalesce(heller._spend_request(p_allow_partial, p_min_available_after, p_effective_at, p_amount), '{}');
   -- in id order, as everywhere, so that two transfers cannot wait for each other
-  perform from heller.accounts where account_id in (p_account_id, p_to) order by account_id, unit for no key update;
+  perform heller._lock_accounts(array[p_account_id, p_to]);
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
   v_replay := heller._replay(p_account_id, p_key, jsonb_build_object('verb', 'transfer', 'unit', p_unit, 'amount', p_amount,
     'reason', coalesce(p_reason, ''), 'metadata', p_metadata) || v_request);

@@ -5,75 +5,25 @@ create or replace function heller.verify_accounts(
 language plpgsql stable security definer set search_path = pg_catalog as $$
 declare
   v_until text collate "C";
+  v_broken jsonb[];
 begin
   -- all units of an account belong to one page; the last page reaches to p_until, so that rows without an account are seen too
   select x.account_id into last_account
   from heller.accounts x where x.account_id > p_after and (p_until is null or x.account_id <= p_until)
   order by x.account_id, x.unit offset greatest(p_limit, 1) - 1 limit 1;
   v_until := coalesce(last_account, p_until);
-  with rows as (
-    select t.account_id, t.unit, t.seq, t.delta, t.balance_after, t.hash, t.hold_id,
-           coalesce(lag(t.seq) over w, 0) as previous_seq,
-           coalesce(lag(t.balance_after) over w, 0) as previous_balance,
-           case when p_hash then heller._transaction_hash(coalesce(lag(t.hash) over w, ''), t) else t.hash end as hash_due
-    from heller.transactions t
-    where t.account_id > p_after and (v_until is null or t.account_id <= v_until)
-    window w as (partition by t.account_id, t.unit order by t.seq)
-  ), ends as (
-    select r.account_id, r.unit, count(*) as n, max(r.seq) as last_seq, sum(r.delta) as posted,
-           (array_agg(r.hash order by r.seq desc))[1] as head_hash
-    from rows r group by r.account_id, r.unit
-  ), drawn as (
-    select d.account_id, d.unit, d.grant_id, sum(d.amount) as amount
-    from heller.draws d where d.account_id > p_after and (v_until is null or d.account_id <= v_until)
-    group by d.account_id, d.unit, d.grant_id
-  ), captures as (
-    select r.account_id, r.unit, r.hold_id, -sum(r.delta) as amount from rows r where r.hold_id is not null group by r.account_id, r.unit, r.hold_id
-  ), owners as (
-    select a.* from heller.accounts a where a.account_id > p_after and (v_until is null or a.account_id <= v_until)
-  ), wrong as (
-    select account_id, unit, seq, 'seq' as what, (previous_seq + 1)::text as expected, seq::text as actual from rows where seq <> previous_seq + 1
-    union all
-    select account_id, unit, seq, 'balance_after', (previous_balance::numeric + delta)::text, balance_after::text from rows
-    where balance_after <> previous_balance::numeric + delta
-    union all
-    select account_id, unit, seq, 'hash', encode(hash_due, 'hex'), encode(hash, 'hex') from rows where hash <> hash_due
-    union all
-    select a.account_id, a.unit, null, c.what, c.expected, c.actual
-    from owners a left join ends e using (account_id, unit)
-    cross join lateral (values
-      ('posted', coalesce(e.posted, 0)::text, a.posted::text),
-      ('last_seq', coalesce(e.last_seq, 0)::text, a.last_seq::text),
-      ('head_hash', encode(coalesce(e.head_hash, ''), 'hex'), encode(a.head_hash, 'hex')),
-      ('held', (select coalesce(sum(greatest(h.amount - h.captured, 0)), 0)::text from heller.holds h
-                where h.account_id = a.account_id and h.unit = a.unit and h.state = 'open'), a.held::text),
-      ('grants', a.settled_posted::text, (select coalesce(sum(g.remaining), 0) - a.uncovered from heller.grants g
-                                          where g.account_id = a.account_id and g.unit = a.unit)::text),
-      ('settled_posted', coalesce((select s.balance_after from heller.transactions s
-                                   where s.account_id = a.account_id and s.unit = a.unit and s.seq = a.settled_seq), 0)::text, a.settled_posted::text)
-    ) c (what, expected, actual)
-    where c.expected <> c.actual
-    union all
-    select g.account_id, g.unit, null, format('grant %s', g.grant_id), format('%s of %s', g.amount - coalesce(d.amount, 0), g.amount),
-           format('%s of %s', g.remaining, g.amount)
-    from heller.grants g left join drawn d using (account_id, unit, grant_id)
-    where g.account_id > p_after and (v_until is null or g.account_id <= v_until) and g.seq is not null and g.remaining <> g.amount - coalesce(d.amount, 0)
-      -- what a grant had lost before it came here was drawn elsewhere
-      and not (g.remaining < g.amount - coalesce(d.amount, 0) and exists (
-        select from heller.transactions s where s.account_id = g.account_id and s.unit = g.unit and s.seq = g.seq and s.source_system is not null))
-    union all
-    select account_id, unit, null, format('hold %s', hold_id), format('%s captured', coalesce(c.amount, 0)), format('%s captured', coalesce(h.captured, 0))
-    from captures c full join (select * from heller.holds x where x.account_id > p_after and (v_until is null or x.account_id <= v_until)) h
-      using (account_id, unit, hold_id)
-    where coalesce(c.amount, 0) <> coalesce(h.captured, 0)
-    union all
-    select e.account_id, e.unit, null, 'account', 'an account', 'only transactions' from ends e
-    where not exists (select from owners a where a.account_id = e.account_id and a.unit = e.unit)
-  )
-  select (select count(*) from owners), coalesce((select sum(n) from ends), 0),
-         (select jsonb_agg(jsonb_build_object('account', account_id, 'unit', unit, 'seq', seq, 'what', what, 'expected', expected, 'found', actual)
-                           order by account_id, unit, seq nulls last, what) from wrong)
-  into accounts, transactions, broken;
+  if heller._is_spread() then  -- each on its own server
+    select coalesce(sum((x.v ->> 'accounts')::bigint), 0), coalesce(sum((x.v ->> 'transactions')::bigint), 0) , array_agg(x.v -> 'broken') filter (where x.v ->> 'broken' is not null)
+    into accounts, transactions, v_broken
+    from (select heller._verified(i.account_id, p_hash) as v from (
+            select a.account_id from heller.accounts a where a.account_id > p_after and (v_until is null or a.account_id <= v_until)
+            union
+            select t.account_id from heller.transactions t where t.account_id > p_after and (v_until is null or t.account_id <= v_until)) i) x;
+    broken := (select jsonb_agg(e order by e ->> 'account', e ->> 'unit', (e ->> 'seq')::bigint nulls last, e ->> 'what')
+               from unnest(v_broken) b (v), jsonb_array_elements(b.v) e);
+    return;
+  end if;
+  select p.* into accounts, transactions, broken from heller._verify_page(p_after, v_until, p_hash) p;
 end $$;
 comment on function heller.verify_accounts(text, integer, boolean, text) is
   'Recomputes a page of accounts from their rows: numbering, running balance, chain of hashes, totals, holds, grants. broken names each row that is wrong; last_account is where the next page starts, null after the last page; p_until ends the range.';

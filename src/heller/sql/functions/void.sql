@@ -5,6 +5,7 @@ create or replace function heller.void(
 ) returns jsonb
 language plpgsql security definer set search_path = pg_catalog as $$
 declare
+  v_now timestamptz := heller._clock();  -- Citus lets no update read a clock
   a heller.accounts;
   g heller.grants;
   t heller.transactions;
@@ -39,7 +40,7 @@ begin
     if p_effective_at is not null then
       perform heller._fail('HL001', 'a grant that never counted is called off now; leave effective_at out', '{"argument": "effective_at"}');
     end if;
-    update heller.grants set ended_at = heller._clock() where account_id = p_account_id and unit = p_unit and grant_id = p_grant_id returning * into g;
+    update heller.grants set ended_at = v_now where account_id = p_account_id and unit = p_unit and grant_id = p_grant_id returning * into g;
     perform heller._reset_due(p_account_id, p_unit);
     update heller.accounts set version = version + 1 where account_id = p_account_id and unit = p_unit;
     return heller._keep_outcome(p_account_id, p_key, v_request, heller._grant_result(g)
