@@ -4163,6 +4163,17 @@ $$;
 
 COMMENT ON FUNCTION heller.members_of(p_account_id text, p_unit text, p_all boolean) IS 'The members of a team''s account with what each has spent in the current period; p_all includes former ones.';
 
+CREATE FUNCTION heller.memberships_of(p_user_id text) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select heller._member_result(row(m.*)::heller.members) || jsonb_build_object('available', heller._account_result(row(a.*)::heller.accounts) -> 'available', 'frozen', a.frozen_at is not null)
+  from heller.members m join heller.accounts a using (account_id, unit)
+  where m.member_id = p_user_id and m.left_at is null order by m.account_id, m.unit
+$$;
+
+COMMENT ON FUNCTION heller.memberships_of(p_user_id text) IS 'The accounts of teams that a user may spend from, with their cap, what they spent of it and what the account has.';
+
 CREATE FUNCTION heller.metrics() RETURNS jsonb
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -7100,6 +7111,8 @@ CREATE INDEX inbox_due ON heller.inbox USING btree (due_at, inbox_id) WHERE (sta
 CREATE INDEX inbox_payment ON heller.inbox USING btree (payment_key) WHERE (payment_key IS NOT NULL);
 
 CREATE INDEX inbox_received ON heller.inbox USING btree (received_at);
+
+CREATE INDEX members_by_member ON heller.members USING btree (member_id);
 
 CREATE INDEX observations_at ON heller.observations USING brin (at) WITH (pages_per_range='16');
 
