@@ -5,10 +5,14 @@ pair of epochs alone says how to go on. See docs/decisions/0007-one-owner.md.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg.errors import DeadlockDetected
+
+from heller.errors import Busy
 from heller.migration.handover.canonical import Rows, canonical, state_of
 from heller.migration.handover.legacy_side import Carried, LegacySide, Read, Sealed, Seen
 from heller.migration.handover.our_side import Known, OurSide
@@ -16,6 +20,7 @@ from heller.migration.handover.outcomes import Outcome
 from heller.migration.handover.points import Reached, unwatched
 
 BATCH_USERS = 50
+DEADLOCKS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class Coordinator:
                 }
             )
         self._reached("heller.before_activate")
-        results = await self.ours.activate(statements) if statements else []
+        results = await _insisting(lambda: self.ours.activate(statements)) if statements else []
         self._reached("heller.activated")
         frozen = time.perf_counter() - started if started is not None else 0.0
         return outcomes + [
@@ -136,7 +141,7 @@ class Coordinator:
         """Bring accounts that are sealed here to the legacy database. Repeating it has the same result."""
         statements = await self.ours.statements(accounts)
         self._reached("legacy.before_activate")
-        results = await self.legacy.take_back(statements) if statements else []
+        results = await _insisting(lambda: self.legacy.take_back(statements)) if statements else []
         self._reached("legacy.activated")
         frozen = time.perf_counter() - started if started is not None else 0.0
         for r in results:
@@ -279,6 +284,17 @@ class Coordinator:
             },
             problem,
         )
+
+
+async def _insisting(effect: Callable[[], Awaitable[list[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    """Once more after a deadlock: the users are sealed, nothing was changed, and repeating it has the same result.
+
+    A legacy webhook locks its event and then its user, a return its user and then the user's events: no order is everybody's.
+    """
+    for _ in range(DEADLOCKS_MAX):
+        with suppress(DeadlockDetected, Busy):
+            return await effect()
+    return await effect()
 
 
 def _is_row(place: tuple[str, str], legacy: LegacySide) -> bool:
