@@ -12,6 +12,7 @@ import uvicorn
 from heller.cli import options
 from heller.errors import SettingsError
 from heller.stripe import load as stripe_settings
+from heller.web import serving
 from heller.web.app import create_app
 from heller.web.settings import load
 
@@ -98,8 +99,9 @@ def _can_listen(host: str, port: int) -> None:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         socket.create_server((host, port), family=family).close()
     except OSError as error:
+        why = str(error.strerror).partition(" (while")[0]
         raise SettingsError(
-            f"Port {port} of {host} cannot be had: {error.strerror}.",
+            f"Port {port} of {host} cannot be had: {why}.",
             hint="Choose another --port or --host, or stop who has it.",
         ) from None
 
@@ -107,7 +109,8 @@ def _can_listen(host: str, port: int) -> None:
 def _run(app: Any, **how: Any) -> None:
     """Serve until told to stop. The web server's own exit codes are none of ours: it has said why."""
     try:
-        uvicorn.run(app, **how)
+        serve_app = uvicorn.run if "workers" in how else serving.run
+        serve_app(app, **how)
     except SystemExit as end:
         raise typer.Exit(EXIT_FAILED if end.code else 0) from None
 
