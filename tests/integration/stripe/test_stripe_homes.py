@@ -75,6 +75,32 @@ async def test_purchase_that_only_the_legacy_handler_understands_is_booked_by_it
         assert (await check_invariants(sides)).ok
 
 
+async def test_return_goes_on_after_a_deadlock_with_a_legacy_webhook(empty_database, shop, connect):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        session, _ = await site.buy(pay=False)
+        await sides.coordinator().hand_over([user])
+        intent = shop.twin.pay(session)["payment_intent"]
+        await shop.deliver()
+        await shop.work()
+        webhook = await connect(empty_database)
+        async with webhook.transaction(force_rollback=True):  # its event first, its user second
+            await webhook.execute("set local deadlock_timeout = '1min'")  # so that it is not the victim
+            await webhook.execute(
+                "insert into processed_events (provider, provider_event_id) values ('stripe', %s)",
+                site.events(intent, PAID),
+            )
+            returning = asyncio.create_task(sides.coordinator().send_back([user]))
+            waits = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'take_back' and datname = current_database()"
+            while not await (await site.connection.execute(waits)).fetchone():
+                assert not returning.done()
+                await asyncio.sleep(0.01)
+            await webhook.execute("select from users where id = %s for update", [int(user)])
+        (back,) = await returning
+        assert back.outcome == "returned", back.reason
+        assert await site.balance() == 200
+        assert (await check_invariants(sides)).ok
+
+
 async def test_refund_that_legacy_took_before_it_credited_the_payment_is_taken_once(
     empty_database, shop, connect
 ):
