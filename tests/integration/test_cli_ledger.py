@@ -62,6 +62,8 @@ def test_options_of_a_spend(ledger: Ask) -> None:
     ledger(f"account release u1 {part['hold']}")
     kept = ledger("account spend u1 500 --allow-partial --min-available-after 30 --reason x")
     assert (kept["delta"], kept["balance_after"]) == (-60, 30)
+    empty = ledger("account spend u1 1 --reason", " ", code=2)
+    assert (empty["error"], empty["argument"]) == ("invalid_argument", "reason")
     version = ledger("account show u1")["version"]
     ledger(f"account spend u1 1 --reason x --if-version {version}")
     stale = ledger(f"account spend u1 1 --reason x --if-version {version}", code=5)

@@ -69,6 +69,15 @@ def _kind(text: str) -> str:
     return text
 
 
+def _said(reason: str) -> str:
+    """A reason that says something: for the ledger an empty one is none, and here one is needed."""
+    if not reason.strip():
+        raise InvalidArgument(
+            "The reason is empty.", hint='Say why, as in --reason "job analysis".', argument="reason"
+        )
+    return reason
+
+
 WHEN = "a UTC instant (2026-01-31T12:00) or an age (90m, 6h, 35d)"
 
 Id = Annotated[
@@ -81,7 +90,10 @@ Seq = Annotated[
 Part = Annotated[
     int | None, typer.Option("--amount", help="Only so many credits of it (default: all that is left).")
 ]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the ledger for ever.")]
+Reason = Annotated[
+    str,
+    typer.Option("--reason", callback=_said, metavar="TEXT", help="Why; kept in the ledger for ever."),
+]
 Kinds = Annotated[
     list[str] | None,
     typer.Option(
