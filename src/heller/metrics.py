@@ -170,7 +170,8 @@ def _jobs(raw: Mapping[str, Any]) -> dict[str, Samples]:
 
 def _rollout(raw: Mapping[str, Any]) -> dict[str, Samples]:
     operations, rollout = raw["operations"], raw["rollout"] or {}
-    state, is_ok = rollout.get("state"), rollout.get("invariants_ok")
+    state, checked = rollout.get("state"), raw["invariants"] or {}
+    judged = [ok for ok in (rollout.get("invariants_ok"), checked.get("ok")) if ok is not None]
     return {
         "heller_operations": _by(operations, "count"),
         "heller_operation_error_ratio": _by(operations, "error_ratio"),
@@ -179,10 +180,10 @@ def _rollout(raw: Mapping[str, Any]) -> dict[str, Samples]:
             for home, found in operations.items()
             for name in ("p50", "p95", "p99")
         ],
-        "heller_homes": _by(rollout.get("homes")),
+        "heller_homes": _by(checked.get("homes") or rollout.get("homes")),
         "heller_rollout_percent": _one(rollout.get("percent")),
         "heller_rollout_state": []
         if state is None
         else [((name,), float(name == state)) for name in ROLLOUT_STATES],
-        "heller_rollout_invariants_ok": _one(None if is_ok is None else float(is_ok)),
+        "heller_rollout_invariants_ok": _one(float(all(judged)) if judged else None),
     }

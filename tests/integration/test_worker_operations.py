@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from handover_world import build_legacy, fenced
 from heller import Heller, metrics, worker
-from heller.database import Database, call_many
+from heller.database import Database, call, call_many
 from heller.pooler import notifications_arrive
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -74,7 +74,8 @@ async def test_health_readiness_and_figures_on_a_port(heller_database: str) -> N
 
         async def has_run() -> bool:
             return (
-                'heller_job_last_success_timestamp_seconds{job_name="due"}' in (await client.get("/metrics")).text
+                'heller_job_last_success_timestamp_seconds{job_name="due"}'
+                in (await client.get("/metrics")).text
             )
 
         await eventually(has_run)
@@ -245,3 +246,14 @@ async def test_broken_invariant_is_told_once_without_any_rollout(
     assert "1" in told[0]["message"]
     (shown,) = await call_many(connection, "evidence_of", kind="alert")
     assert (shown["ok"], "broken invariants" in shown["detail"]["title"]) == (True, True)
+    figures = {
+        family.name: family.samples for family in metrics.families_of(await call(connection, "metrics"))
+    }
+    assert [sample.value for sample in figures["heller_rollout_invariants_ok"]] == [0], (
+        "the alert has a figure"
+    )
+    assert {s.labels["home"]: s.value for s in figures["heller_homes"]} == {
+        "heller": 2,
+        "legacy": 1,
+        "moving": 0,
+    }

@@ -281,6 +281,7 @@ CREATE FUNCTION heller._apply_mixed(p_operations jsonb) RETURNS jsonb[]
     SET search_path TO 'pg_catalog'
     AS $$
 declare
+  v_takers text[] := heller._takers(p_operations);
   v_slow text[];
   v_fast jsonb;
   v_fast_places bigint[];
@@ -289,10 +290,10 @@ declare
   r record;
   v_detail text;
 begin
-  perform heller._lock_accounts(array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k));
+  perform heller._lock_accounts(array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k) || v_takers);
   -- an account that only spends in this batch takes the fast way; one with anything else keeps its order one by one
   v_slow := array(select distinct o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k
-                  where o ->> 'verb' is distinct from 'spend' and o ->> k is not null);
+                  where o ->> 'verb' is distinct from 'spend' and o ->> k is not null) || v_takers;
   select jsonb_agg(o order by n), array_agg(n order by n) into v_fast, v_fast_places
   from jsonb_array_elements(p_operations) with ordinality x (o, n)
   where o ->> 'verb' = 'spend' and not coalesce(o ->> 'account', '') = any (v_slow);
@@ -2710,6 +2711,27 @@ end $$;
 
 COMMENT ON FUNCTION heller._take_again(a heller.accounts, p_seq bigint, p_amount bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_payment_key text, p_counterparty text, p_policy text, p_effective_at timestamp with time zone) IS 'Takes credits that transaction p_seq brought, from its own grants first, then in burn-down order. The account must be settled.';
 
+CREATE FUNCTION heller._takers(p_operations jsonb) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $_$
+declare
+  r record;
+  v_taker text;
+  v_takers text[] := '{}';
+begin
+  for r in
+    select o ->> 'account' as account, coalesce(o ->> 'unit', 'credit') as unit, (o ->> 'seq')::bigint as seq
+    from jsonb_path_query(p_operations, 'lax $[*] ? (@.verb == "reverse")') o where o ->> 'seq' ~ '^[0-9]{1,18}$'
+  loop
+    select counterparty into v_taker from heller.transactions where account_id = r.account and unit = r.unit and transactions.seq = r.seq;
+    if v_taker is not null then v_takers := v_takers || v_taker; end if;
+  end loop;
+  return v_takers;
+end $_$;
+
+COMMENT ON FUNCTION heller._takers(p_operations jsonb) IS 'The other accounts of the transfers that a batch reverses: no operation names them, and they must be locked in order with the rest.';
+
 CREATE FUNCTION heller._top_up_ended(p_before text, o heller.orders) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -4193,6 +4215,7 @@ CREATE FUNCTION heller.metrics() RETURNS jsonb
     'jobs', (select coalesce(jsonb_object_agg(job, jsonb_build_object('runs', runs, 'failures', failures, 'seconds', seconds,
              'succeeded_at', extract(epoch from succeeded_at))), '{}') from heller.jobs),
     'anchor_at', (select extract(epoch from max(at)) from heller.anchors),
+    'invariants', (select answer -> 'value' from heller.jobs where job = 'invariants'),
     'operations', heller._operation_figures(clock_timestamp() - interval '5 minutes', clock_timestamp()),
     'rollout', (select jsonb_build_object('state', state, 'percent', case when stage = 0 then 0 else stages[stage] end,
                 'homes', coalesce(verdict #> '{invariants,at_home}', '{}'), 'invariants_ok', verdict #> '{invariants,ok}') from heller.rollouts where rollout = 'home'))

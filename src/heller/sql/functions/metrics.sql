@@ -15,6 +15,7 @@ language sql security definer set search_path = pg_catalog as $$
     'jobs', (select coalesce(jsonb_object_agg(job, jsonb_build_object('runs', runs, 'failures', failures, 'seconds', seconds,
              'succeeded_at', extract(epoch from succeeded_at))), '{}') from heller.jobs),
     'anchor_at', (select extract(epoch from max(at)) from heller.anchors),
+    'invariants', (select answer -> 'value' from heller.jobs where job = 'invariants'),
     'operations', heller._operation_figures(clock_timestamp() - interval '5 minutes', clock_timestamp()),
     'rollout', (select jsonb_build_object('state', state, 'percent', case when stage = 0 then 0 else stages[stage] end,
                 'homes', coalesce(verdict #> '{invariants,at_home}', '{}'), 'invariants_ok', verdict #> '{invariants,ok}') from heller.rollouts where rollout = 'home'))
