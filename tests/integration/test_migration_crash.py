@@ -14,7 +14,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from heller.migration import run
+from heller.errors import StalePlan, UsageError
+from heller.migration import Copied, copy, run
+from heller.migration.plan import Truth
 from legacy_sample import build
 
 KILLS = 10
@@ -113,3 +115,31 @@ async def test_killed_in_any_other_step_the_next_run_starts_clean(
     result = await run(empty_database, heller_database, tmp_path)
     again = await run(empty_database, heller_database, tmp_path)
     assert (result.ok, again.ok, again.copied.copied, result.copied.accounts) == (True, True, 0, 30)
+
+
+@pytest.mark.slow
+async def test_a_stopped_copy_goes_on_from_a_source_that_has_moved_on(
+    empty_database: str, heller_database: str, tmp_path: Path
+) -> None:
+    async def spend_in_the_source() -> None:
+        async with await psycopg.AsyncConnection.connect(empty_database) as connection:
+            await connection.execute(
+                "insert into credit_transactions (user_id, delta_credits, reason, created_at) values (1, -1, 'late', now())"
+            )
+            await connection.execute("update users set credits_balance = credits_balance - 1 where id = 1")
+
+    async def again(*, truth: Truth = "balance", resume: bool = True) -> Copied:
+        return await copy(empty_database, heller_database, tmp_path, truth=truth, resume=resume)
+
+    await build(empty_database, shape="production", users=60, seed=8, clean=True)
+    assert await killed(empty_database, heller_database, tmp_path, step="copy", times=2, pause=0)
+    await spend_in_the_source()
+    with pytest.raises(StalePlan):
+        await again(resume=False)
+    with pytest.raises(UsageError, match="took balance for the truth, not transactions"):
+        await again(truth="transactions")
+    stopped, after = await again(), await again()
+    assert (stopped.ok, stopped.resumed, after.ok, after.resumed, after.copied) == (True, 1, True, None, 0)
+    await spend_in_the_source()
+    with pytest.raises(StalePlan):  # nothing was stopped: the plan counts
+        await again()

@@ -41,7 +41,11 @@ DecideOption = Annotated[
     ),
 ]
 ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Go on after a kill. Running the command again does the same.")
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with a copy that was stopped: by the same truth, from the source as it is now.",
+    ),
 ]
 OUT = Path("heller-migration")
 
@@ -248,7 +252,6 @@ def copy(
     Exit 4: a blocker is undecided (decisions.toml).
     Exit 5: the source is not what was planned.
     """
-    del resume  # a copy always goes on where the last one stopped
     with (
         options.database_url(database, embedded, apply_schema=True) as url,
         output.progress(quiet=as_json) as progress,
@@ -262,6 +265,7 @@ def copy(
                 truth=truth,
                 decide=decide,
                 replan=replan,
+                resume=resume,
                 progress=progress,
             )
         )
@@ -341,13 +345,21 @@ def run(
     Exit 3: it does not add up.
     Exit 4: a blocker is undecided (decisions.toml).
     """
-    del resume  # a run always goes on where the last one stopped
     with (
         options.database_url(database, embedded, apply_schema=True) as url,
         output.progress(quiet=as_json) as progress,
     ):
         result = options.run(
-            migration.run(source, url, out, mapping=mapping, truth=truth, decide=decide, progress=progress)
+            migration.run(
+                source,
+                url,
+                out,
+                mapping=mapping,
+                truth=truth,
+                decide=decide,
+                resume=resume,
+                progress=progress,
+            )
         )
     _print_outcome(result.as_json(), as_json=as_json)
 
@@ -366,6 +378,8 @@ def print_outcome(result: dict[str, Any]) -> None:
     counts = [
         name for name in ("accounts", "transactions", "copied", "present", "quarantined") if name in result
     ]
+    if result.get("resumed"):
+        output.out.print(f"Went on with copy {result['resumed']}, which was stopped.")
     output.out.print(", ".join(f"{result[name]:,} {name}" for name in counts))
     output.out.print(
         f"credits: {result['credits_source']:,} in the source, {result['credits_target']:,} in heller"

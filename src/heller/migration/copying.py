@@ -8,10 +8,11 @@ import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection, sql
 
+from heller.errors import UsageError
 from heller.migration.audit import fill_findings
 from heller.migration.decisions import Decisions
 from heller.migration.findings import FINDINGS
@@ -19,7 +20,7 @@ from heller.migration.journal import journalled
 from heller.migration.plan import Decide, Plan, Truth, check_plan, prepare, write_plan
 from heller.migration.progress import Progress, silent
 from heller.migration.source import open_source
-from heller.migration.staging import LOCK_WORKERS, connect, execute_script, open_workspace, stage
+from heller.migration.staging import beside, execute_script, open_workspace, stage
 from heller.schema import require
 
 RANGE_ROWS = 25_000
@@ -33,8 +34,8 @@ select min(no), max(no), sum(rows)::bigint from (
 """
 
 _THERE = """
-select
-  (select count(*) from heller_staging.homes h join heller.accounts a on a.account_id = h.account and a.unit = 'credit')
+select h.history + m.merged
+  + (select count(*) from heller_staging.homes h join heller.accounts a on a.account_id = h.account and a.unit = 'credit')
   + (select count(*) from heller_staging.customers c
      join (select name, min(user_id) as user_id from heller_staging.names group by name having count(distinct user_id) = 1) n
        on n.name = heller_staging.key(c.user_ref)
@@ -43,11 +44,16 @@ select
                 then exists (select from heller.accounts a where a.account_id = h.account and a.unit = 'credit')
                 else exists (select from heller.identities i where i.kind = 'stripe_customer' and i.user_id = h.account
                                and i.name = heller_staging.key(c.customer)) end)
-  + (select count(*) from heller.payments where source_system = %(system)s)
-  + (select count(*) from heller.transactions where source_system = %(system)s and source_table not in ('opening', 'decision'))
-  + (select count(*) from heller.migration_outcomes where source_system = %(system)s and outcome = 'merged')
+  + (select count(*) from heller.payments where source_system = %(system)s),
+  h.rows, h.credits
+from (
+  select count(*) filter (where source_table not in ('opening', 'decision')) as history, count(*) as rows,
+         coalesce(sum(delta), 0)::bigint as credits
+  from heller.transactions where source_system = %(system)s
+) h,
+(select count(*) as merged from heller.migration_outcomes where source_system = %(system)s and outcome = 'merged') m
 """
-"""Source rows that heller holds: users, customers, payments, history, and history merged into other history."""
+"""Source rows that heller holds (users, customers, payments, history, history merged into other history); transactions and their sum."""
 
 _IS_NEW = """
 select not exists (select from heller.accounts) and not exists (select from heller.identities)
@@ -56,14 +62,16 @@ select not exists (select from heller.accounts) and not exists (select from hell
 
 _TOTALS = """
 select (select count(*) from heller_staging.accounts a join heller.accounts h on h.account_id = a.account and h.unit = 'credit'),
-       count(*), coalesce(sum(delta), 0)::bigint, (select count(*) from heller_staging.quarantine)
-from heller.transactions where source_system = %(system)s
+       (select count(*) from heller_staging.quarantine)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """The result of a copy: source rows by what became of them, and the credits on both sides."""
+    """The result of a copy: source rows by what became of them, and the credits on both sides.
+
+    ``resumed`` is the run that was stopped and that this one, asked to, went on with.
+    """
 
     run_id: int
     plan: Plan
@@ -74,6 +82,7 @@ class Copied:
     quarantined: int
     credits_source: int
     credits_target: int
+    resumed: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -89,7 +98,7 @@ class Copied:
             "accounts": self.accounts, "transactions": self.transactions, "copied": self.copied,
             "present": self.present, "quarantined": self.quarantined, "rows": self.plan.rows,
             "credits_source": self.credits_source, "credits_target": self.credits_target,
-            "plan": self.plan.digest, "mismatches": [], "proof": None, "ok": self.ok,
+            "plan": self.plan.digest, "resumed": self.resumed, "mismatches": [], "proof": None, "ok": self.ok,
         }  # fmt: skip
 
 
@@ -102,36 +111,59 @@ async def copy(
     truth: Truth = "balance",
     decide: Decide = "asked",
     replan: bool = False,
+    resume: bool = False,
     progress: Progress = silent,
 ) -> Copied:
-    """Copy what plan.json planned, if the source is still what was planned. Raises StalePlan, DecisionsNeeded, Busy."""
+    """Copy what plan.json planned, if the source is still what was planned. Raises StalePlan, DecisionsNeeded, Busy.
+
+    Running again adds what is missing. To ``resume`` a copy that was stopped, its plan need not be the source's any more.
+    """
     async with (
         open_workspace(database) as workspace,
         open_source(source, workspace=workspace, mapping=mapping) as opened,
         journalled(database, "copy", opened.name, progress=progress) as step,
     ):
         await require(workspace)
+        stopped = await stopped_run(workspace, opened.mapping.system, truth=truth) if resume else None
         snapshot_at = await stage(workspace, opened, progress=step)
         await execute_script(workspace, "sums.sql")
         await fill_findings(workspace, [kind for kind in FINDINGS if kind.choices], progress=step)
         planned = await prepare(
             workspace, opened, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=step
         )
-        if replan:
+        if replan or stopped is not None:
             write_plan(planned, out)
         check_plan(planned, out)
         decisions = Decisions.read(out / "decisions.toml", recommended=decide == "recommended")
-        result = await carry(workspace, database, planned, decisions=decisions, progress=step)
+        result = await carry(workspace, planned, decisions=decisions, resumes=stopped, progress=step)
         step.answer(result.as_json())
         return result
 
 
+async def stopped_run(workspace: AsyncConnection, system: str, *, truth: Truth) -> int | None:
+    """The copy from ``system`` that was stopped before its end, if it is the last. Raises UsageError when it had another truth."""
+    cursor = await workspace.execute(
+        "select run_id, truth, finished_at is null from heller.migration_runs where source_system = %s"
+        " order by run_id desc limit 1",
+        (system,),
+    )
+    run_id, its_truth, is_stopped = await cursor.fetchone() or (None, truth, False)
+    if not is_stopped:
+        return None
+    if its_truth != truth:
+        raise UsageError(
+            f"The copy that was stopped took {its_truth} for the truth, not {truth}.",
+            hint=f"Go on with --truth {its_truth}.",
+        )
+    return int(run_id)
+
+
 async def carry(
     workspace: AsyncConnection,
-    database: str,
     planned: Plan,
     *,
     decisions: Decisions,
+    resumes: int | None = None,
     progress: Progress = silent,
 ) -> Copied:
     """Write everything that is planned and not there yet."""
@@ -142,9 +174,9 @@ async def carry(
     ranges = await (await workspace.execute(_RANGES, (RANGE_ROWS,))).fetchall()
     meter = _Meter(progress, sum(rows for _, _, rows in ranges))
     queue = list(reversed(ranges))
-    await asyncio.gather(*(_worker(database, queue, meter) for _ in range(min(WORKERS, len(ranges)))))
+    await asyncio.gather(*(_worker(workspace, queue, meter) for _ in range(min(WORKERS, len(ranges)))))
     await _write_outcomes(workspace, planned, run_id)
-    return await _finish_run(workspace, planned, run_id=run_id, before=before)
+    return await _finish_run(workspace, planned, run_id=run_id, before=before, resumes=resumes)
 
 
 class _Meter:
@@ -160,20 +192,17 @@ class _Meter:
         self.progress("copy", self.done, self.total)
 
 
-async def _worker(database: str, queue: list[tuple[int, int, int]], meter: _Meter) -> None:
+async def _worker(workspace: AsyncConnection, queue: list[tuple[int, int, int]], meter: _Meter) -> None:
     """Take ranges until none is left; each is one transaction."""
-    connection = await connect(database)
-    try:
-        await connection.execute("select pg_advisory_lock_shared(%s)", (LOCK_WORKERS,))
+    async with beside(workspace) as connection:
         await connection.execute("set plan_cache_mode = force_custom_plan")
-        await connection.execute("set jit = off")
+        # a range that a crash of the server takes back is missing wholly; the end of the run is committed to the disk, and all before it
+        await connection.execute("set synchronous_commit = off")
         while queue:
             low, high, rows = queue.pop()
             async with connection.transaction():
                 await connection.execute("select heller_staging.copy_range(%s, %s)", (low, high))
             meter.add(rows)
-    finally:
-        await connection.close()
 
 
 async def _begin_run(workspace: AsyncConnection, planned: Plan, decisions: Decisions) -> int:
@@ -193,12 +222,20 @@ async def _begin_run(workspace: AsyncConnection, planned: Plan, decisions: Decis
     return int(row[0]) if row else 0
 
 
-async def _there(workspace: AsyncConnection, planned: Plan) -> int:
+class _There(NamedTuple):
+    """What heller holds of the source: its rows, the transactions made of them and openings, and their sum."""
+
+    rows: int
+    transactions: int
+    credits: int
+
+
+async def _there(workspace: AsyncConnection, planned: Plan) -> _There:
     row = await (await workspace.execute(_IS_NEW)).fetchone()
     if row and row[0]:
-        return 0
+        return _There(0, 0, 0)
     row = await (await workspace.execute(_THERE, {"system": planned.system})).fetchone()
-    return int(row[0]) if row else 0
+    return _There(*row) if row else _There(0, 0, 0)
 
 
 async def _write_outcomes(workspace: AsyncConnection, planned: Plan, run_id: int) -> None:
@@ -250,21 +287,23 @@ async def _write_outcomes(workspace: AsyncConnection, planned: Plan, run_id: int
     )
 
 
-async def _finish_run(workspace: AsyncConnection, planned: Plan, *, run_id: int, before: int) -> Copied:
+async def _finish_run(
+    workspace: AsyncConnection, planned: Plan, *, run_id: int, before: _There, resumes: int | None
+) -> Copied:
     """Count again what is there: copied is what this run added, present what it found."""
     after = await _there(workspace, planned)
-    totals = await (await workspace.execute(_TOTALS, {"system": planned.system})).fetchone()
-    accounts, transactions, total, quarantined = totals or (0,) * 4
+    accounts, quarantined = await (await workspace.execute(_TOTALS)).fetchone() or (0, 0)
     result = Copied(
         run_id=run_id,
         plan=planned,
         accounts=accounts,
-        transactions=transactions,
-        copied=after - before,
-        present=before,
+        transactions=after.transactions,
+        copied=after.rows - before.rows,
+        present=before.rows,
         quarantined=quarantined,
         credits_source=planned.credits["target"],
-        credits_target=total,
+        credits_target=after.credits,
+        resumed=resumes,
     )
     await workspace.execute(
         "update heller.migration_runs set finished_at = clock_timestamp(), summary = %s where run_id = %s",

@@ -1,5 +1,6 @@
 """What a copy will do, in numbers, before it does it; and the digest that says which source it was planned for."""
 
+import asyncio
 import json
 import os
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from heller.migration.journal import journalled
 from heller.migration.progress import Progress, silent
 from heller.migration.shapes import Mapping
 from heller.migration.source import Source, open_source
-from heller.migration.staging import execute_script, fingerprint, open_workspace, stage
+from heller.migration.staging import STAGED, beside, execute_script, fingerprint, open_workspace, stage
 
 Truth = Literal["balance", "transactions", "ledger"]
 Decide = Literal["asked", "recommended"]
@@ -124,18 +125,23 @@ async def prepare(
     progress("plan", 0, 2)
     await execute_script(workspace, "accounts.sql", truth=sql.Literal(truth))
     progress("plan", 1, 2)
-    await execute_script(
-        workspace,
-        "entries.sql",
-        system=sql.Literal(source.mapping.system),
-        snapshot_at=sql.Literal(snapshot_at),
-    )
+    names = {"system": sql.Literal(source.mapping.system), "snapshot_at": sql.Literal(snapshot_at)}
+    aside = await fingerprint(workspace, ("quarantine",))  # before the decisions add to it
+    async with beside(workspace) as second:
+        _, content = await asyncio.gather(
+            execute_script(workspace, "entries.sql", **names), _name_and_digest(second)
+        )
     progress("plan", 2, 2)
-    content = await fingerprint(workspace)
     digest = sha256(
-        json.dumps([content, _mapping_text(source.mapping), decisions.digest(), truth]).encode()
+        json.dumps([content, aside, _mapping_text(source.mapping), decisions.digest(), truth]).encode()
     ).hexdigest()
     return await _numbers(workspace, source, digest=digest, truth=truth, snapshot_at=snapshot_at)
+
+
+async def _name_and_digest(second: AsyncConnection) -> str:
+    """What of the plan does not wait for the payments: the names to be, and the digest of what is staged."""
+    await execute_script(second, "naming.sql")
+    return await fingerprint(second, STAGED)
 
 
 def check_truth(mapping: Mapping, truth: Truth) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from heller.migration.audit import Audit, find
 from heller.migration.backup import BackedUp, write_backup
-from heller.migration.copying import Copied, carry
+from heller.migration.copying import Copied, carry, stopped_run
 from heller.migration.decisions import Decisions
 from heller.migration.journal import journalled
 from heller.migration.plan import Decide, Truth, check_truth, prepare, write_plan
@@ -55,16 +55,18 @@ async def run(
     mapping: Path | None = None,
     truth: Truth = "balance",
     decide: Decide = "asked",
+    resume: bool = False,
     progress: Progress = silent,
 ) -> Run:
     """From the source to a proven ledger. Raises DecisionsNeeded before anything is copied, Busy beside another run.
 
-    A run that was killed is resumed by running it again: what is there is not written twice.
+    Running again adds what is missing. To ``resume`` a run that was stopped while it copied, the truth must be the same.
     """
     async with open_workspace(database) as workspace:
         await require(workspace)
         async with open_source(source, workspace=workspace, mapping=mapping) as opened:
             check_truth(opened.mapping, truth)
+            stopped = await stopped_run(workspace, opened.mapping.system, truth=truth) if resume else None
             async with journalled(database, "audit", opened.name, progress=progress) as step:
                 snapshot_at = await stage(workspace, opened, progress=step)
                 audited = await find(workspace, opened, out=out, snapshot_at=snapshot_at, progress=step)
@@ -86,7 +88,7 @@ async def run(
         write_plan(planned, out)
         decisions = Decisions.read(out / "decisions.toml", recommended=decide == "recommended")
         async with journalled(database, "copy", planned.source, progress=progress) as step:
-            copied = await carry(workspace, database, planned, decisions=decisions, progress=step)
+            copied = await carry(workspace, planned, decisions=decisions, resumes=stopped, progress=step)
             step.answer(copied.as_json())
     verified = await verify(source, database, out, mapping=mapping, progress=progress)
     proof = await write_proof(database, out)

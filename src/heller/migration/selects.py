@@ -16,6 +16,7 @@ _TIME = (
     r"(:[0-5][0-9](\.[0-9]{1,9})?)?\s*(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?$"
 )
 _ODD_CHARACTERS_MAX = 80
+_STAGED_TYPES = {"integer": "bigint", "time": "timestamptz"}
 
 Expression = sql.Composed | sql.SQL | sql.Literal | sql.Identifier
 
@@ -39,9 +40,9 @@ def staging_table(part: str) -> str:
 
 
 def source_select(mapping: TableMapping, table: Table, source: int) -> sql.Composed:
-    """``select ... from table`` giving ``staged_columns`` in order, for COPY TO STDOUT."""
+    """``select ... from table`` giving ``staged_columns`` in order and in their types, for a binary COPY TO STDOUT."""
     part = PART[mapping.part]
-    items: list[sql.Composable] = [sql.Literal(source)]
+    items: list[sql.Composable] = [sql.SQL("{}::smallint").format(sql.Literal(source))]
     if mapping.part in {"transactions", "ledger"}:
         items.append(sql.SQL("true" if mapping.part == "ledger" else "false"))
     odd: list[sql.Composable] = []
@@ -49,7 +50,8 @@ def source_select(mapping: TableMapping, table: Table, source: int) -> sql.Compo
         if field.name in {"before", "after"}:
             continue
         if field.name in mapping.constants:
-            items.append(sql.SQL("{}::text").format(sql.Literal(mapping.constants[field.name])))
+            type_name = sql.SQL(_STAGED_TYPES.get(field.type, "text"))
+            items.append(sql.SQL("{}::{}").format(sql.Literal(mapping.constants[field.name]), type_name))
             continue
         if field.name not in mapping.columns:
             items.append(sql.SQL("null"))

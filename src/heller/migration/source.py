@@ -47,7 +47,7 @@ async def open_catalogue(
     target = source
     if _is_folder(source):
         await load_folder(workspace, Path(source))
-        target, schemas = _url_of(workspace), [FILES_SCHEMA]
+        target, schemas = url_of(workspace), [FILES_SCHEMA]
     elif "://" not in source and "=" not in source:
         raise SourceError(
             f"{source} is no PostgreSQL URL and no folder.",
@@ -113,6 +113,7 @@ def printable(source: str) -> str:
     )
 
 
-def _url_of(connection: AsyncConnection) -> str:
+def url_of(connection: AsyncConnection) -> str:
+    """The URL, with its password, of the database that a session is in."""
     password = connection.info.password
     return psycopg.conninfo.make_conninfo(connection.info.dsn, **({"password": password} if password else {}))

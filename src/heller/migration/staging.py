@@ -4,8 +4,8 @@
 identities and bookings with SQL that no longer cares which source it came from.
 """
 
-import re
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib.resources import files
@@ -23,13 +23,14 @@ from heller.migration.catalogue import Table
 from heller.migration.progress import Progress, silent
 from heller.migration.selects import source_select, staged_columns, staging_table
 from heller.migration.shapes import TableMapping
-from heller.migration.source import CONNECT_TIMEOUT_SECONDS, Source
+from heller.migration.source import CONNECT_TIMEOUT_SECONDS, Source, url_of
 
 LOCK_RUN = 7_401_001
 LOCK_WORKERS = 7_401_002
 LOCK_WAIT_SECONDS = 5
 COPY_CHUNK_BYTES = 1 << 17
 PROGRESS_EVERY_ROWS = 20_000
+STAGED = ("users", "customers", "payments", "transactions", "events", "admin_actions")
 SETTINGS = {
     "client_encoding": "UTF8",
     "timezone": "UTC",
@@ -37,6 +38,7 @@ SETTINGS = {
     "work_mem": "128MB",
     "maintenance_work_mem": "256MB",
     "default_statistics_target": "30",
+    "jit": "off",  # compiling costs more than it saves where each statement runs once
     "client_connection_check_interval": "500ms",
     "client_min_messages": "warning",
     "application_name": "heller migrate",
@@ -105,6 +107,17 @@ async def open_workspace(database: str) -> AsyncIterator[AsyncConnection]:
         await connection.close()
 
 
+@asynccontextmanager
+async def beside(workspace: AsyncConnection) -> AsyncIterator[AsyncConnection]:
+    """A further session in the workspace's database. The lock that it shares tells the next run that this one is still at work."""
+    connection = await connect(url_of(workspace))
+    try:
+        await connection.execute("select pg_advisory_lock_shared(%s)", (LOCK_WORKERS,))
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def drop_staging(connection: AsyncConnection) -> None:
     """Remove the staged copy and the loaded files."""
     await connection.execute("drop schema if exists heller_staging, heller_files cascade")
@@ -119,11 +132,15 @@ async def stage(workspace: AsyncConnection, source: Source, *, progress: Progres
         await _stage_table(workspace, source, mapping, number=number, progress=progress)
     await workspace.execute("analyze heller_staging.sources")
     await execute_script(workspace, "tidy.sql")
-    steps = ("identities.sql", "bookings.sql")
-    for done, name in enumerate(steps):
-        progress("resolve", done, len(steps))
+    progress("resolve", 0, 3)
+    async with beside(workspace) as second:
+        await asyncio.gather(
+            execute_script(workspace, "identities.sql"), execute_script(second, "history.sql")
+        )
+    for done, name in enumerate(("references.sql", "bookings.sql"), start=1):
+        progress("resolve", done, 3)
         await execute_script(workspace, name)
-    progress("resolve", len(steps), len(steps))
+    progress("resolve", 3, 3)
     row = await (await source.connection.execute("select transaction_timestamp()")).fetchone()
     instant: datetime = row[0] if row else datetime.now().astimezone()
     return instant
@@ -145,15 +162,17 @@ async def _stage_table(
     table = source.catalogue.find(mapping.schema, mapping.table)
     if table is None:
         raise SourceError(f"{mapping.schema}.{mapping.table} has gone since the catalogue was read.")
-    read = sql.SQL("copy ({}) to stdout").format(source_select(mapping, table, number))
+    mend = source.catalogue.encoding == "SQL_ASCII"
+    form = sql.SQL("text" if mend else "binary")  # text can be mended in passing, binary need not be parsed
+    read = sql.SQL("copy ({}) to stdout (format {})").format(source_select(mapping, table, number), form)
     staging = staging_table(mapping.part)
-    write = sql.SQL("copy heller_staging.{} ({}) from stdin").format(
-        sql.Identifier(staging), sql.SQL(", ").join(map(sql.Identifier, staged_columns(mapping)))
+    write = sql.SQL("copy heller_staging.{} ({}) from stdin (format {})").format(
+        sql.Identifier(staging), sql.SQL(", ").join(map(sql.Identifier, staged_columns(mapping))), form
     )
     rows = await stream(
         source.connection, workspace, read=read, write=write,
         progress=progress, step=f"read {mapping.label}", estimate=table.rows_estimate,
-        mend=source.catalogue.encoding == "SQL_ASCII",
+        mend=mend,
     )  # fmt: skip
     await workspace.execute(
         "insert into heller_staging.sources (source, part, label, rows, strict, json_type) values (%s, %s, %s, %s, %s, %s)",
@@ -191,50 +210,49 @@ async def stream(
 
     ``mend`` replaces bytes that are not UTF-8 (a database of encoding SQL_ASCII holds any).
     """
-    rows = 0
-    told = 0
+    rows = told = 0
+    total: int | None = None
     async with (
         source.cursor() as reading,
         target.cursor() as writing,
         reading.copy(read),
         writing.copy(write) as copy_in,
     ):
-        more = True
-        while more:
-            block, more = await source.wait(_block(source.pgconn))
+        while total is None:
+            block, total = await source.wait(_block(source.pgconn))
             await copy_in.write(_mended(b"".join(block), mend=mend))
             rows += len(block)
             if rows - told >= PROGRESS_EVERY_ROWS:
                 told = rows
                 progress(step, rows, max(estimate, rows))
-    progress(step, rows, rows)
-    return rows
+    progress(step, total, total)
+    return total
 
 
-def _block(connection: PGconn) -> PQGen[tuple[list[bytes], bool]]:
-    """The next rows of a COPY TO STDOUT, and whether there are more. A wait for each row would cost four times the row."""
+def _block(connection: PGconn) -> PQGen[tuple[list[bytes], int | None]]:
+    """The next rows of a COPY TO STDOUT, and after the last the number of all. A wait for each row would cost four times the row."""
     block: list[bytes] = []
     size = 0
     while size < COPY_CHUNK_BYTES:
         row = yield from copy_from(connection)
         if not isinstance(row, memoryview):
-            return block, False
+            return block, row.command_tuples or 0
         block.append(bytes(row))
         size += len(row)
-    return block, True
+    return block, None
 
 
 def _mended(data: bytes, *, mend: bool) -> bytes:
     return data.decode("utf-8", "replace").encode() if mend else data
 
 
-async def fingerprint(workspace: AsyncConnection) -> str:
-    """A digest of everything staged that does not depend on the order of rows: the source's content."""
+async def fingerprint(workspace: AsyncConnection, tables: Iterable[str]) -> str:
+    """A digest of what is staged in ``tables`` that does not depend on the order of rows."""
     parts: list[str] = []
-    for table in ("users", "customers", "payments", "transactions", "events", "admin_actions", "quarantine"):
+    for table in tables:
         query = sql.SQL(
-            "select count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0) from heller_staging.{} t"
+            "select count(*) || ':' || coalesce(sum(hash_record_extended(t, 0)), 0) from heller_staging.{} t"
         ).format(sql.Identifier(table))
         row = await (await workspace.execute(query)).fetchone()
         parts.append(f"{table}={row[0] if row else ''}")
-    return re.sub(r"\s", "", ";".join(parts))
+    return ";".join(parts)

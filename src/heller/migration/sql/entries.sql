@@ -1,10 +1,23 @@
+-- Payments that carry a provider's id which another carries as well: the booked one comes first, then the older.
+create unlogged table heller_staging.repeated as
+select x.name, x.id, row_number() over (partition by x.name, x.provider, x.value order by w.booking_id is null, x.created_at, length(x.id), x.id) as n
+from (
+  select 'intent' as name, id, provider, intent as value, created_at from heller_staging.facts
+  where (provider, intent) in (select provider, intent from heller_staging.facts where intent is not null group by 1, 2 having count(*) > 1)
+  union all
+  select 'session', id, provider, session, created_at from heller_staging.facts
+  where (provider, session) in (select provider, session from heller_staging.facts where session is not null group by 1, 2 having count(*) > 1)
+) x
+join heller_staging.worth w on w.payment_id = x.id;
+analyze heller_staging.repeated;
+
 -- Each payment as it will be. Its key is the provider's id of it, for the first payment that carries it.
 create unlogged table heller_staging.payment_keys as
 select f.id, f.source, a.no, a.account, f.provider, src.label,
-       case when f.intent is not null and i.n = 1 then f.intent end as intent,
-       case when f.session is not null and s.n = 1 then f.session end as session,
-       case when f.intent is not null and i.n = 1 then case when f.provider = 'stripe' then '' else f.provider || ':' end || f.intent
-            when f.session is not null and f.intent is null and s.n = 1 then case when f.provider = 'stripe' then '' else f.provider || ':' end || f.session
+       case when f.intent is not null and coalesce(i.n, 1) = 1 then f.intent end as intent,
+       case when f.session is not null and coalesce(s.n, 1) = 1 then f.session end as session,
+       case when f.intent is not null and coalesce(i.n, 1) = 1 then case when f.provider = 'stripe' then '' else f.provider || ':' end || f.intent
+            when f.session is not null and f.intent is null and coalesce(s.n, 1) = 1 then case when f.provider = 'stripe' then '' else f.provider || ':' end || f.session
             else {system} || ':' || src.label || ':' || f.id end as payment_key,
        f.amount, f.currency, c.credits,
        case n.state when 'settled' then c.credits when 'partly_refunded' then c.credits - c.taken else 0 end as net_credits,
@@ -20,10 +33,8 @@ left join (
   where b.side = 'out' and not exists (select from heller_staging.merges m where m.source = b.source and m.id = b.id)
   group by b.payment_id
 ) b on b.payment_id = f.id
-left join (select f.id, row_number() over (partition by provider, intent order by w.booking_id is null, created_at, length(f.id), f.id) as n
-           from heller_staging.facts f join heller_staging.worth w on w.payment_id = f.id where intent is not null) i on i.id = f.id
-left join (select f.id, row_number() over (partition by provider, session order by w.booking_id is null, created_at, length(f.id), f.id) as n
-           from heller_staging.facts f join heller_staging.worth w on w.payment_id = f.id where session is not null) s on s.id = f.id
+left join heller_staging.repeated i on i.id = f.id and i.name = 'intent'
+left join heller_staging.repeated s on s.id = f.id and s.name = 'session'
 cross join lateral (select greatest(w.credits, coalesce(w.booked, 0), 0) as credits, coalesce(b.taken, 0)::bigint as taken) c
 cross join lateral (
   select case
@@ -143,25 +154,3 @@ where o.account is null and not exists (select from heller_staging.merges m wher
 insert into heller_staging.quarantine
 select k.source, k.id, f.ref, f.credits, 'left out by decision: the user is not known'
 from heller_staging.payment_keys k join heller_staging.facts f on f.id = k.id where k.account is null;
-
--- Names that identify exactly one user here; a shared name identifies nobody.
-create unlogged table heller_staging.identities as
-select min(a.no) as no, n.kind, n.name, min(h.account) as account
-from heller_staging.names n
-join heller_staging.homes h on h.user_id = n.user_id
-join heller_staging.accounts a on a.account = h.account
-where length(n.name) <= 320  -- no name is empty; with a lower bound too the planner would expect next to none
-group by n.kind, n.name having count(distinct h.account) = 1
-order by no;
-create index on heller_staging.identities (no);
-analyze heller_staging.identities;
-
-insert into heller_staging.quarantine
-select c.source, c.user_ref, c.user_ref, null,
-       case when coalesce(n.users, 0) = 0 then 'the row names no known user'
-            when n.users > 1 then 'the row names several users'
-            else 'the Stripe customer belongs to several users, so it identifies none' end
-from heller_staging.customers c
-left join (select name, count(distinct user_id) as users from heller_staging.names group by name) n on n.name = heller_staging.key(c.user_ref)
-left join heller_staging.identities i on i.kind = 'stripe_customer' and i.name = heller_staging.key(c.customer)
-where coalesce(n.users, 0) <> 1 or (heller_staging.key(c.customer) is not null and i.name is null);

@@ -1,4 +1,4 @@
--- Who is who, before any money: every name of every user, then every reference resolved among them.
+-- Who is who, before any money: every name of every user.
 
 create unlogged table heller_staging.people as
 select id, heller_staging.key(id) as name, heller_staging.key(email) as email, heller_staging.key(customer) as customer,
@@ -27,14 +27,6 @@ where heller_staging.key(n.name) is not null and heller_staging.key(n.name) <> h
 create index on heller_staging.names (name);
 analyze heller_staging.names;
 
--- Every reference that money uses. A reference by foreign key (strict) is the id itself and nothing else.
-create unlogged table heller_staging.used as
-select s.strict, case when s.strict then coalesce(t.user_ref, '(none)') else coalesce(heller_staging.key(t.user_ref), '(none)') end as ref, min(t.user_ref) as written
-from heller_staging.transactions t join heller_staging.sources s using (source) group by 1, 2
-union all
-select s.strict, case when s.strict then coalesce(t.user_ref, '(none)') else coalesce(heller_staging.key(t.user_ref), '(none)') end, min(t.user_ref)
-from heller_staging.payments t join heller_staging.sources s using (source) group by 1, 2;
-
 -- Names said together: by a row of stripe_customers, by a payment and its provider's data.
 create unlogged table heller_staging.said as
 select distinct heller_staging.key(user_ref) as ref, heller_staging.key(customer) as name
@@ -58,12 +50,18 @@ analyze heller_staging.said, heller_staging.told;
 -- A name nobody has yet is learnt where it stands beside known ones. A made-up user teaches nothing: the data beside
 -- it are the buyer's. Where the names beside it are of several users, it is ambiguous and so are the rows that use it.
 do $$
+declare
+  v_names bigint;
+  v_learnt bigint;
 begin
   for v_round in 1..2 loop
+    v_names := 0;
     insert into heller_staging.names  -- a customer of a known user
     select distinct s.name, 'stripe_customer', n.user_id, 2
     from heller_staging.said s join heller_staging.names n on n.name = s.ref
     where not exists (select from heller_staging.names k where k.name = s.name);
+    get diagnostics v_learnt = row_count;
+    v_names := v_names + v_learnt;
 
     with fresh as materialized (  -- first, as hardly any is
       select t.ref, t.name from heller_staging.told t where not exists (select from heller_staging.names k where k.name = t.name)
@@ -75,35 +73,23 @@ begin
     join (select n.name, min(n.user_id) as user_id from heller_staging.names n join heller_staging.people p on p.id = n.user_id
           where n.name in (select f.ref from fresh f)
           group by n.name having count(distinct n.user_id) = 1 and not bool_or(p.ghost)) o on o.name = t.ref;
+    get diagnostics v_learnt = row_count;
+    v_names := v_names + v_learnt;
 
     insert into heller_staging.names  -- the user of a known customer
     select distinct s.ref, case when s.ref like 'auth0|%' then 'auth0' when strpos(s.ref, '@') > 0 then 'email' else 'other' end, n.user_id, 4
     from heller_staging.said s join heller_staging.names n on n.name = s.name
     where not exists (select from heller_staging.names k where k.name = s.ref);
+    get diagnostics v_learnt = row_count;
+    v_names := v_names + v_learnt;
 
     insert into heller_staging.names  -- an unknown user whose payments name known ones
     select distinct t.ref, case when t.ref like 'auth0|%' then 'auth0' when strpos(t.ref, '@') > 0 then 'email' else 'other' end, n.user_id, 5
     from heller_staging.told t join heller_staging.names n on n.name = t.name
     where t.ref <> '(none)' and not exists (select from heller_staging.names k where k.name = t.ref);
+    get diagnostics v_learnt = row_count;
+    v_names := v_names + v_learnt;
+    exit when v_names = 0;
   end loop;
 end $$;
 analyze heller_staging.names;
-
--- The verdict on each reference: the one user it names, or none, or several.
-create unlogged table heller_staging.refs as
-select u.strict, u.ref, coalesce(min(u.written), '(none)') as written,
-       case when count(distinct n.user_id) = 1 then min(n.user_id) end as user_id,
-       case count(distinct n.user_id) when 0 then 'none' when 1 then 'one' else 'many' end as verdict,
-       case when count(distinct n.user_id) > 1 then (array_agg(distinct n.user_id))[1:20] end as candidates,
-       max(n.level) as level
-from heller_staging.used u
-left join heller_staging.names n on n.name = u.ref and not u.strict
-where not u.strict
-group by u.strict, u.ref;
-
-insert into heller_staging.refs
-select distinct u.strict, u.ref, coalesce(u.written, '(none)'), p.id, case when p.id is null then 'none' else 'one' end, null::text[], 1
-from heller_staging.used u left join heller_staging.people p on p.id = u.ref
-where u.strict;
-create unique index on heller_staging.refs (strict, ref);
-analyze heller_staging.refs;

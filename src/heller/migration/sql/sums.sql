@@ -8,11 +8,15 @@ select r.strict, r.ref, r.written, r.user_id, r.verdict,
        coalesce(sum(g.entries), 0)::bigint as entries
 from heller_staging.refs r
 left join (
-  select s.strict, case when s.strict then coalesce(t.user_ref, '(none)') else coalesce(heller_staging.key(t.user_ref), '(none)') end as ref,
-         t.ledger, sum(t.delta) as credits, count(*) as rows, sum(t.delta) filter (where m.id is null) as entries
-  from heller_staging.transactions t join heller_staging.sources s using (source)
-  left join heller_staging.merges m on m.source = t.source and m.id = t.id
-  group by 1, 2, 3
+  select a.strict, a.ref, a.ledger, a.credits, a.rows, a.credits - coalesce(m.credits, 0) as entries
+  from heller_staging.tallies a
+  left join (  -- what a row brings that is merged into another is that other's
+    select s.strict, case when s.strict then coalesce(t.user_ref, '(none)') else coalesce(heller_staging.key(t.user_ref), '(none)') end as ref,
+           t.ledger, sum(t.delta) as credits
+    from heller_staging.merges m join heller_staging.transactions t on t.source = m.source and t.id = m.id
+    join heller_staging.sources s on s.source = t.source
+    group by 1, 2, 3
+  ) m using (strict, ref, ledger)
 ) g on g.strict = r.strict and g.ref = r.ref
 group by r.strict, r.ref, r.written, r.user_id, r.verdict;
 
