@@ -44,6 +44,9 @@ AT_COORDINATOR = (
     "stripe_payments",
     "transfer",
 )
+# Shown by views. On one server a view reads with its owner's rights; the servers of a cluster ask who is reading.
+SHOWN = ("accounts", "grants", "holds", "identities", "transactions")
+
 _SETTINGS = (
     "set local citus.multi_shard_modify_mode = sequential",  # or a function cannot follow a table
     "set local citus.propagate_set_commands = local",
@@ -64,6 +67,10 @@ from pg_proc p where p.pronamespace = 'heller'::regnamespace and p.prokind in ('
                     and t.typrelid <> 0 and t.typrelid not in (select logicalrelid from pg_dist_partition))
 order by p.prokind = 'a', 1
 """
+_HAS_ROLE = "select 1 from pg_roles where rolname = 'heller_app'"
+_SHOW = sql.SQL("grant select on {} to heller_app").format(
+    sql.SQL(", ").join(sql.Identifier("heller", table) for table in SHOWN)
+)
 _REPLACED = """
 create or replace function heller._is_spread() returns boolean language sql immutable parallel safe
 set search_path = pg_catalog as $$ select true $$;
@@ -81,6 +88,12 @@ async def is_spread(connection: AsyncConnection) -> bool:
     return True
 
 
+async def prepare(connection: AsyncConnection) -> None:
+    """Set what a transaction that changes the schema of a cluster needs, for that transaction."""
+    for setting in _SETTINGS:
+        await connection.execute(setting)
+
+
 async def distribute(connection: AsyncConnection) -> None:
     """Spread the tables and functions of the schema heller over the servers, in the caller's transaction.
 
@@ -95,8 +108,7 @@ async def distribute(connection: AsyncConnection) -> None:
             hint="Install Citus on every server (https://docs.citusdata.com), or leave --citus away: one server needs none.",
         )
     await connection.execute("create extension if not exists citus")
-    for setting in _SETTINGS:
-        await connection.execute(setting)
+    await prepare(connection)
     await _spread_tables(connection)
     for function, name, is_of_account, has_fixed_plan, reads in await (
         await connection.execute(_FUNCTIONS)
@@ -116,6 +128,8 @@ async def distribute(connection: AsyncConnection) -> None:
                 + ")"
             ).format(sql.Literal(function))
         )
+    if await (await connection.execute(_HAS_ROLE)).fetchone():
+        await connection.execute(_SHOW)
     await connection.execute(_REPLACED)  # after the others: Citus then sets check_function_bodies back
 
 

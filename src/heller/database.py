@@ -48,6 +48,7 @@ _HINTS: dict[str, str] = {
 }
 
 _UNREACHABLE_HINT = "Check that it runs and that the URL is right, then try again with the same key."
+_WORKER_LOST = "failure on connection marked as essential"  # how Citus says it, as an internal error
 _NO_SCHEMA = (
     errors.SchemaMissing,
     "The database has no heller schema, or an older one: ",
@@ -102,7 +103,11 @@ def translated(error: psycopg.Error) -> errors.HellerError | None:
         return errors.InvalidArgument(f"{too_large[1]} is too large a number", argument=too_large[1])
     if isinstance(error, psycopg.DataError):
         return errors.InvalidArgument(f"PostgreSQL cannot take this value: {said}")
-    if code.startswith(("08", "57P", "53")) or (isinstance(error, psycopg.OperationalError) and not code):
+    if (
+        code.startswith(("08", "57P", "53"))
+        or (isinstance(error, psycopg.OperationalError) and not code)
+        or _WORKER_LOST in said
+    ):
         return errors.DatabaseUnavailable(f"The database cannot be reached: {said}", hint=_UNREACHABLE_HINT)
     kind, message, hint = _CASES.get(code, (None, "", ""))
     return None if kind is None else kind(f"{message}{said}", hint=hint)

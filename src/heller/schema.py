@@ -138,8 +138,9 @@ async def apply(url: str, *, citus: bool = False) -> Plan:
     async with connection:
         try:
             with translating():
-                done = await _apply(connection)
-                if citus or await cluster.is_spread(connection):
+                is_spread = await cluster.is_spread(connection)
+                done = await _apply(connection, is_spread=is_spread)
+                if citus or is_spread:
                     await _spread(connection)
                 return done
         except PermissionMissing as error:
@@ -242,8 +243,10 @@ async def _plan(connection: AsyncConnection) -> Plan:
     )
 
 
-async def _apply(connection: AsyncConnection) -> Plan:
+async def _apply(connection: AsyncConnection, *, is_spread: bool) -> Plan:
     async with connection.transaction():
+        if is_spread:
+            await cluster.prepare(connection)
         await connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
         await connection.execute("select pg_advisory_xact_lock(%s)", [LOCK_KEY])
         await connection.execute("set local check_function_bodies = off")  # functions may name later ones

@@ -9,7 +9,8 @@ import pytest
 
 from heller import schema
 from heller.citus import AT_COORDINATOR, REFERENCE, SHARD_KEY, SHARDED
-from heller.errors import DatabaseError
+from heller.database import call
+from heller.errors import DatabaseError, LimitExceeded
 from heller.ledger.spread import AT_COORDINATOR as VERBS_AT_COORDINATOR
 
 UNIQUE = """
@@ -147,6 +148,16 @@ async def test_no_row_of_a_shard_is_given_to_a_function_as_a_whole(rows: Any) ->
         if table in SHARDED and re.search(rf"heller\._\w+\((?:\w+, )*{alias}[,)]", statement)
     ]
     assert whole == []
+
+
+async def test_what_is_made_for_one_server_is_refused_on_a_cluster(heller_database: str) -> None:
+    async with await psycopg.AsyncConnection.connect(heller_database) as connection:
+        await connection.execute(
+            "create or replace function heller._is_spread() returns boolean language sql immutable as 'select true'"
+        )
+        with pytest.raises(LimitExceeded, match="before heller schema apply --citus") as raised:
+            await call(connection, "claim_homes", system="legacy")
+        assert raised.value.limit == "cluster"
 
 
 async def test_without_the_extension_the_error_says_what_to_install(empty_database: str) -> None:

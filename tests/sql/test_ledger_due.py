@@ -15,7 +15,12 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 MANY = 3_000
 SECONDS_MAX = 60.0
 ON_EVERY_SERVER = """
-do $$ begin if heller._is_spread() then perform create_reference_table('public.clock_of_tests'); end if; end $$
+do $$ begin
+  if heller._is_spread() then
+    perform create_reference_table('public.clock_of_tests');
+    alter function heller._clock() set citus.allow_nested_distributed_execution = on;
+  end if;
+end $$;
 """
 
 
@@ -23,12 +28,12 @@ do $$ begin if heller._is_spread() then perform create_reference_table('public.c
 async def ledger(heller_database: str, connect: Connect) -> psycopg.AsyncConnection:
     connection = await connect(heller_database)
     await connection.execute("create table public.clock_of_tests (at timestamptz)")
-    await connection.execute(ON_EVERY_SERVER)
     await connection.execute("insert into public.clock_of_tests values (%s)", [START])
     await connection.execute(
         "create or replace function heller._clock() returns timestamptz language sql volatile"
         " as 'select at from public.clock_of_tests'"
     )
+    await connection.execute(ON_EVERY_SERVER)
     await connection.execute("select heller.open_account('a')")
     return connection
 

@@ -532,9 +532,14 @@ def _one_of(things: list[Any], pick: int) -> int:
 
 MOVABLE_CLOCK = """
 create table public.clock_of_tests (at timestamptz not null);
-do $$ begin if heller._is_spread() then perform create_reference_table('public.clock_of_tests'); end if; end $$;
 insert into public.clock_of_tests values ('2030-01-01 00:00:00+00');
 create or replace function heller._clock() returns timestamptz language sql volatile as 'select at from public.clock_of_tests';
+do $$ begin
+  if heller._is_spread() then
+    perform create_reference_table('public.clock_of_tests');
+    alter function heller._clock() set citus.allow_nested_distributed_execution = on;
+  end if;
+end $$;
 """
 
 

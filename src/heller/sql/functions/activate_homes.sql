@@ -9,6 +9,7 @@ begin
   if jsonb_array_length(p_statements) > 1000 then
     perform heller._fail('HL012', 'at most 1000 statements in one call', '{"limit": "statements"}');
   end if;
+  perform heller._refuse_spread('users arrive');
   for s in select * from jsonb_array_elements(p_statements) v order by v ->> 'account' collate "C" loop
     begin  -- one user that does not verify stays sealed, alone
       r := heller._activate_home(s, p_system);

@@ -4,6 +4,7 @@ declare
   v_claimed bigint;
   v_own text[];
 begin
+  perform heller._refuse_spread('users are moved here');
   with candidates as (
     select a.account_id, a.unit,
            bool_or(t.source_system = p_system) as copied,
