@@ -281,7 +281,6 @@ CREATE FUNCTION heller._apply_mixed(p_operations jsonb) RETURNS jsonb[]
     SET search_path TO 'pg_catalog'
     AS $$
 declare
-  v_takers text[] := heller._takers(p_operations);
   v_slow text[];
   v_fast jsonb;
   v_fast_places bigint[];
@@ -290,10 +289,10 @@ declare
   r record;
   v_detail text;
 begin
-  perform heller._lock_accounts(array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k) || v_takers);
+  perform heller._lock_accounts(array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k));
   -- an account that only spends in this batch takes the fast way; one with anything else keeps its order one by one
   v_slow := array(select distinct o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k
-                  where o ->> 'verb' is distinct from 'spend' and o ->> k is not null) || v_takers;
+                  where o ->> 'verb' is distinct from 'spend' and o ->> k is not null);
   select jsonb_agg(o order by n), array_agg(n order by n) into v_fast, v_fast_places
   from jsonb_array_elements(p_operations) with ordinality x (o, n)
   where o ->> 'verb' = 'spend' and not coalesce(o ->> 'account', '') = any (v_slow);
@@ -1508,6 +1507,19 @@ end $$;
 
 COMMENT ON FUNCTION heller._refuse_frozen(a heller.accounts) IS 'Refuses a change of a frozen account. The verbs ask after looking for a replay: what was done before the freeze is still answered.';
 
+CREATE FUNCTION heller._refuse_spread(p_what text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  if heller._is_spread() then
+    perform heller._fail('HL012', format('%s while the ledger lies on one server: do it before heller schema apply --citus', p_what),
+                         '{"limit": "cluster"}');
+  end if;
+end $$;
+
+COMMENT ON FUNCTION heller._refuse_spread(p_what text) IS 'Refuses on a Citus cluster what has been made for one server only.';
+
 CREATE FUNCTION heller._refused_option(p_operation jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog'
@@ -2711,27 +2723,6 @@ end $$;
 
 COMMENT ON FUNCTION heller._take_again(a heller.accounts, p_seq bigint, p_amount bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_payment_key text, p_counterparty text, p_policy text, p_effective_at timestamp with time zone) IS 'Takes credits that transaction p_seq brought, from its own grants first, then in burn-down order. The account must be settled.';
 
-CREATE FUNCTION heller._takers(p_operations jsonb) RETURNS text[]
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog'
-    AS $_$
-declare
-  r record;
-  v_taker text;
-  v_takers text[] := '{}';
-begin
-  for r in
-    select o ->> 'account' as account, coalesce(o ->> 'unit', 'credit') as unit, (o ->> 'seq')::bigint as seq
-    from jsonb_path_query(p_operations, 'lax $[*] ? (@.verb == "reverse")') o where o ->> 'seq' ~ '^[0-9]{1,18}$'
-  loop
-    select counterparty into v_taker from heller.transactions where account_id = r.account and unit = r.unit and transactions.seq = r.seq;
-    if v_taker is not null then v_takers := v_takers || v_taker; end if;
-  end loop;
-  return v_takers;
-end $_$;
-
-COMMENT ON FUNCTION heller._takers(p_operations jsonb) IS 'The other accounts of the transfers that a batch reverses: no operation names them, and they must be locked in order with the rest.';
-
 CREATE FUNCTION heller._top_up_ended(p_before text, o heller.orders) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -3043,6 +3034,7 @@ begin
   if jsonb_array_length(p_statements) > 1000 then
     perform heller._fail('HL012', 'at most 1000 statements in one call', '{"limit": "statements"}');
   end if;
+  perform heller._refuse_spread('users arrive');
   for s in select * from jsonb_array_elements(p_statements) v order by v ->> 'account' collate "C" loop
     begin  -- one user that does not verify stays sealed, alone
       r := heller._activate_home(s, p_system);
@@ -3466,6 +3458,7 @@ declare
   v_claimed bigint;
   v_own text[];
 begin
+  perform heller._refuse_spread('users are moved here');
   with candidates as (
     select a.account_id, a.unit,
            bool_or(t.source_system = p_system) as copied,
