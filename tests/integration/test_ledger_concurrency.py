@@ -192,7 +192,7 @@ ANSWERED = ("account", "seq", "delta", "balance_after", "replayed")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 async def test_programs_run_at_once_have_a_serial_explanation(
     heller_database: str, connect: Connect, seed: int
 ) -> None:

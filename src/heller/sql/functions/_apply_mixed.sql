@@ -1,6 +1,7 @@
 create or replace function heller._apply_mixed(p_operations jsonb) returns jsonb[]
 language plpgsql set search_path = pg_catalog as $$
 declare
+  v_takers text[] := heller._takers(p_operations);
   v_slow text[];
   v_fast jsonb;
   v_fast_places bigint[];
@@ -9,10 +10,10 @@ declare
   r record;
   v_detail text;
 begin
-  perform heller._lock_accounts(array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k));
+  perform heller._lock_accounts(array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k) || v_takers);
   -- an account that only spends in this batch takes the fast way; one with anything else keeps its order one by one
   v_slow := array(select distinct o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k
-                  where o ->> 'verb' is distinct from 'spend' and o ->> k is not null);
+                  where o ->> 'verb' is distinct from 'spend' and o ->> k is not null) || v_takers;
   select jsonb_agg(o order by n), array_agg(n order by n) into v_fast, v_fast_places
   from jsonb_array_elements(p_operations) with ordinality x (o, n)
   where o ->> 'verb' = 'spend' and not coalesce(o ->> 'account', '') = any (v_slow);
