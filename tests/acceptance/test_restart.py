@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -40,8 +43,11 @@ class Web:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
-    def stop(self) -> int:
+    def tell_to_stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        self.tell_to_stop()
         return self._process.wait(timeout=ANSWER_SECONDS_MAX)
 
     async def is_ready(self) -> None:
@@ -53,6 +59,17 @@ class Web:
                         return
                 await asyncio.sleep(0.05)
         pytest.fail("heller serve did not become ready")
+
+    async def refuses(self) -> None:
+        """Wait until it takes no new connection."""
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                except ConnectionRefusedError:
+                    return
+                writer.close()
+                await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -120,3 +137,87 @@ async def test_restart_one_after_the_other_answers_every_spend_once(
     async with Heller.connect(heller_database) as heller:
         assert (await heller.balance("ann")).posted == 1_000_000 - answers[200]
     assert (await verify(heller_database)).is_ok
+
+
+async def test_told_to_stop_it_refuses_new_connections_and_answers_once_more_on_open_ones(
+    heller_database: str,
+) -> None:
+    """So a proxy that sends a request on a connection it has kept gets an answer, not a hang-up."""
+    web = Web(heller_database)
+    await web.is_ready()
+    async with (
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{web.port}") as open_,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{web.port}") as idle,
+    ):
+        for client in (open_, idle):
+            assert (await client.get("/health")).headers.get("connection") != "close"
+        web.tell_to_stop()
+        await web.refuses()
+        answer = await open_.get("/health")
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        assert await asyncio.to_thread(web.stop) == 0, "the idle connection does not keep it"
+
+
+def proxied(folder: Path, ports: list[int]) -> tuple[subprocess.Popen[bytes], int]:
+    """nginx with the file of deploy/ before these processes, without TLS; and its port."""
+    front = free_port()
+    text = (Path(__file__).parents[2] / "deploy" / "nginx" / "heller.conf").read_text(encoding="utf-8")
+    text = re.sub(r"^ *ssl_.*\n", "", text, flags=re.MULTILINE)
+    for theirs, ours in (("127.0.0.1:8001", f"127.0.0.1:{ports[0]}"), ("127.0.0.1:8002", f"127.0.0.1:{ports[1]}"), ("listen 443 ssl;", f"listen 127.0.0.1:{front};")):  # fmt: skip
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    folder.chmod(0o755)
+    paths = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))  # fmt: skip
+    (folder / "nginx.conf").write_text(
+        f"daemon off; user root; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
+        f"http {{ access_log off; {paths}\n{text}\n}}"
+    )
+    command = ["nginx", "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL), front
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on this machine: make test-tools")
+async def test_behind_nginx_no_request_fails_while_both_are_restarted(
+    heller_database: str, api_key: str, webs: list[Web], tmp_path: Path
+) -> None:
+    async with Heller.connect(heller_database) as heller:
+        await heller.open_account("ann")
+        await heller.grant("ann", 1_000_000, source="promotion")
+    for web in webs:
+        await web.is_ready()
+    proxy, front = proxied(tmp_path, [web.port for web in webs])
+    stop, answers = asyncio.Event(), Counter[int]()
+
+    async def spend(client: httpx.AsyncClient) -> None:
+        while not stop.is_set():
+            answers[(await client.post("/v1/accounts/ann/spend", json={"amount": 1})).status_code] += 1
+
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{front}", headers={"Authorization": f"Bearer {api_key}"}, timeout=ANSWER_SECONDS_MAX
+    ) as client:  # fmt: skip
+        await until_answered(client)
+        callers = [asyncio.create_task(spend(client)) for _ in range(CALLERS)]
+        for web in webs:
+            before = answers.total()
+            assert await asyncio.to_thread(web.stop) == 0
+            web.start()
+            await web.is_ready()
+            assert answers.total() > before, "nobody was served while one process restarted"
+        stop.set()
+        await asyncio.gather(*callers)
+    proxy.terminate()
+    proxy.wait()
+    assert "connect() failed" in (tmp_path / "error.log").read_text(), "nginx met no process that was away"
+    assert answers.keys() == {200}, answers
+    async with Heller.connect(heller_database) as heller:
+        assert (await heller.balance("ann")).posted == 1_000_000 - answers[200]
+
+
+async def until_answered(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(START_SECONDS_MAX):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (await client.get("/health")).status_code == 200:
+                    return
+            await asyncio.sleep(0.02)
