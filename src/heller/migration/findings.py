@@ -247,8 +247,8 @@ FINDINGS: tuple[FindingKind, ...] = (
     ),
     FindingKind(
         "foreign_currency", "note",
-        "One payment is in another currency than the others; the old system dropped such purchases.",
-        "{n} payments are in other currencies than the rest; the old system dropped such purchases.",
+        "One payment is in another currency than the others; systems that know one currency drop such purchases.",
+        "{n} payments are in other currencies than the rest; systems that know one currency drop such purchases.",
     ),
     FindingKind(
         "metadata_not_an_object", "note",
