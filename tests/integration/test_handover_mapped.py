@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from handover_world import each
-from heller.errors import InsufficientCredits
+from heller.errors import InsufficientCredits, SourceError
 from heller.ledger import Heller
 from heller.migration import run
 from heller.migration.handover import fence
@@ -154,6 +154,24 @@ async def test_what_a_column_cannot_hold_is_never_rounded(
             True,
         )
         assert await rows(legacy, "select count(*) from billing.purchases") == [(1,)]
+
+
+async def test_a_generated_balance_is_refused_before_anything_is_built(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy = await connect(empty_database)
+    await legacy.execute(
+        "create table users (id int primary key, wallet jsonb, coins int generated always as ((wallet ->> 'coins')::int) stored);"
+        "create table log (id int primary key, user_id int, delta int)"
+    )
+    path = tmp_path / "mapping.toml"
+    path.write_text(
+        '[users]\ntable = "users"\nid = "id"\nbalance = "coins"\n'
+        '[transactions]\ntable = "log"\nid = "id"\nuser_ref = "user_id"\ndelta = "delta"\n'
+    )
+    with pytest.raises(SourceError, match=r"users\.coins is a generated column"):
+        async with open_sides(empty_database, heller_database, mapping=path, needs_fence=False):
+            pass
 
 
 async def test_the_facade_spends_decimals_at_home_in_the_legacy_system(

@@ -185,6 +185,11 @@ async def read_layout(
         part = Part(number, item, table, await _columns(connection, table))
         parts.setdefault(item.part, []).append(part)
     users = parts["users"][0]
+    if users.has("balance") and users.column("balance").is_generated:
+        raise SourceError(
+            f"{users.label}.{users.column('balance').name} is a generated column; nothing can be written into it when a user comes home.",
+            hint="Make it an ordinary column that a trigger fills: the how-to guide 'Your own legacy schema' shows one.",
+        )
     if truth == "balance" and not users.has("balance"):
         truth = "transactions" if parts.get("transactions") else "ledger"
     return Layout(
