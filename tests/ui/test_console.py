@@ -1,6 +1,7 @@
 """The console in a browser: what support sees, what an operator does, what only an admin may."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from heller.stripe import inbox
 from heller.stripe.api import opened
 from heller.stripe.settings import load
 from heller.web import audit
-from ui_site import DESKTOP, PHONE, Site, serious_issues
+from ui_site import DESKTOP, PHONE, Site, free_port, serious_issues
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -32,6 +33,7 @@ PAGES = (
     "/console/account?id=ada.lovelace",
     "/console/deliveries?tab=all",
     "/console/discrepancies?tab=all",
+    "/console/endpoints",
     "/console/rollout",
     "/console/migration",
     "/console/migration/rows",
@@ -166,6 +168,30 @@ async def test_a_payment_is_answered_by_hand_once_and_never_credited_after_it(
     async with site.database.connection() as connection:
         done = await audit.entries(connection, target=page.url.rsplit("/", 1)[1])
     assert [entry.action for entry in done] == ["delivery.retry", "delivery.adjust"]
+
+
+async def test_an_endpoint_that_fails_shows_its_attempts(site: Site, as_role: Any) -> None:
+    await site.heller.open_account("told")
+    secret = f"whsec_{base64.b64encode(b'a secret of this test only').decode()}"
+    await site.heller.put_webhook_endpoint(
+        "crm", f"http://127.0.0.1:{free_port()}/hook", secret=secret, account="told"
+    )
+    try:
+        await site.heller.grant("told", 5)
+        for _ in range(600):  # until nothing older can still be written
+            delivery = await site.heller.deliver_once()
+            if delivery is not None and delivery.error:
+                break
+            await asyncio.sleep(0.1)
+        page = await as_role("support")
+        await page.goto("/console/endpoints?id=crm")
+        await expect(page.locator("main tbody tr").first).to_contain_text("1 failure")
+        await expect(page.locator("#attempts tbody tr")).to_have_count(1)
+        await expect(page.locator("#attempts tbody tr")).to_contain_text("no answer")
+        assert secret not in await page.content()
+        assert await serious_issues(page) == []
+    finally:
+        await site.heller.remove_webhook_endpoint("crm")
 
 
 async def test_a_double_click_adjusts_once_and_a_refusal_keeps_what_was_typed(

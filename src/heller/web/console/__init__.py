@@ -8,6 +8,7 @@ from heller.web.console import (
     checklist,
     deliveries,
     discrepancies,
+    endpoints,
     keys,
     migration,
     overview,
@@ -16,5 +17,7 @@ from heller.web.console import (
 
 router = APIRouter(include_in_schema=False)
 router.add_api_route("", overview.overview, methods=["GET"])
-for area in (overview, accounts, deliveries, discrepancies, rollout, migration, checklist, audit_log, keys):
+for area in (
+    overview, accounts, deliveries, discrepancies, endpoints, rollout, migration, checklist, audit_log, keys,
+):  # fmt: skip
     router.include_router(area.router)

@@ -41,6 +41,7 @@ NAVIGATION = (
     ("/console/accounts", "wallet", _("Accounts")),
     ("/console/deliveries", "inbox", _("Deliveries")),
     ("/console/discrepancies", "scale", _("Discrepancies")),
+    ("/console/endpoints", "activity", _("Endpoints")),
     ("/console/rollout", "rocket", _("Rollout")),
     ("/console/migration", "database-export", _("Migration")),
     ("/console/checklist", "list-check", _("Checklist")),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -136,6 +137,7 @@ def show(request: Request, view: Viewed, template: str, *, status: int = 200, **
         unit=view.account.unit if view.account else DEFAULT_UNIT,
         link=view.link,
         navigation=_navigation(request, view),
+        now=datetime.now(UTC),
         **context,
     )
 
