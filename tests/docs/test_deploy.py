@@ -70,6 +70,7 @@ def test_kubernetes_pods_run_our_image_unprivileged_with_commands_that_exist() -
     assert pods.keys() == {"heller-serve", "heller-worker"}
     for pod in pods.values():
         assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["enableServiceLinks"] is False, "the service heller would set HELLER_PORT=tcp://..."
         for container in containers(pod):
             assert container["image"] == "heller"
             assert container["args"][0] in COMMANDS

@@ -65,3 +65,37 @@ async def test_worker_ends_when_told(heller_database: str) -> None:
     assert b"worker started" in line
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 30) == 0
+
+
+async def test_worker_told_to_stop_in_the_middle_of_a_job_finishes_it(
+    heller_database: str, connect: Connect
+) -> None:
+    blocker, looker = await connect(heller_database), await connect(heller_database)
+    stop = asyncio.Event()
+
+    async def job(condition: str) -> bool:
+        cursor = await looker.execute(
+            f"select exists (select from heller.jobs where job = 'due' and {condition})"
+        )
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+    async with asyncio.timeout(60), blocker.transaction():
+        await blocker.execute("lock table heller.accounts")
+        running = asyncio.create_task(worker.run(heller_database, stop=stop))
+        while not await job("lease_until is not null") or not await waits(looker):  # noqa: ASYNC110  # in SQL
+            await asyncio.sleep(0.02)
+        stop.set()
+        await asyncio.sleep(0.1)
+        assert not running.done(), "the job is under way"
+    await asyncio.wait_for(running, 30)
+    assert await job("lease_until is null and succeeded_at is not null"), "finished, and given back"
+
+
+async def waits(connection: psycopg.AsyncConnection) -> bool:
+    """Whether somebody waits for a lock in this database."""
+    cursor = await connection.execute(
+        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
+    )
+    row = await cursor.fetchone()
+    return bool(row and row[0])
