@@ -184,10 +184,11 @@ def _without_password(said: str, url: str) -> str:
         return said
 
     def struck(quoted: re.Match[str]) -> str:
-        it = quoted[1]
-        return '"..."' if "@" in it or password in it or (len(it) > 1 and it in password) else quoted[0]
+        it = quoted[1] or quoted[2] or ""
+        is_of_it = "@" in it or password in it or (len(it) > 1 and it in password)
+        return f"{quoted[0][0]}...{quoted[0][0]}" if is_of_it else quoted[0]
 
-    return re.sub('"([^"]*)"', struck, said)
+    return re.sub("\"([^\"]*)\"|'([^']*)'", struck, said)
 
 
 class Database:

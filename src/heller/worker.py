@@ -41,7 +41,9 @@ FORGET_SECONDS = 3600.0
 OBSERVATIONS_KEPT = timedelta(days=90)
 LEASE_SECONDS = 120.0
 LONG_LEASE_SECONDS = 900.0
-ROLLOUT_LEASE_SECONDS = 30.0  # a killed worker must not hold up a rollback; ``tick`` has a lock of its own, gone with its session
+ROLLOUT_LEASE_SECONDS = (
+    30.0  # a killed worker must not hold up a rollback; ``tick`` has a lock of its own, gone with its session
+)
 EARLY = 0.9  # of a period: the workers' clocks do not tick together
 PAGES_MAX = 100_000
 EVENT_ROUNDS_MAX = 1_000
@@ -213,8 +215,9 @@ class Worker:
             )
             return None if taken is None else await self._do(job, (taken["previous"] or {}).get("value"))
         except (HellerError, psycopg.Error, OSError) as error:  # it comes again in its turn
-            log.warning("a job failed", job=job.name, error=str(error))
-            return f"{FAILED}{error}"
+            said = str(error).partition("\nLINE ")[0]  # PostgreSQL would show its statement too
+            log.warning("a job failed", job=job.name, error=said)
+            return f"{FAILED}{said}"
 
     async def _do(self, job: Job, previous: Any) -> Any:
         try:

@@ -58,7 +58,7 @@ async def prepare(connection: psycopg.AsyncConnection, *, replace: bool) -> None
     if found:
         raise LegacySampleError(
             f"schema {schema} already has tables: {', '.join(found)}",
-            "Name an empty database; or pass replace=True to drop an older sample (other tables are never dropped).",
+            "Name an empty database, or drop the older sample (--replace, replace=True); other tables are never dropped.",
         )
 
 

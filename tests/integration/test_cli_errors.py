@@ -147,6 +147,10 @@ def test_every_missing_right_is_told_as_json(run: Run, stranger: str) -> None:
         (("migrate", "plan", "--truth", "x"), "'x' is not one of 'balance', 'transactions', 'ledger'."),
         (("account", "adjust", "ann", "5", "--raeson", "x"), "No such option: --raeson"),
         (("acount",), "Did you mean 'account'?"),
+        (("stripe", "deliveries", "list", "--status", "foo"), "'foo' is not one of 'pending', "),
+        (("stripe", "deliveries", "retry", "4"), "There is no delivery 4."),
+        (("sample", "traffic", "--app", "foo"), "--app foo is no URL."),
+        (("migrate", "proof", "--check", "/dev/null"), "/dev/null is no proof: "),
         (("account", "history", "ann", "--kind", "gift"), "There is no kind gift."),
         (("account", "show", "a\udcffb"), "no valid text in UTF-8"),
         (("account", "show", "a\x00b"), "contains a NUL character"),
@@ -218,6 +222,18 @@ def test_any_letter_is_printed_in_any_locale(heller_database: str, environment: 
     assert json.loads(opened.stdout)["account"] == "Jürgen-Łukasz", opened.stderr
     shown = heller("heller account show Jürgen-Łukasz", database=heller_database, **environment)
     assert (shown.returncode, shown.stdout[0]) == (0, "J"), shown.stderr
+
+
+def test_draft_of_a_mapping_is_never_written_over_silently(run: Run, tmp_path: Path) -> None:
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text("corrected = true\n")
+    code, out, _ = run("migrate", "map", "--json", database=NOBODY)
+    assert (code, mapping.read_text()) == (2, "corrected = true\n")
+    assert "--replace" in json.loads(out)["hint"]
+    assert (
+        json.loads(run("migrate", "map", "--replace", "--json", database=NOBODY)[1])["error"]
+        == "database_unavailable"
+    )
 
 
 def test_error_that_nobody_foresaw_is_told_without_its_traceback(

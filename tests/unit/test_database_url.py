@@ -15,6 +15,7 @@ from heller.errors import DatabaseUnavailable, InvalidArgument
         ("postgres:/u:s3cret@127.0.0.1/x password=s3cret", InvalidArgument),
         ("host=127.0.0.1 password=pass s3cret", InvalidArgument),
         ("postgresql://u:s3cret@127.0.0.1:1/x", DatabaseUnavailable),
+        ("postgresql://u:x@s3cret/x@127.0.0.1:1/x", DatabaseUnavailable),
     ],
 )
 async def test_a_wrong_url_is_told_without_its_password(url: str, kind: type[Exception]) -> None:

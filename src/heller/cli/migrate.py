@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from heller import migration
 from heller.cli import archive, handover, options, output
+from heller.errors import InvalidArgument
 
 EXIT_FINDINGS = 3
 
@@ -165,6 +166,10 @@ def draft_map(
     to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Where to write it.")] = Path(
         "mapping.toml"
     ),
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Write over a file that is there, with all that was edited in it."),
+    ] = False,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
@@ -175,6 +180,12 @@ def draft_map(
 
     Example: heller migrate map --source "$LEGACY_DATABASE_URL" --to mapping.toml
     """
+    if to.exists() and not replace:
+        raise InvalidArgument(
+            f"{to} is there already, perhaps with your corrections.",
+            hint="Choose another file with --to, or give --replace.",
+            argument="to",
+        )
     with options.database_url(database, embedded, scratch=True) as url:
         text = options.run(migration.draft(source, url))
     to.write_text(text, encoding="utf-8")
@@ -312,7 +323,7 @@ def proof(
     Exit 3: it does not add up, or the proof was changed (--check).
     """
     if check is not None:
-        is_whole = migration.check_proof(check)
+        is_whole = _is_whole(check)
         output.print_json({"ok": is_whole}) if as_json else output.out.print(
             "The proof is whole." if is_whole else "The proof was changed after it was written."
         )
@@ -325,6 +336,17 @@ def proof(
         output.out.print(f"{result.html}\nSHA-256 {result.digest}")
     if not result.ok:
         raise typer.Exit(EXIT_FINDINGS)
+
+
+def _is_whole(proof_file: Path) -> bool:
+    try:
+        return migration.check_proof(proof_file)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidArgument(
+            f"{proof_file} is no proof: {error}",
+            hint="Name a proof.json that 'heller migrate proof' wrote.",
+            argument="check",
+        ) from None
 
 
 @app.command("run")

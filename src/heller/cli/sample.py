@@ -1,5 +1,6 @@
 """``heller sample``: databases to try heller on."""
 
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -193,6 +194,13 @@ def traffic(
     Example: heller sample traffic --app http://127.0.0.1:8010 --seconds 60
     Exit 3: a balance is not what was acknowledged.
     """
+    for option, address in (("--app", application_url), ("--stripe-api", stripe_api)):
+        if not re.match(r"https?://[^/]", address):
+            raise InvalidArgument(
+                f"{option} {address} is no URL.",
+                hint="It looks like http://127.0.0.1:8010.",
+                argument=option[2:],
+            )
     from heller.cli.living.visit import visit  # noqa: PLC0415  # as above
 
     told, who, wrong = options.run(

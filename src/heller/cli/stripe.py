@@ -1,7 +1,7 @@
 """``heller stripe``: what is sold, what Stripe told us, and how to set right what differs."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -99,7 +99,9 @@ def replay(
 
 @app.command("discrepancies")
 def discrepancies(
-    state: Annotated[str | None, typer.Option(help="open, healed or closed.")] = None,
+    state: Annotated[
+        Literal["open", "healed", "closed"] | None, typer.Option("--state", help="Only those that are so.")
+    ] = None,
     since: Since = None,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,

@@ -1,7 +1,7 @@
 """``heller stripe deliveries``: the inbox, and its one-command remedies."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,7 +22,8 @@ Number = Annotated[int, typer.Argument(metavar="NO", help=NUMBER)]
 @app.command("list")
 def list_deliveries(
     status: Annotated[
-        str | None, typer.Option(help="pending, processing, done, ignored, parked or dead.")
+        Literal["pending", "processing", "done", "ignored", "parked", "dead"] | None,
+        typer.Option("--status", help="Only those that are so."),
     ] = None,
     payment: Annotated[str | None, typer.Option(help="Only this payment's.")] = None,
     event_type: Annotated[str | None, typer.Option("--type", help="Only this type of event.")] = None,
@@ -107,9 +108,13 @@ def retry_delivery(
 
     Example: heller stripe deliveries retry 17
     """
-    count = with_database(
-        database, embedded, lambda d: deliveries.retry(d, inbox_id=number, payment_key=payment, actor=actor)
-    )
+
+    async def work(opened_database: Database) -> int:
+        if number is not None:
+            await deliveries.delivery(opened_database, number)  # says so where there is none
+        return await deliveries.retry(opened_database, inbox_id=number, payment_key=payment, actor=actor)
+
+    count = with_database(database, embedded, work)
     say({"queued": count}, as_json, lambda r: f"{r['queued']} back in the queue")
 
 
