@@ -22,6 +22,7 @@ async def test_a_job_is_taken_by_one_and_taken_over_when_its_worker_is_gone(
 
     assert await take("a") == {"job": "sweep", "previous": None}
     assert await take("b") is None, "a does it"
+    assert await take("a") is not None, "a asks again: it ended, and could not say so"
     await connection.execute("update heller.jobs set lease_until = clock_timestamp()")
     assert await take("b") is not None, "a is gone"
     await call(connection, "finish_job", job="sweep", worker="a", error="too late")
@@ -32,7 +33,7 @@ async def test_a_job_is_taken_by_one_and_taken_over_when_its_worker_is_gone(
     await call(connection, "finish_job", job="sweep", worker="a", error="database away")
     (job,) = await call_many(connection, "jobs_list")
     assert (job["runs"], job["failures"], job["error"], job["answer"]) == (
-        3,
+        4,
         1,
         "database away",
         {"pages": 2},

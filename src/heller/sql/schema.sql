@@ -281,6 +281,7 @@ CREATE FUNCTION heller._apply_mixed(p_operations jsonb) RETURNS jsonb[]
     SET search_path TO 'pg_catalog'
     AS $$
 declare
+  v_takers text[] := heller._takers(p_operations);
   v_slow text[];
   v_fast jsonb;
   v_fast_places bigint[];
@@ -289,10 +290,10 @@ declare
   r record;
   v_detail text;
 begin
-  perform heller._lock_accounts(array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k));
+  perform heller._lock_accounts(array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k) || v_takers);
   -- an account that only spends in this batch takes the fast way; one with anything else keeps its order one by one
   v_slow := array(select distinct o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k
-                  where o ->> 'verb' is distinct from 'spend' and o ->> k is not null);
+                  where o ->> 'verb' is distinct from 'spend' and o ->> k is not null) || v_takers;
   select jsonb_agg(o order by n), array_agg(n order by n) into v_fast, v_fast_places
   from jsonb_array_elements(p_operations) with ordinality x (o, n)
   where o ->> 'verb' = 'spend' and not coalesce(o ->> 'account', '') = any (v_slow);
@@ -2722,6 +2723,27 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller._take_again(a heller.accounts, p_seq bigint, p_amount bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_payment_key text, p_counterparty text, p_policy text, p_effective_at timestamp with time zone) IS 'Takes credits that transaction p_seq brought, from its own grants first, then in burn-down order. The account must be settled.';
+
+CREATE FUNCTION heller._takers(p_operations jsonb) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $_$
+declare
+  r record;
+  v_taker text;
+  v_takers text[] := '{}';
+begin
+  for r in
+    select o ->> 'account' as account, coalesce(o ->> 'unit', 'credit') as unit, (o ->> 'seq')::bigint as seq
+    from jsonb_path_query(p_operations, 'lax $[*] ? (@.verb == "reverse")') o where o ->> 'seq' ~ '^[0-9]{1,18}$'
+  loop
+    select counterparty into v_taker from heller.transactions where account_id = r.account and unit = r.unit and transactions.seq = r.seq;
+    if v_taker is not null then v_takers := v_takers || v_taker; end if;
+  end loop;
+  return v_takers;
+end $_$;
+
+COMMENT ON FUNCTION heller._takers(p_operations jsonb) IS 'The other accounts of the transfers that a batch reverses: no operation names them, and they must be locked in order with the rest.';
 
 CREATE FUNCTION heller._top_up_ended(p_before text, o heller.orders) RETURNS void
     LANGUAGE plpgsql
@@ -5880,11 +5902,12 @@ CREATE FUNCTION heller.take_job(p_job text, p_worker text, p_every_seconds doubl
   values (p_job, p_worker, clock_timestamp() + make_interval(secs => p_lease_seconds), clock_timestamp(), 1)
   on conflict (job) do update set worker = excluded.worker, lease_until = excluded.lease_until, started_at = excluded.started_at, runs = j.runs + 1
   where case when j.lease_until is null then j.started_at <= clock_timestamp() - make_interval(secs => p_every_seconds)
-             else j.lease_until <= clock_timestamp() end  -- its worker is gone: the job was not done
+             -- its worker is gone, or asks again because it could not say that it had ended: the database was away
+             else j.lease_until <= clock_timestamp() or j.worker = excluded.worker end
   returning jsonb_build_object('job', j.job, 'previous', j.answer)
 $$;
 
-COMMENT ON FUNCTION heller.take_job(p_job text, p_worker text, p_every_seconds double precision, p_lease_seconds double precision) IS 'Takes a periodic job that is due and that nobody does, under a lease: of many workers one gets it, with what the last run said; the others get null. A lease that ends is taken over.';
+COMMENT ON FUNCTION heller.take_job(p_job text, p_worker text, p_every_seconds double precision, p_lease_seconds double precision) IS 'Takes a periodic job that is due and that nobody does, under a lease: of many workers one gets it, with what the last run said; the others get null. A lease that ends is taken over; a worker does one job once at a time, so one that asks again gets it.';
 
 CREATE FUNCTION heller.take_rate(p_bucket text, p_per_minute integer, p_weight integer DEFAULT 1) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER

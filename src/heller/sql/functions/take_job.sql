@@ -6,8 +6,9 @@ language sql security definer set search_path = pg_catalog as $$
   values (p_job, p_worker, clock_timestamp() + make_interval(secs => p_lease_seconds), clock_timestamp(), 1)
   on conflict (job) do update set worker = excluded.worker, lease_until = excluded.lease_until, started_at = excluded.started_at, runs = j.runs + 1
   where case when j.lease_until is null then j.started_at <= clock_timestamp() - make_interval(secs => p_every_seconds)
-             else j.lease_until <= clock_timestamp() end  -- its worker is gone: the job was not done
+             -- its worker is gone, or asks again because it could not say that it had ended: the database was away
+             else j.lease_until <= clock_timestamp() or j.worker = excluded.worker end
   returning jsonb_build_object('job', j.job, 'previous', j.answer)
 $$;
 comment on function heller.take_job(text, text, double precision, double precision) is
-  'Takes a periodic job that is due and that nobody does, under a lease: of many workers one gets it, with what the last run said; the others get null. A lease that ends is taken over.';
+  'Takes a periodic job that is due and that nobody does, under a lease: of many workers one gets it, with what the last run said; the others get null. A lease that ends is taken over; a worker does one job once at a time, so one that asks again gets it.';
