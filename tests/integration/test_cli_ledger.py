@@ -57,6 +57,9 @@ def test_options_of_a_spend(ledger: Ask) -> None:
     ledger("account spend u1 4 --reason again")
     assert ledger("account open u3 --dry-run")["dry_run"]
     assert ledger("account show u3", code=1)["error"] == "unknown_account"
+    changed = ledger("account change u1 --overdraft-limit 5 --reason invoice")
+    assert (changed["overdraft_limit"], changed["available"]) == (5, 95)
+    ledger("account change u1 --overdraft-limit 0 --reason undone")
     part = ledger("account hold u1 900 --allow-partial --min-available-after 40 --reason work")
     assert (part["amount"], part["available"]) == (50, 40)
     ledger(f"account release u1 {part['hold']}")

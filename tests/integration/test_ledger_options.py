@@ -178,6 +178,28 @@ async def test_a_dry_run_of_a_step_changes_nothing_and_a_stale_one_is_refused(he
         )
 
 
+async def test_the_overdraft_limit_of_an_account_can_be_changed(heller_database: str) -> None:
+    async with Heller.connect(heller_database) as heller:
+        opened = await heller.open_account("a", metadata={"plan": "free"})
+        assert (await heller.change_account("a", overdraft_limit=50, dry_run=True)).dry_run
+        with pytest.raises(InsufficientCredits):
+            await heller.spend("a", 40)
+        changed = await heller.change_account("a", overdraft_limit=50, if_version=opened.version)
+        assert (changed.available, changed.metadata) == (50, {"plan": "free"})
+        with pytest.raises(StaleVersion):
+            await heller.change_account("a", metadata={}, if_version=opened.version)
+        await heller.spend("a", 40)
+        lower = await heller.change_account("a", overdraft_limit=10, metadata={"plan": "paid"})
+        assert (lower.posted, lower.available, lower.metadata) == (-40, -30, {"plan": "paid"})
+        same = await heller.change_account("a", overdraft_limit=10)
+        assert (same.version, same.metadata) == (lower.version, {"plan": "paid"})
+        with pytest.raises(InsufficientCredits):
+            await heller.spend("a", 1)
+        with pytest.raises(InvalidArgument):
+            await heller.change_account("a", overdraft_limit=-1)
+    assert (await verify(heller_database)).is_ok
+
+
 async def test_a_member_spends_in_the_period_it_counts_in(heller_database: str) -> None:
     async with Heller.connect(heller_database) as heller:
         await heller.open_account("team")

@@ -18,7 +18,7 @@ Shape = tuple[list[str], dict[str, tuple[Any, Any]]]
 NOT_SENT = {"actor"}
 ONLY_OF_THE_LIBRARY = {"history": {"before_seq", "metadata"}, "find_accounts": {"after"}}
 # The audit log of a server and its operators' tools, not a program's business.
-NOT_OVER_HTTP = {"resolve", "books", "accounts_of", "identities_of", "export_user", "erase_user", "spending_by_member"}  # fmt: skip
+NOT_OVER_HTTP = {"resolve", "books", "accounts_of", "identities_of", "export_user", "erase_user", "spending_by_member", "memberships"}  # fmt: skip
 
 NAMES = sorted(
     name

@@ -45,6 +45,9 @@ export type Capture = { unit?: string; reason?: string | null; metadata?: Record
 /** As POST .../holds/{hold}/capture. */
 export type CaptureOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount?: number | null; final?: boolean; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "capture"; hold: number };
 
+/** Properties to change; what is not given stays. */
+export type ChangeAccount = { unit?: string; overdraft_limit?: number | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean };
+
 /** A step of a rollout. `version`: only if it is still that one. */
 export type ChangeRollout = { reason: string; version?: number | null };
 
@@ -330,6 +333,9 @@ export declare class Heller {
 
   /** Accounts by any name of theirs, or all. */
   listAccounts(query?: { text?: string | undefined; state?: "frozen" | "quarantined" | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageFoundAccount>;
+
+  /** Change how far an account may go below zero, or its metadata; what is not given stays. */
+  changeAccount(account: string, body: ChangeAccount, call?: Call): Promise<Account>;
 
   /** Posted, held and available at this instant: what has expired by then is not counted. The ETag is its version. */
   getAccount(account: string, query?: { unit?: string | undefined }, call?: Call): Promise<Account>;

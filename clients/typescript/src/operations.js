@@ -3,6 +3,7 @@
 export const operations = {
   openAccount: { method: "POST", path: "/v1/accounts", body: true, key: true },
   listAccounts: { method: "GET", path: "/v1/accounts", query: true },
+  changeAccount: { method: "PATCH", path: "/v1/accounts/{account}", body: true, key: true },
   getAccount: { method: "GET", path: "/v1/accounts/{account}", query: true },
   adjust: { method: "POST", path: "/v1/accounts/{account}/adjust", body: true, key: true },
   listAlerts: { method: "GET", path: "/v1/accounts/{account}/alerts", query: true },

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from heller import Heller, within
 from heller.cli import account_holds, account_reading, account_verbs, options, output
-from heller.cli.shared import WHEN, Id, Metadata, Reason, Where, find, instant, taking, where
+from heller.cli.shared import WHEN, Id, IfVersion, Metadata, Reason, Where, find, instant, taking, where
 from heller.database import call
 from heller.ledger.heller import Ledger
 from heller.ledger.results import Account
@@ -117,6 +117,32 @@ def _print_account(shown: dict[str, Any], at: datetime | None) -> None:
         for t in shown["transactions"]
     ]
     output.out.print(output.table(None, ("seq>", "when (UTC)", "kind", "delta>", "balance>", "reason"), rows))
+
+
+@app.command("change")
+@taking(where)
+def change_account(
+    at: Where,
+    account: Id,
+    reason: Reason,
+    overdraft_limit: Annotated[
+        int | None, typer.Option("--overdraft-limit", help="How far spends may go below zero, in credits.")
+    ] = None,
+    metadata: Metadata = None,
+    if_version: IfVersion = None,
+    actor: options.ActorOption = "cli",
+) -> None:
+    """Change an account's overdraft limit or metadata; the rest stays.
+
+    Example: heller account change ann --overdraft-limit 500 --reason "pays by invoice"
+    """
+
+    async def do(ledger: Ledger, found: str) -> Account:
+        return await ledger.change_account(
+            found, overdraft_limit=overdraft_limit, metadata=metadata, unit=at.unit, if_version=if_version
+        )
+
+    at.show(_audited(at, "change", account, reason, actor, do))
 
 
 @app.command("freeze")

@@ -149,6 +149,32 @@ class Reads(ABC):
         result: dict[str, Any] = await self._read("erase_user", user_id=user, actor=actor, dry_run=dry_run)
         return result
 
+    async def change_account(
+        self,
+        account: str,
+        *,
+        overdraft_limit: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        unit: str = DEFAULT_UNIT,
+        if_version: int | None = None,
+        dry_run: bool = False,
+    ) -> Account:
+        """Change how far an account may go below zero, or its metadata; what is not given stays.
+
+        Raises:
+            StaleVersion: it has changed since ``if_version``.
+        """
+        row = await self._read(
+            "change_account",
+            account_id=account,
+            overdraft_limit=overdraft_limit,
+            metadata=dict(metadata) if metadata is not None else None,
+            unit=unit,
+            if_version=if_version,
+            dry_run=dry_run,
+        )
+        return decoded(row, Account)
+
     async def freeze(self, account: str, reason: str, *, unit: str = DEFAULT_UNIT) -> Account:
         """Take no change of an account until ``unfreeze``."""
         return decoded(await self._read("freeze", account_id=account, reason=reason, unit=unit), Account)

@@ -53,6 +53,25 @@ class AsyncAccounts(AsyncCaller):
         query = {"text": text, "state": state, "limit": limit}
         return await self._items(Ask("GET", "/v1/accounts", dict[str, Any], query=query), FoundAccount)
 
+    async def change_account(
+        self,
+        account: str,
+        *,
+        overdraft_limit: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        unit: str = DEFAULT_UNIT,
+        if_version: int | None = None,
+        dry_run: bool = False,
+    ) -> Account:
+        """Change how far an account may go below zero, or its metadata; what is not given stays."""
+        body = {
+            "overdraft_limit": overdraft_limit,
+            "metadata": metadata,
+            "unit": unit,
+            "dry_run": dry_run or None,
+        }
+        return await self._send(Ask("PATCH", of(account), Account, body, if_version=if_version))
+
     async def freeze(self, account: str, reason: str, *, unit: str = DEFAULT_UNIT) -> Account:
         """Take no change of an account until ``unfreeze``."""
         return await self._send(

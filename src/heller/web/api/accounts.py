@@ -229,6 +229,20 @@ async def _statement_json(parts: AsyncIterator[Any]) -> AsyncIterator[bytes]:
     yield b"]}"
 
 
+@router.patch("/accounts/{account}", response_model=Account, responses=responses(*WRITE))
+async def change_account(
+    account: models.Account, body: models.ChangeAccount, caller: Annotated[Caller, writes("credits:write")]
+) -> Response:
+    """Change how far an account may go below zero, or its metadata; what is not given stays."""
+    result = await caller.change(
+        "account.change",
+        account,
+        lambda ledger: ledger.change_account(account, if_version=caller.if_version, **body.given()),
+        body.given(),
+    )
+    return answer(result, headers={"etag": f'"{result.version}"'})
+
+
 @router.post("/accounts/{account}/freeze", response_model=Account, responses=responses(*WRITE))
 async def freeze(
     account: models.Account, body: models.Freeze, caller: Annotated[Caller, writes("credits:write")]

@@ -1,6 +1,6 @@
 """What requests carry, by noun; everything is named here too."""
 
-from heller.web.api.models.accounts import AddIdentity, Freeze, OpenAccount
+from heller.web.api.models.accounts import AddIdentity, ChangeAccount, Freeze, OpenAccount
 from heller.web.api.models.batch import (
     AdjustOperation,
     Batch,
@@ -97,6 +97,7 @@ __all__ = [
     "Capture",
     "CaptureOperation",
     "Change",
+    "ChangeAccount",
     "ChangeRollout",
     "Checkout",
     "Clawback",

@@ -29,6 +29,14 @@ class OpenAccount(Body):
     dry_run: DryRun = False
 
 
+class ChangeAccount(WithUnit):
+    """Properties to change; what is not given stays."""
+
+    overdraft_limit: Annotated[Whole | None, Field(description="How far spends may go below zero.")] = None
+    metadata: Metadata | None = None
+    dry_run: DryRun = False
+
+
 class Freeze(WithUnit):
     """Take no change of an account."""
 
