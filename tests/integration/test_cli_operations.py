@@ -163,12 +163,13 @@ async def test_legacy_is_archived_once_nobody_lives_there(
         pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
     ):
         connection.execute("update users set name = 'x'")
-    with psycopg.connect(second_database) as connection:
+    async with await psycopg.AsyncConnection.connect(second_database) as connection:
         await dump.run(
             "pg_restore", second_database, connection, ["--no-owner", str(tmp_path / "late" / "legacy.dump")]
-        )  # type: ignore[arg-type]
-        assert connection.execute("select count(*) from users").fetchone() == (2,)
-        connection.execute("drop schema heller_fence cascade")
+        )
+        restored = await (await connection.execute("select count(*) from users")).fetchone()
+        assert restored == (2,)
+        await connection.execute("drop schema heller_fence cascade")
     with pytest.raises(MigrationError, match="ever moved here"):
         await archive(second_database, heller_database, tmp_path / "other")
 
