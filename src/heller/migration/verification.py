@@ -4,6 +4,7 @@ What the two share is who is who and what was decided (``identities.sql``, ``acc
 not the answer. At the end the ledger verifies itself.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -76,13 +77,15 @@ async def verify(
         await apply_decisions(workspace, decisions, path=out / "decisions.toml")
         await execute_script(workspace, "accounts.sql", truth=sql.Literal(truth))
         step("verify", 0, 2)
-        await execute_script(
-            workspace, "verify.sql",
-            system=sql.Literal(opened.mapping.system),
-            without_times=sql.Literal(await _has_rows_without_time(workspace)),
-        )  # fmt: skip
-        step("verify", 1, 2)
-        ledger = await verify_ledger(database)
+        ledger, _ = await asyncio.gather(  # the ledger is read by a session of its own
+            verify_ledger(database),
+            execute_script(
+                workspace,
+                "verify.sql",
+                system=sql.Literal(opened.mapping.system),
+                without_times=sql.Literal(await _has_rows_without_time(workspace)),
+            ),
+        )
         step("verify", 2, 2)
         result = await _result(
             workspace,
