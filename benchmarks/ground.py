@@ -114,7 +114,12 @@ async def drop(url: str, name: str) -> None:
 
 def server_cpu_seconds(server: embedded.EmbeddedServer) -> float:
     """CPU of the server's processes, those that have ended included."""
-    postmaster = int((server.directory / "data" / "postmaster.pid").read_text().split()[0])
+    return cluster_cpu_seconds(server.directory / "data")
+
+
+def cluster_cpu_seconds(data: Path) -> float:
+    """The same of a server by its data directory."""
+    postmaster = int((data / "postmaster.pid").read_text().split()[0])
     own = _stat(postmaster)
     total = sum(int(own[i]) for i in (11, 12, 13, 14))
     for entry in Path("/proc").iterdir():
