@@ -1,7 +1,8 @@
 """Kills a worker of a Citus cluster under load (SIGKILL), starts it again, and looks whether anything is missing or doubled.
 
 ``python tests/tools/citus_kill.py --cluster postgresql://postgres@127.0.0.1:45430/ledger --folder /tmp/heller-citus
---pginstall ...``, for a cluster of ``citus_cluster.py`` on which ``heller schema apply --citus`` was run.
+--pginstall ...``, for a cluster of ``citus_cluster.py`` on which ``heller schema apply --citus`` was run. Without
+``--fast``: a server that does not wait for its log loses what it acknowledged when it is killed, whatever ran on it.
 """
 
 import argparse
