@@ -29,6 +29,7 @@ async def test_the_overview_says_what_is_there_and_what_used_it(site, as_role, a
     balance = await site.heller.balance(user)
     page = await as_role("customer", user)
 
+    await page.locator(".tile-value").first.wait_for()
     tiles = await page.locator(".tile-value").all_inner_texts()
     assert tiles[:3] == [f"{balance.available:,}", "25", "50"]
     await page.get_by_text("As a table").click()
