@@ -4449,7 +4449,7 @@ end $$;
 
 COMMENT ON FUNCTION heller.open_portal_session(p_secret_hash bytea, p_user_id text, p_actor text, p_path text, p_seconds integer) IS 'A link that signs a user into the portal once, within so many seconds; of its secret only the SHA-256 comes here.';
 
-CREATE FUNCTION heller.payments_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_before timestamp with time zone DEFAULT NULL::timestamp with time zone, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
+CREATE FUNCTION heller.payments_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_before text DEFAULT NULL::text, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -4458,11 +4458,12 @@ CREATE FUNCTION heller.payments_of(p_account_id text, p_unit text DEFAULT 'credi
     'payment_intent', p.payment_intent, 'stripe_account', p.stripe_account, 'created_at', p.created_at)
   from heller.payments p left join heller.orders o using (order_id)
   where p.account_id = p_account_id and p.unit = p_unit and p.state not in ('open', 'processing', 'failed', 'canceled')
-    and (p_before is null or p.created_at < p_before)
-  order by p.created_at desc, p.payment_key limit least(greatest(p_limit, 1), 1000)
+    and (p_before is null or (p.created_at, p.payment_key) < (select b.created_at, b.payment_key from heller.payments b
+                                                              where b.payment_key = p_before and b.account_id = p_account_id))
+  order by p.created_at desc, p.payment_key desc limit least(greatest(p_limit, 1), 1000)
 $$;
 
-COMMENT ON FUNCTION heller.payments_of(p_account_id text, p_unit text, p_before timestamp with time zone, p_limit integer) IS 'What was paid for an account''s credits and for which order, newest first, without what is unpaid; the next page is p_before the last one''s created_at.';
+COMMENT ON FUNCTION heller.payments_of(p_account_id text, p_unit text, p_before text, p_limit integer) IS 'What was paid for an account''s credits and for which order, newest first, without what is unpaid; the next page is before the last one''s payment key.';
 
 CREATE FUNCTION heller.put_alert(p_account_id text, p_threshold bigint, p_rearm_at bigint DEFAULT NULL::bigint, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER

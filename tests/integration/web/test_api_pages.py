@@ -50,6 +50,20 @@ async def test_every_page_goes_on_where_the_one_before_ended(web, heller_databas
             assert found == whole, (path, limit)
 
 
+async def test_the_portals_payments_go_on_where_the_page_before_ended(web, heller_database: str) -> None:
+    await web.open("ann", user="ann")
+    with psycopg.connect(heller_database, autocommit=True) as connection:
+        connection.execute(ROWS[0])  # type: ignore[arg-type]
+        query = "select p ->> 'payment' from heller.payments_of('ann', p_before => %s, p_limit => %s) p"
+        whole = [name for (name,) in connection.execute(query, [None, 100])]
+        assert len(whole) == 7
+        for limit in (1, 2, 3):
+            found: list[str] = []
+            while page := connection.execute(query, [found[-1] if found else None, limit]).fetchall():
+                found += [name for (name,) in page]
+            assert found == whole
+
+
 @pytest.mark.parametrize("path", LISTS)
 async def test_a_cursor_of_another_list_is_refused(web, path: str) -> None:
     await web.open("ann", user="ann")

@@ -1,6 +1,5 @@
 """What was paid: each payment with its receipt at Stripe, purchases that are under way, subscriptions."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import stripe
@@ -10,7 +9,6 @@ from fastapi.responses import RedirectResponse, Response
 from heller.database import call_many
 from heller.stripe.checkout import Order, cancel_subscription, find_order, orders, receipt_url
 from heller.web import csrf
-from heller.web.formats import instant
 from heller.web.portal.buying import stripe_of
 from heller.web.portal.routing import Acting, View, Viewed, go, known, note, router, show
 from heller.web.problems import NotFound
@@ -22,9 +20,9 @@ ORDERS_MAX = 200
 
 @router.get("/receipts")
 async def receipts(
-    request: Request, view: View, before: Annotated[datetime | None, Query()] = None
+    request: Request, view: View, before: Annotated[str | None, Query(max_length=500)] = None
 ) -> Response:
-    """A page of payments, newest first."""
+    """A page of payments, newest first; ``before`` is the payment the last page ended with."""
     wiring, account = wiring_of(request), known(view)
     stripe_of(wiring)
     async with wiring.database.connection() as connection:
@@ -33,7 +31,7 @@ async def receipts(
             "payments_of",
             account_id=account.account,
             unit=account.unit,
-            before=instant(before),
+            before=before,
             limit=PAGE + 1,
         )
     placed = [
@@ -46,7 +44,7 @@ async def receipts(
         view,
         "receipts",
         payments=found[:PAGE],
-        older=found[PAGE - 1]["created_at"] if len(found) > PAGE else None,
+        older=found[PAGE - 1]["payment"] if len(found) > PAGE else None,
         before=before,
         waiting=[o for o in placed if o.state in {"open", "processing", "requires_action"}],
         subscriptions=[(o, await _standing(wiring, o)) for o in placed if o.subscription],
