@@ -200,6 +200,19 @@ def test_events_are_read_by_cursor_and_endpoints_kept(ledger: Ask, heller_databa
     assert added["secret"].startswith("whsec_")
     (listed,) = ledger("events endpoints list")
     assert (listed["endpoint"], listed["kinds"], "secret" in listed) == ("mine", ["spend"], False)
+    with psycopg.connect(heller_database) as connection:
+        sent = {
+            "at": "2026-01-31T12:00:00Z",
+            "event": "u1:credit:2",
+            "status_code": 500,
+            "error": "HTTP 500",
+            "milliseconds": 7,
+        }
+        connection.execute("update heller.webhook_endpoints set attempts = %s", [json.dumps([sent])])
+    (attempt,) = ledger("events endpoints attempts mine")
+    assert (attempt["event"], attempt["status_code"], attempt["error"]) == ("u1:credit:2", 500, "HTTP 500")
+    assert "2026-01-31 12:00" in ledger("events endpoints attempts mine", as_json=False)
+    assert ledger("events endpoints attempts other", code=2)["error"] == "invalid_argument"
     assert ledger("events endpoints remove mine") == {"removed": True}
 
 

@@ -53,7 +53,7 @@ export const operations = {
   listEndpoints: { method: "GET", path: "/v1/endpoints" },
   putEndpoint: { method: "PUT", path: "/v1/endpoints/{endpoint}", body: true },
   removeEndpoint: { method: "DELETE", path: "/v1/endpoints/{endpoint}" },
-  listEndpointDeliveries: { method: "GET", path: "/v1/endpoints/{endpoint}/deliveries" },
+  listEndpointAttempts: { method: "GET", path: "/v1/endpoints/{endpoint}/attempts" },
   listEvents: { method: "GET", path: "/v1/events", query: true },
   listKeys: { method: "GET", path: "/v1/keys", query: true },
   createKey: { method: "POST", path: "/v1/keys", body: true },

@@ -29,6 +29,7 @@ _MORE = (
     "'heller events list'."
 )
 
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Your name for it (heller events endpoints list).")]
 Account = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only this account.")]
 
 
@@ -151,14 +152,25 @@ def list_endpoints(at: Where) -> None:
     )
 
 
+@endpoints.command("attempts")
+@taking(anywhere)
+def attempts(at: Where, name: Name) -> None:
+    """List the last attempts to send to an endpoint, newest first.
+
+    At most 50 are kept. After a failed one the events behind it wait for the next try.
+
+    Example: heller events endpoints attempts billing
+    """
+    at.listed(
+        at.ask(lambda heller: heller.webhook_attempts(name)),
+        ("at (UTC)", "event", "status>", "milliseconds>", "error"),
+        lambda a: (moment(a.at), a.event, a.status_code or "none", a.milliseconds, a.error or ""),
+    )
+
+
 @endpoints.command("remove")
 @taking(anywhere)
-def remove(
-    at: Where,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Your name for it (heller events endpoints list).")
-    ],
-) -> None:
+def remove(at: Where, name: Name) -> None:
     """Send nothing more to an endpoint.
 
     Example: heller events endpoints remove billing

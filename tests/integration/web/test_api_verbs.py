@@ -176,8 +176,8 @@ async def test_users_events_endpoints_and_reports(web) -> None:
     put = await api.put("/v1/endpoints/main", json={"url": "https://example.org/x", "secret": secret})
     assert (put.status_code, secret in put.text) == (200, False)
     assert [e["endpoint"] for e in (await api.get("/v1/endpoints")).json()["items"]] == ["main"]
-    assert (await api.get("/v1/endpoints/main/deliveries")).json() == {"items": [], "next": None}
-    assert (await api.get("/v1/endpoints/other/deliveries")).status_code == 404
+    assert (await api.get("/v1/endpoints/main/attempts")).json() == {"items": [], "next": None}
+    assert (await api.get("/v1/endpoints/other/attempts")).status_code == 404
     assert (await api.delete("/v1/endpoints/main")).json() == {"removed": True}
     events = (await api.get("/v1/events")).json()
     assert (

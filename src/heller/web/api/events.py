@@ -58,9 +58,9 @@ async def put_endpoint(endpoint: models.Id, body: models.PutEndpoint, caller: Wr
 
 
 @router.get(
-    "/endpoints/{endpoint}/deliveries", response_model=Page[DeliveryAttempt], responses=responses(NotFound)
+    "/endpoints/{endpoint}/attempts", response_model=Page[DeliveryAttempt], responses=responses(NotFound)
 )
-async def list_endpoint_deliveries(endpoint: models.Id, caller: Reader) -> Response:
+async def list_endpoint_attempts(endpoint: models.Id, caller: Reader) -> Response:
     """The last attempts to send events there, newest first, at most 50: when, which event, status, error, duration."""
     try:
         attempts = await caller.wiring.heller.webhook_attempts(endpoint)
