@@ -64,6 +64,22 @@ async def test_same_verbs_serve_both_homes(empty_database, heller_database):
         assert (await check_invariants(sides, strict=True)).ok
 
 
+async def test_a_key_is_found_however_much_came_after_it(empty_database, heller_database):
+    await build_legacy(empty_database, users=1)
+    async with (
+        fenced(empty_database, heller_database) as sides,
+        Credits.connect(heller_database, empty_database) as credits,
+    ):
+        await sides.coordinator().hand_over(["1"])
+        await credits.spend("1", 10, key="old")
+        await sides.ours.connection.execute(
+            "select heller.grant('1', 1, p_key => n::text) from generate_series(1, 1100) n"
+        )
+        assert await credits.delta_of("1", "old") == -10
+        assert await credits.delta_of("1", "never") is None
+        assert (await credits.refund("1", "old", key="undo")).balance_after == 100 + 1100
+
+
 async def test_a_key_is_one_intent_across_moves(empty_database, heller_database):
     await build_legacy(empty_database, users=1)
     async with (

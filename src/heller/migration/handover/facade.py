@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from heller.database import Database, call, refusal
 from heller.errors import AccountAway, InvalidArgument, UnknownAccount, UnknownTransaction
-from heller.ledger import Heller, Transaction
+from heller.ledger import Heller
 from heller.migration.handover.observing import Seen, observed
 
 Home = Literal["heller", "legacy"]
@@ -26,8 +26,10 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 5.0
 PAUSE_SECONDS = 0.02
 SEEN_MAX = 100_000
-HISTORY_MAX = 1_000
 MOVED = "MG001"
+_BY_KEY = """
+select seq, delta from heller.transaction_log where account_id = %s and unit = 'credit' and idempotency_key = %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +216,10 @@ class Credits:
         """
 
         async def ours() -> Movement:
-            spent = await self._ours(user, of)
-            if spent is None or spent.delta >= 0 or spent.seq is None:
+            seq, delta = await self._ours(user, of) or (0, 0)
+            if delta >= 0:
                 raise UnknownTransaction(f"No spend of {user} has the key {of}.", account=user)
-            back = await self._heller.refund(user, spent.seq, -spent.delta, key=key, reason=reason or None)
+            back = await self._heller.refund(user, seq, -delta, key=key, reason=reason or None)
             return Movement(user, back.delta, back.balance_after, "heller", replayed=back.replayed, key=key)
 
         async def theirs() -> Movement:
@@ -233,7 +235,7 @@ class Credits:
 
         async def ours() -> int | None:
             found = await self._ours(user, key)
-            return None if found is None else found.delta
+            return None if found is None else found[1]
 
         return await self._either(user, heller=ours, legacy=lambda: self._legacy.delta_of(user, key))
 
@@ -282,14 +284,16 @@ class Credits:
             )  # fmt: skip
         return str(done["outcome"])
 
-    async def _ours(self, user: str, key: str) -> Transaction | None:
-        """The transaction that a key made in heller. Raises AccountAway elsewhere: a history that is not all here yet proves nothing."""
+    async def _ours(self, user: str, key: str) -> tuple[int, int] | None:
+        """The seq and delta that a key made in heller. Raises AccountAway elsewhere: a history that is not all here yet proves nothing."""
         home = (await self._heller.route(user))["home"]
         if home == "unknown":
             raise UnknownAccount(f"heller has no account {user}.", account=user)
         if home != "heller":
             raise _away(user, home)
-        return next((t for t in await self._heller.history(user, limit=HISTORY_MAX) if t.key == key), None)
+        async with self._observations.connection() as connection:
+            row = await (await connection.execute(_BY_KEY, [user, key])).fetchone()
+        return None if row is None else (row[0], row[1])
 
     async def _change(
         self,
