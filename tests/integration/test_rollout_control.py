@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from handover_world import build_legacy, fenced, legacy_balance
-from heller.errors import InvalidArgument, SettingsError
+from heller.errors import InvalidArgument, MigrationError, SettingsError
 from heller.ledger import Heller
+from heller.migration.handover import fence
 from heller.migration.handover.invariants import check_invariants
 from heller.rollout import controller, state
 from heller.rollout.alerts import Alerts
@@ -283,6 +284,22 @@ async def test_legacy_fallback_sends_everyone_home_and_back(empty_database, hell
         await state.change(sides.ours.connection, "fallback_off", actor="ann", reason="fine")
         await controller.tick(sides)
         assert len([user async for user, _ in sides.legacy.users(away=True)]) == 10
+
+
+async def test_without_the_fence_no_rollout_goes_on_and_the_reason_is_said(empty_database, heller_database):
+    await build_legacy(empty_database, users=1)
+    async with fenced(empty_database, heller_database) as sides:
+        await _begin(sides, stages=[100])
+        await fence.remove(sides.legacy.connection, sides.ours.connection, sides.layout)
+        with pytest.raises(MigrationError, match="has no fence") as refused:
+            await controller.tick(sides)
+        assert "heller migrate fence install" in refused.value.hint
+
+
+async def test_nothing_is_promoted_before_the_start(heller_database, connect):
+    connection = await connect(heller_database)
+    with pytest.raises(InvalidArgument, match="rollout home was not started; start it first"):
+        await state.promote(connection, actor="ann", reason="go")
 
 
 async def test_one_worker_evaluates_at_a_time(empty_database, heller_database):

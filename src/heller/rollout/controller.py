@@ -14,7 +14,8 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from heller.database import call
-from heller.errors import HellerError, StaleVersion
+from heller.errors import HellerError, MigrationError, StaleVersion
+from heller.migration.handover import fence
 from heller.migration.handover.invariants import Invariants, check_invariants
 from heller.migration.handover.outcomes import Moves
 from heller.migration.handover.runs import Sides, move_many, paced, recover_all
@@ -29,6 +30,10 @@ EVALUATION_SECONDS = 10
 MOVE_SECONDS = 6.0
 OBSERVATIONS_MAX = 50_000
 PATIENCE_SECONDS = 1.0
+_UNFENCED = (
+    "Run 'heller migrate fence install' (with --reseal if that database was restored);"
+    " once the legacy system is off for good, take LEGACY_DATABASE_URL from the worker."
+)
 # users who are seen in each arm; an account that was opened in heller never moved, so it is no evidence of the split
 SEEN = """
 select o.arm, count(distinct o.account_id) from heller.observations o
@@ -77,12 +82,20 @@ async def tick(
     Args:
         strict: as for ``check_invariants``.
         move_seconds: how long to move users before the next evaluation is due.
+
+    Raises:
+        MigrationError: the fence has gone.
     """
     connection = sides.ours.connection
     async with _lock(connection) as mine:
         current = await rollout_of(connection, rollout) if mine else None
         if current is None:
             return Tick()
+        if not await fence.is_installed(sides.legacy.connection):
+            raise MigrationError(
+                "A rollout was started, and the legacy database has no fence: both systems could spend the same credits.",
+                hint=_UNFENCED,
+            )
         done = Tick(current.state, current.percent)
         done.moves = await recover_all(sides)
         if current.state in {"running", "halted"}:

@@ -184,7 +184,7 @@ async def promote(
         waiting = tuple(current.verdict.get("waiting_for", [])) or ("a first evaluation by the worker",)
         raise GateNotPassed(
             f"The gate of this stage is not passed; it waits for {'; '.join(waiting)}.",
-            hint="Say 'even unproven' to go on all the same.",
+            hint="To go on all the same, say so: the box in the console, --even-unproven on the command line.",
             waiting_for=waiting,
         )
     seen = version if version is not None or current is None else current.version

@@ -3415,7 +3415,7 @@ begin
   perform heller._check_text('reason', p_reason, 2000);
   select * into r from heller.rollouts where rollout = p_rollout for update;
   if not found then
-    perform heller._fail('HL001', format('there is no rollout %s', p_rollout), '{"argument": "rollout"}');
+    perform heller._fail('HL001', format('rollout %s was not started; start it first', p_rollout), '{"argument": "rollout"}');
   elsif r.version <> p_version then
     perform heller._fail('HL014', format('rollout %s is at version %s, not %s', p_rollout, r.version, p_version),
                          jsonb_build_object('expected', p_version, 'actual', r.version));
