@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 
-from heller.migration import draft, run
+from heller.errors import DecisionsNeeded, LimitExceeded
+from heller.migration import copy, draft, run
 
 Connect = Callable[..., Awaitable[psycopg.AsyncConnection]]
 
@@ -87,6 +89,38 @@ async def test_an_unknown_schema_is_migrated_by_its_mapping(
     assert await cursor.fetchall() == [("pi_7", "settled", "1", "EUR"), ("pi_8", "failed", "2", "EUR")]
     cursor = await own.execute("select name from heller.identities where user_id = '1' order by 1")
     assert [row[0] for row in await cursor.fetchall()] == ["1", "ann@example.com", "auth0|ann"]
+
+
+async def test_a_fraction_of_a_credit_is_rounded_up_once_the_operator_has_said_so(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy, own = await connect(empty_database), await connect(heller_database)
+    await legacy.execute(SCHEMA)
+    await legacy.execute("update shop.members set points = 130.25 where member_no = 1")
+    path, out = tmp_path / "mapping.toml", tmp_path / "out"
+    path.write_text(MAPPING, "utf-8")
+    with pytest.raises(DecisionsNeeded):
+        await run(empty_database, heller_database, out, mapping=path)
+    assert "fractional_balance" in (out / "decisions.toml").read_text("utf-8")
+    result = await run(empty_database, heller_database, out, mapping=path, decide="recommended")
+    assert result.ok
+    cursor = await own.execute("select account_id, posted from heller.accounts order by 1")
+    assert await cursor.fetchall() == [("1", 131), ("2", 50)]
+
+
+async def test_nothing_is_copied_into_a_cluster(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy, own = await connect(empty_database), await connect(heller_database)
+    await legacy.execute(SCHEMA)
+    await own.execute(
+        "create or replace function heller._is_spread() returns boolean language sql immutable as 'select true'"
+    )
+    path = tmp_path / "mapping.toml"
+    path.write_text(MAPPING, "utf-8")
+    for verb in (run, copy):
+        with pytest.raises(LimitExceeded, match="a migration is copied while the ledger lies on one server"):
+            await verb(empty_database, heller_database, tmp_path / "out", mapping=path)
 
 
 async def test_the_draft_of_a_live_catalogue_names_its_tables(

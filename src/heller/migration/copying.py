@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection, sql
 
+from heller.database import call
 from heller.errors import UsageError
 from heller.migration.audit import fill_findings
 from heller.migration.decisions import Decisions
@@ -123,7 +124,7 @@ async def copy(
         open_source(source, workspace=workspace, mapping=mapping) as opened,
         journalled(database, "copy", opened.name, progress=progress) as step,
     ):
-        await require(workspace)
+        await require_target(workspace)
         stopped = await stopped_run(workspace, opened.mapping.system, truth=truth) if resume else None
         snapshot_at = await stage(workspace, opened, progress=step)
         await execute_script(workspace, "sums.sql")
@@ -138,6 +139,12 @@ async def copy(
         result = await carry(workspace, planned, decisions=decisions, resumes=stopped, progress=step)
         step.answer(result.as_json())
         return result
+
+
+async def require_target(workspace: AsyncConnection) -> None:
+    """Refuse a database that a copy cannot be written to. Raises SchemaMissing, SchemaMismatch, LimitExceeded on a cluster."""
+    await require(workspace)
+    await call(workspace, "_refuse_spread", what="a migration is copied")
 
 
 async def stopped_run(workspace: AsyncConnection, system: str, *, truth: Truth) -> int | None:

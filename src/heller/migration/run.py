@@ -6,7 +6,7 @@ from typing import Any
 
 from heller.migration.audit import Audit, find
 from heller.migration.backup import BackedUp, write_backup
-from heller.migration.copying import Copied, carry, stopped_run
+from heller.migration.copying import Copied, carry, require_target, stopped_run
 from heller.migration.decisions import Decisions
 from heller.migration.journal import journalled
 from heller.migration.plan import Decide, Truth, check_truth, prepare, write_plan
@@ -15,7 +15,6 @@ from heller.migration.proof import Proof, write_proof
 from heller.migration.source import open_source
 from heller.migration.staging import open_workspace, stage
 from heller.migration.verification import Verified, verify
-from heller.schema import require
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ async def run(
     Running again adds what is missing. To ``resume`` a run that was stopped while it copied, the truth must be the same.
     """
     async with open_workspace(database) as workspace:
-        await require(workspace)
+        await require_target(workspace)
         async with open_source(source, workspace=workspace, mapping=mapping) as opened:
             check_truth(opened.mapping, truth)
             stopped = await stopped_run(workspace, opened.mapping.system, truth=truth) if resume else None
