@@ -33,14 +33,14 @@ ACTIONS = {"spend": 50, "capture": 12, "part": 6, "release": 6, "forget": 6, "ex
 HOLD_SECONDS, FORGOTTEN_SECONDS, EXPIRES_SECONDS = 900, 5, 20
 THRESHOLD, TOP_UP_SPEND = 50, 5
 DISPUTE_SECONDS, DISPUTE_ANSWER_SECONDS = 40.0, 5.0
-SWEEP_TRIES_MAX = 120
+SWEEP_TRIES_MAX = 180  # longer than the lease of a worker that was killed in its sweep
 KINDS = """
 select account_id, kind, sum(delta)::bigint from heller.transactions
 where account_id like 'api-%' or account_id like 'expiring-%' or account_id like 'topped-up-%' group by 1, 2
 """
 HELD = "select account_id, held from heller.accounts where held <> 0"
 UNSWEPT = """
-select from heller.accounts where held <> 0 or account_id like 'expiring-%' and posted <> 0 limit 1
+select 1 from heller.accounts where held <> 0 or account_id like 'expiring-%' and posted <> 0 limit 1
 """
 
 

@@ -83,7 +83,7 @@ class Worker:
     def jobs(self) -> list[Job]:
         """What this process has to do."""
         jobs = [
-            Job("due", SWEEP_SECONDS, self.sweep, LONG_LEASE_SECONDS),
+            Job("due", SWEEP_SECONDS, self.sweep),  # two at once do no harm, none for long would
             Job("alerts", ALERT_SECONDS, self.tell),
             Job("events out", EVENT_SECONDS, self.deliver, None),
             Job("anchor", ANCHOR_SECONDS, self.anchor, LONG_LEASE_SECONDS),
