@@ -195,7 +195,7 @@ def transfer(
     min_available_after: Rest = None,
     effective_at: EffectiveAt = None,
 ) -> None:
-    """Move credits to another account, all or nothing.
+    """Move credits to another account.
 
     Example: heller account transfer ann 25 --to ben --reason gift
     """

@@ -1,18 +1,17 @@
-"""``heller migrate fence | handover | return | recover | status | invariants``: two systems alive, one owner per user."""
+"""``heller migrate handover | return | recover | status | invariants``: two systems alive, one owner per user."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from heller.cli import options, output
+from heller.cli import fence, options, output
+from heller.cli.fence import MappingOption, run
 from heller.errors import InvalidArgument
-from heller.migration.handover import fence as fences
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.outbox import drain
 from heller.migration.handover.outcomes import Moves
@@ -23,14 +22,6 @@ from heller.rollout.buckets import bucket, keyed_bucket
 EXIT_FINDINGS = 3
 SHOWN_MAX = 20
 
-MappingOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--mapping",
-        metavar="FILE",
-        help="The mapping of a schema that is not recognised; the fence keeps it.",
-    ),
-]
 UserOption = Annotated[
     list[str] | None, typer.Option("--user", metavar="ID", help="This user (id or e-mail); may be repeated.")
 ]
@@ -48,104 +39,13 @@ SaltOption = Annotated[
 ]
 BatchOption = Annotated[int, typer.Option("--batch", min=1, max=1000, help="Users a transaction.")]
 
-fence = typer.Typer(help="The guard in the legacy database.", no_args_is_help=True)
-
 
 def mount(app: typer.Typer) -> None:
     """Add the commands of the handover to ``heller migrate``."""
-    app.add_typer(fence, name="fence")
+    app.add_typer(fence.app, name="fence")
     for name, command in (("handover", handover), ("return", return_), ("recover", recover), ("status", status),
                           ("invariants", invariants), ("drain", drain_outbox)):  # fmt: skip
         app.command(name)(command)
-
-
-@fence.command()
-def install(
-    source: options.SourceOption,
-    database: options.DatabaseOption = None,
-    embedded: options.EmbeddedOption = None,
-    mapping: MappingOption = None,
-    capture: Annotated[
-        bool,
-        typer.Option(
-            "--capture", help="Keep purchases for moved users in an outbox instead of refusing them."
-        ),
-    ] = False,
-    reseal: Annotated[
-        bool,
-        typer.Option("--reseal", help="The legacy database was restored: close it for users who have moved."),
-    ] = False,
-    as_json: options.JsonOption = False,
-) -> None:
-    """Build the fence, or what is missing of it, and test it.
-
-    Every write path of a made-up user is tried.
-
-    Example: heller migrate fence install --source "$LEGACY_DATABASE_URL"
-    Exit 3: there is a hole.
-    """
-
-    async def work(url: str) -> fences.FenceStatus:
-        async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
-            return await fences.install(
-                sides.legacy.connection,
-                sides.ours.connection,
-                sides.layout,
-                fence_mode="capture" if capture else "refuse",
-                reseal=reseal,
-            )
-
-    _fence_status(_run(work, options.database_url(database, embedded)), as_json=as_json)
-
-
-@fence.command("status")
-def fence_status(
-    source: options.SourceOption,
-    database: options.DatabaseOption = None,
-    embedded: options.EmbeddedOption = None,
-    mapping: MappingOption = None,
-    as_json: options.JsonOption = False,
-) -> None:
-    """Say how the fence stands, with the same test.
-
-    Example: heller migrate fence status --source "$LEGACY_DATABASE_URL"
-    Exit 3: there is a hole.
-    """
-
-    async def work(url: str) -> fences.FenceStatus:
-        async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
-            return await fences.status(sides.legacy.connection, sides.layout, test=True)
-
-    _fence_status(_run(work, options.database_url(database, embedded)), as_json=as_json)
-
-
-@fence.command()
-def remove(
-    source: options.SourceOption,
-    database: options.DatabaseOption = None,
-    embedded: options.EmbeddedOption = None,
-    mapping: MappingOption = None,
-    even_moved: Annotated[
-        bool, typer.Option("--even-moved", help="Although users are away: the legacy system is off for good.")
-    ] = False,
-    as_json: options.JsonOption = False,
-) -> None:
-    """Take the fence down.
-
-    Example: heller migrate fence remove --even-moved
-    """
-
-    async def work(url: str) -> None:
-        async with open_sides(source, url, mapping=mapping, needs_fence=False) as sides:
-            await fences.remove(
-                sides.legacy.connection, sides.ours.connection, sides.layout, even_moved=even_moved
-            )
-
-    _run(work, options.database_url(database, embedded))
-    if as_json:
-        output.print_json({"removed": True})
-    else:
-        output.out.print("The fence is gone.")
 
 
 def handover(
@@ -187,7 +87,7 @@ def handover(
                     )
                 )  # fmt: skip
 
-    _moves(_run(work, options.database_url(database, embedded)), as_json=as_json)
+    _moves(run(work, options.database_url(database, embedded)), as_json=as_json)
 
 
 def return_(
@@ -234,7 +134,7 @@ def return_(
                     )
                 )  # fmt: skip
 
-    _moves(_run(work, options.database_url(database, embedded)), as_json=as_json)
+    _moves(run(work, options.database_url(database, embedded)), as_json=as_json)
 
 
 def recover(
@@ -256,7 +156,7 @@ def recover(
         async with open_sides(source, url, mapping=mapping) as sides:
             return await recover_all(sides)
 
-    _moves(_run(work, options.database_url(database, embedded)), as_json=as_json)
+    _moves(run(work, options.database_url(database, embedded)), as_json=as_json)
 
 
 def status(
@@ -275,7 +175,7 @@ def status(
         async with open_sides(source, url, mapping=mapping) as sides:
             return await handover_status(sides)
 
-    result = _run(work, options.database_url(database, embedded))
+    result = run(work, options.database_url(database, embedded))
     if as_json:
         output.print_json(result.as_json())
         return
@@ -311,7 +211,7 @@ def invariants(
         async with open_sides(source, url, mapping=mapping) as sides:
             return await check_invariants(sides, strict=strict)
 
-    result = _run(work, options.database_url(database, embedded))
+    result = run(work, options.database_url(database, embedded))
     if as_json:
         output.print_json(result.as_json())
     else:
@@ -345,7 +245,7 @@ def drain_outbox(
         async with open_sides(source, url, mapping=mapping) as sides:
             return await drain(sides)
 
-    result = _run(work, options.database_url(database, embedded))
+    result = run(work, options.database_url(database, embedded))
     if as_json:
         output.print_json(result)
     else:
@@ -419,11 +319,6 @@ def _pausable() -> Iterator[_Pause]:
         raise KeyboardInterrupt
 
 
-def _run(work: Callable[[str], Coroutine[Any, Any, Any]], database: AbstractContextManager[str]) -> Any:
-    with database as url:
-        return options.run(work(url))
-
-
 def _would_move(
     selection: _Selection,
     source: str,
@@ -439,27 +334,12 @@ def _would_move(
         async with open_sides(source, url, mapping=mapping) as sides:
             return [user async for user in selection.users(sides, away=away)]
 
-    users = _run(work, database)
+    users = run(work, database)
     if as_json:
         output.print_json({"dry_run": True, "users": users})
         return
     output.out.print(f"{output.counted(len(users), 'user')} would move {'back' if away else 'to heller'}.")
     output.out.print(", ".join(users[:SHOWN_MAX]) + (", ..." if len(users) > SHOWN_MAX else ""))
-
-
-def _fence_status(result: fences.FenceStatus, *, as_json: bool) -> None:
-    if as_json:
-        output.print_json(result.as_json())
-    else:
-        rows = [("shape", result.shape), ("truth", result.truth), ("mode", result.fence_mode), ("users", result.users), ("away", result.away),
-                ("guarded tables", ", ".join(result.tables)), ("captured purchases", result.outbox)]  # fmt: skip
-        output.out.print(output.table("Fence", ["what", "value"], rows))
-        for problem in result.problems:
-            output.talk.print(f"[bold red]Hole:[/] {escape(problem)}", markup=True)
-        if result.ok:
-            output.talk.print("Every write path of a user who is away is refused.")
-    if not result.ok:
-        raise typer.Exit(EXIT_FINDINGS)
 
 
 def _moves(result: Moves, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from heller import embedded, migration, schema
 from heller import verify as verify_ledger
 from heller.cli import options, output
 from heller.cli.demo.stage import empty, fresh, say
-from heller.cli.migrate import print_audit, print_outcome
+from heller.cli.migrate_words import print_audit, print_outcome
 from heller.errors import IntegrityError
 
 SEED = 7
