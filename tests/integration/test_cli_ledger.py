@@ -168,6 +168,8 @@ def test_alerts_and_top_up_rules(ledger: Ask) -> None:
     assert ledger("alerts remove u1 50") == {"removed": True}
     assert ledger("alerts remove u1 50") == {"removed": False}
     assert ledger("top-up show u1") is None
+    assert "on sale" in ledger("top-up put u1 --threshold 200 --price pack", code=2)["message"]
+    ledger("stripe prices add pack --credits 100 --amount 500 --currency eur")
     assert ledger("top-up put u1 --threshold 200 --price pack --ceiling 5000")["ceiling"] == 5000
     assert [r["account"] for r in ledger("top-up due")] == ["u1"]
     assert ledger("top-up show u1")["threshold"] == 200

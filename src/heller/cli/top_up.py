@@ -6,6 +6,8 @@ import typer
 
 from heller.cli.output import moment, out, print_json
 from heller.cli.shared import Id, Where, anywhere, print_result, taking, where
+from heller.database import call_many
+from heller.errors import InvalidArgument
 
 app = typer.Typer(
     add_completion=False, help="Automatic top-up: rules by which accounts buy credits.", no_args_is_help=True
@@ -36,6 +38,7 @@ def put(
 
     Example: heller top-up put ann --threshold 20 --price small --ceiling 5000
     """
+    _require_on_sale(at, price)
     at.show(
         at.ask_of(
             account,
@@ -52,6 +55,16 @@ def put(
             ),
         )
     )
+
+
+def _require_on_sale(at: Where, name: str) -> None:
+    on_sale = at.look(lambda connection: call_many(connection, "stripe_prices"))
+    if not any(price["price"] == name and price["unit"] == at.unit for price in on_sale):
+        raise InvalidArgument(
+            f"No price {name} is on sale for the unit {at.unit}.",
+            hint="'heller stripe prices list' shows them, 'heller stripe prices add' makes one.",
+            argument="price",
+        )
 
 
 @app.command("show")
