@@ -196,6 +196,7 @@ def test_stream_that_is_closed_or_full_is_no_traceback(command: str, code: int, 
 def test_interruption_while_loading_says_how_to_go_on() -> None:
     code = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in the background deaf to it
 class Slow:
     def find_spec(self, name, path=None, target=None):
         if name == "heller.cli.root": os.kill(os.getpid(), signal.SIGINT)
