@@ -1,8 +1,11 @@
 """A schema nobody has seen before, moved while it is alive: decimals, an enumeration, uuids, quoted names, another schema."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -78,21 +81,41 @@ lapsed = "canceled"
 """
 
 
+Clone = Callable[[str], AbstractContextManager[str]]
+
+
+@pytest.fixture(scope="module")
+def fenced(
+    heller_template: str, clone: Clone, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """The application's database, copied and fenced, and heller's: each test takes copies of both."""
+
+    async def prepare(legacy_url: str, url: str, folder: Path) -> None:
+        async with await psycopg.AsyncConnection.connect(legacy_url, autocommit=True) as legacy:
+            await legacy.execute(SCHEMA)
+        path = folder / "mapping.toml"
+        path.write_text(MAPPING, "utf-8")
+        copied = await run(legacy_url, url, folder / "out", mapping=path, decide="recommended")
+        assert copied.ok
+        async with open_sides(legacy_url, url, mapping=path, needs_fence=False) as sides:
+            status = await fence.install(sides.legacy.connection, sides.ours.connection, sides.layout)
+            assert status.ok, status.problems
+
+    with (
+        clone("template1") as legacy_url,
+        clone(heller_template) as url,
+    ):
+        asyncio.run(prepare(legacy_url, url, tmp_path_factory.mktemp("mapped")))
+        yield legacy_url, url
+
+
 @pytest.fixture
 async def world(
-    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
-) -> tuple[str, str, psycopg.AsyncConnection]:
-    """The application's database, copied and fenced."""
-    legacy = await connect(empty_database)
-    await legacy.execute(SCHEMA)
-    path = tmp_path / "mapping.toml"
-    path.write_text(MAPPING, "utf-8")
-    copied = await run(empty_database, heller_database, tmp_path / "out", mapping=path, decide="recommended")
-    assert copied.ok
-    async with open_sides(empty_database, heller_database, mapping=path, needs_fence=False) as sides:
-        status = await fence.install(sides.legacy.connection, sides.ours.connection, sides.layout)
-        assert status.ok, status.problems
-    return empty_database, heller_database, legacy
+    fenced: tuple[str, str], clone: Clone, connect: Connect
+) -> AsyncIterator[tuple[str, str, psycopg.AsyncConnection]]:
+    """Copies of both, and a connection to the application's."""
+    with clone(urlsplit(fenced[0]).path[1:]) as legacy_url, clone(urlsplit(fenced[1]).path[1:]) as url:
+        yield legacy_url, url, await connect(legacy_url)
 
 
 async def rows(connection: psycopg.AsyncConnection, query: str) -> list[tuple[object, ...]]:
