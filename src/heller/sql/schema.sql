@@ -2241,10 +2241,9 @@ declare
   b record;
 begin
   -- only an option, or an amount that is no number, can be wrong in its name or type: the others are not looked at twice
-  if (jsonb_path_exists(p_operations, 'lax $[*] ? (@.type() != "object" || exists(@.if_version) || exists(@.effective_at) || exists(@.dry_run)
-                                      || exists(@.allow_partial) || exists(@.min_available_after) || @.amount.type() != "number")', '{}', true)
+  if (jsonb_path_exists(p_operations, 'lax $[*] ? (@.type() != "object" || @.amount.type() != "number")', '{}', true)
       or exists (select from jsonb_array_elements(p_operations) e (one)
-                 where e.one - '{verb,account,unit,amount,reason,actor,key,metadata}'::text[] <> '{}'))
+                 where jsonb_strip_nulls(e.one - '{verb,account,unit,amount,reason,actor,key,metadata}'::text[]) <> '{}'))
      and exists (select from jsonb_array_elements(p_operations) e (one)
                   where heller._mistyped(case jsonb_typeof(e.one -> 'amount') when 'number' then e.one - 'amount' else e.one end) is not null) then
     return heller._spend_apart(p_operations);
@@ -5043,8 +5042,8 @@ declare
 begin
   v_result := (heller._spend_many(jsonb_build_array(jsonb_build_object(
     'verb', 'spend', 'account', p_account_id, 'unit', p_unit, 'amount', p_amount, 'reason', p_reason, 'actor', p_actor, 'key', p_key, 'metadata', p_metadata,
-    'allow_partial', p_allow_partial, 'min_available_after', p_min_available_after, 'effective_at', p_effective_at,
-    'if_version', p_if_version, 'dry_run', p_dry_run))))[1];
+    'allow_partial', nullif(p_allow_partial, false), 'min_available_after', p_min_available_after, 'effective_at', p_effective_at,
+    'if_version', p_if_version, 'dry_run', nullif(p_dry_run, false)))))[1];
   if v_result ? 'error' then
     perform heller._fail(v_result ->> 'error', v_result ->> 'message', v_result -> 'detail');
   end if;

@@ -5,10 +5,9 @@ declare
   b record;
 begin
   -- only an option, or an amount that is no number, can be wrong in its name or type: the others are not looked at twice
-  if (jsonb_path_exists(p_operations, 'lax $[*] ? (@.type() != "object" || exists(@.if_version) || exists(@.effective_at) || exists(@.dry_run)
-                                      || exists(@.allow_partial) || exists(@.min_available_after) || @.amount.type() != "number")', '{}', true)
+  if (jsonb_path_exists(p_operations, 'lax $[*] ? (@.type() != "object" || @.amount.type() != "number")', '{}', true)
       or exists (select from jsonb_array_elements(p_operations) e (one)
-                 where e.one - '{verb,account,unit,amount,reason,actor,key,metadata}'::text[] <> '{}'))
+                 where jsonb_strip_nulls(e.one - '{verb,account,unit,amount,reason,actor,key,metadata}'::text[]) <> '{}'))
      and exists (select from jsonb_array_elements(p_operations) e (one)
                   where heller._mistyped(case jsonb_typeof(e.one -> 'amount') when 'number' then e.one - 'amount' else e.one end) is not null) then
     return heller._spend_apart(p_operations);

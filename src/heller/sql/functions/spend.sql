@@ -9,8 +9,8 @@ declare
 begin
   v_result := (heller._spend_many(jsonb_build_array(jsonb_build_object(
     'verb', 'spend', 'account', p_account_id, 'unit', p_unit, 'amount', p_amount, 'reason', p_reason, 'actor', p_actor, 'key', p_key, 'metadata', p_metadata,
-    'allow_partial', p_allow_partial, 'min_available_after', p_min_available_after, 'effective_at', p_effective_at,
-    'if_version', p_if_version, 'dry_run', p_dry_run))))[1];
+    'allow_partial', nullif(p_allow_partial, false), 'min_available_after', p_min_available_after, 'effective_at', p_effective_at,
+    'if_version', p_if_version, 'dry_run', nullif(p_dry_run, false)))))[1];
   if v_result ? 'error' then
     perform heller._fail(v_result ->> 'error', v_result ->> 'message', v_result -> 'detail');
   end if;
