@@ -75,10 +75,10 @@ def test_one_round_of_the_worker_is_told_in_words(say: Say, monkeypatch: pytest.
         "events out",
         "anchor",
     }
-    monkeypatch.setenv("LEGACY_DATABASE_URL", "postgresql://heller:geheim@127.0.0.1:1/legacy")
+    monkeypatch.setenv("LEGACY_DATABASE_URL", "postgresql://heller:hunter2@127.0.0.1:1/legacy")
     out, err = say("worker --once", code=1)
     assert "failed: The database cannot be reached" in out
-    assert "geheim" not in out + err
+    assert "hunter2" not in out + err
 
 
 def test_worker_prints_each_job_as_a_line_of_json(heller_database: str) -> None:

@@ -47,7 +47,7 @@ def test_line_is_json_with_ids_and_no_person(capsys: pytest.CaptureFixture[str])
 def test_library_logs_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):  # again changes nothing
         logs.configure(terminal=False)
-    logging.getLogger("psycopg.pool").warning("no answer of %s", "postgresql://heller:hun/ter2@db/heller")
+    logging.getLogger("psycopg.pool").warning("no answer of %s", "postgresql://heller:s3cr/et@db/heller")
     logging.getLogger("uvicorn.error").info("not worth a line")
     (line,) = capsys.readouterr().err.splitlines()
     said = json.loads(line)
@@ -58,7 +58,7 @@ def test_library_logs_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "postgresql://heller:hun:ter/2@x@db/heller", "host=db password=hunter2 dbname=heller",
+        "postgresql://heller::/ter@x@db/heller", "host=db password=hunter2 dbname=heller",
         "password = 'hunter 2'", "heller_0a1b2c3d4e5f_hunter2", "sk_live_hunter2",
     ],
 )  # fmt: skip
