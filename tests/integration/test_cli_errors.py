@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -139,6 +140,13 @@ def test_every_missing_right_is_told_as_json(run: Run, stranger: str) -> None:
     assert problems(run, calls, database=stranger, expects=expects) == {}
 
 
+@pytest.fixture(scope="module")
+def unchanged(heller_template: str, clone: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
+    """The URL of a database with the schema, for commands that change nothing."""
+    with clone(heller_template) as url:
+        yield url
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -157,9 +165,9 @@ def test_every_missing_right_is_told_as_json(run: Run, stranger: str) -> None:
     ],
 )
 def test_wrong_word_is_shown_with_what_was_expected(
-    run: Run, heller_database: str, words: tuple[str, ...], says: str
+    run: Run, unchanged: str, words: tuple[str, ...], says: str
 ) -> None:
-    code, out, _ = run(*words, "--json", database=heller_database)
+    code, out, _ = run(*words, "--json", database=unchanged)
     assert code == 2
     assert says in json.loads(out)["message"]
 
