@@ -116,9 +116,7 @@ async def distribute(connection: AsyncConnection) -> None:
         altered = sql.SQL("alter function {} ").format(sql.SQL(function))
         if has_fixed_plan:  # Citus plans with the values: they say which shard it is
             await connection.execute(altered + sql.SQL("reset plan_cache_mode"))
-        if (
-            reads
-        ):  # called for a row of a shard, it reads what else the account has: that is in the shards beside it
+        if reads:  # called for a row of a shard, it reads the account's other rows: in the shards beside it
             await connection.execute(altered + sql.SQL("set citus.allow_nested_distributed_execution = on"))
         where = ", 'p_account_id', colocate_with => 'heller.accounts'"
         await connection.execute(

@@ -151,8 +151,12 @@ async def connect(url: str, *, autocommit: bool = True, application_name: str = 
             application_name=application_name,
             cursor_factory=traces.cursor_factory(),
         )
-        await pooler.keep_no_statements(connection)
-        await connection.set_autocommit(autocommit)
+        try:
+            await pooler.keep_no_statements(connection)
+            await connection.set_autocommit(autocommit)
+        except BaseException:  # a pooler lets in before it knows whether there is a server
+            await connection.close()
+            raise
     except psycopg.Error as error:
         raise unreachable(error, url) from error
     return connection

@@ -17,7 +17,9 @@ import psycopg
 import pytest
 
 from heller import Heller, backup, embedded, schema, verify, worker
-from heller.errors import SettingsError
+from heller import pooler as pooler_module
+from heller.database import connect
+from heller.errors import DatabaseUnavailable, SettingsError
 from heller.migration.handover.runs import open_sides
 from heller.migration.staging import open_workspace
 from heller.pooler import is_between, notifications_arrive, require_session
@@ -168,3 +170,18 @@ async def test_session_mode_and_the_direct_address_give_a_session(pooler: Pooler
             assert await is_between(connection) is pooled
             await require_session(connection, url, what="This test")
         assert await notifications_arrive(url)
+
+
+async def test_a_pooler_without_its_server_is_hung_up_on(
+    heller_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_in: list[psycopg.AsyncConnection] = []
+
+    async def gone(connection: psycopg.AsyncConnection) -> bool:
+        let_in.append(connection)
+        raise psycopg.OperationalError("server login has been failing")
+
+    monkeypatch.setattr(pooler_module, "is_between", gone)
+    with pytest.raises(DatabaseUnavailable, match="server login has been failing"):
+        await connect(heller_database)
+    assert [connection.closed for connection in let_in] == [True]
