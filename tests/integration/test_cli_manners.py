@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -44,7 +45,11 @@ def test_first_look_at_events_says_what_it_waits_for(say: Say) -> None:
     assert out.split() == ["id", "recorded", "(UTC)", "type", "delta", "reason"]
     assert "No event can be shown yet" in err
     assert "heller worker" in err
-    _, err = say("events list")
+    deadline = time.monotonic() + 30
+    while "transaction.grant" not in out and time.monotonic() < deadline:  # a second, and whoever still writes
+        time.sleep(0.2)
+        out, err = say("events list")
+    assert "transaction.grant" in out
     assert "No event can be shown yet" not in err
 
 

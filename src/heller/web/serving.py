@@ -22,6 +22,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse, serve what still comes, at most ``DRAIN_SECONDS``; then end as uvicorn does. Ctrl-C waits for nobody."""
+        await asyncio.sleep(0)  # who has connected is let in: closing the socket would reset them
         for server in self.servers:
             server.close()
         self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]

@@ -1,9 +1,18 @@
 """The periodic jobs: each is done once in its time, by one of many workers."""
 
 import asyncio
+import itertools
 from typing import Any
 
+import pytest
+
 from heller.stripe import rounds
+
+
+@pytest.fixture(autouse=True)
+def _each_is_another_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = itertools.count()
+    monkeypatch.setattr(rounds, "worker_name", lambda: f"worker-{next(numbers)}")
 
 
 async def test_of_many_workers_one_does_each_job(shop: Any) -> None:
