@@ -46,7 +46,9 @@ def test_first_look_at_events_says_what_it_waits_for(say: Say) -> None:
     assert "No event can be shown yet" in err
     assert "heller worker" in err
     deadline = time.monotonic() + 30
-    while "transaction.grant" not in out and time.monotonic() < deadline:  # a second, and whoever still writes
+    while (
+        "transaction.grant" not in out and time.monotonic() < deadline
+    ):  # a second, and whoever still writes
         time.sleep(0.2)
         out, err = say("events list")
     assert "transaction.grant" in out
