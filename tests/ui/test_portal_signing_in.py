@@ -12,7 +12,9 @@ async def test_the_sign_in_page_says_that_it_is_for_development(as_role) -> None
     page = await as_role(None)
     await page.goto("/")
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    await expect(page.get_by_role("note")).to_contain_text("Development sign-in")
+    await expect(page.get_by_role("complementary", name="For development")).to_contain_text(
+        "Development sign-in"
+    )
     assert await serious_issues(page) == []
 
 
