@@ -26,9 +26,12 @@ async def test_its_data_comes_into_this_version(release: str, empty_database: st
     assert result.is_ok, result.as_json()
     assert await schema.verify(empty_database) == []
     async with Heller.connect(empty_database) as heller:
-        before = await heller.balance("ada.lovelace")
+        before = await heller.balance(
+            "ada.lovelace"
+        )  # what has expired since the release is settled by the next verb
         spent = await heller.spend("ada.lovelace", 7, key="kept-spend", reason="job analysis")
         assert spent.replayed
         assert (await heller.place_hold("ada.lovelace", 3, key="open-hold")).replayed
-        assert await heller.balance("ada.lovelace") == before
-        await heller.spend("ada.lovelace", 1)
+        assert (await heller.balance("ada.lovelace")).available == before.available
+        await heller.grant("ada.lovelace", 5)
+        assert (await heller.spend("ada.lovelace", 5)).available == before.available
