@@ -22,6 +22,7 @@ from heller.database import Database, call
 from heller.errors import HellerError
 from heller.migration.handover import fence
 from heller.migration.handover.invariants import check_invariants
+from heller.migration.handover.outbox import drain
 from heller.migration.handover.runs import open_sides
 from heller.rollout.alerts import Alerts
 from heller.rollout.controller import tick
@@ -154,10 +155,12 @@ class Worker:
         )
 
     async def rollout(self, _previous: Any) -> dict[str, Any]:
-        """Judge the rollout, act on it, move homes towards its stage, slower while the legacy database is busy."""
+        """Credit what the fence captured; then judge the rollout, act on it, move homes towards its stage."""
         if self.legacy_url is None:
             return {}
         async with open_sides(self.legacy_url, self.url, needs_fence=False) as sides:
+            is_fenced = await fence.is_installed(sides.legacy.connection)
+            drained = await drain(sides) if is_fenced else {}
             done = await tick(sides, alerts=self.alerts)
         if done.alerted:
             await self._call(
@@ -167,7 +170,12 @@ class Worker:
                 detail={"title": f"rollout {done.state}"},
                 actor=self.name,
             )
-        return {"state": done.state, "percent": done.percent, "moves": done.moves.as_json()}
+        return {
+            "state": done.state,
+            "percent": done.percent,
+            "moves": done.moves.as_json(),
+            "outbox": drained,
+        }
 
     async def invariants(self, previous: Any) -> dict[str, Any]:
         """Check I1 to I6, whether a rollout runs or not; a new breach is told once."""

@@ -13,7 +13,7 @@ from heller.cli import fence, options, output
 from heller.cli.fence import MappingOption, run
 from heller.errors import InvalidArgument
 from heller.migration.handover.invariants import check_invariants
-from heller.migration.handover.outbox import drain
+from heller.migration.handover.outbox import answer, drain
 from heller.migration.handover.outcomes import Moves
 from heller.migration.handover.runs import Sides, move_many, open_sides, paced, recover_all
 from heller.migration.handover.status import handover_status
@@ -166,7 +166,7 @@ def status(
     mapping: MappingOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Say how many users are at home where, and who is stuck.
+    """Say how many users are at home where, who is stuck, and whose purchases wait.
 
     Example: heller migrate status
     """
@@ -180,11 +180,17 @@ def status(
         output.print_json(result.as_json())
         return
     rows = [
-        (name.replace("_", " "), value) for name, value in result.as_json().items() if name != "quarantined"
+        (name.replace("_", " "), value)
+        for name, value in result.as_json().items()
+        if name not in {"quarantined", "purchases"}
     ]
     output.out.print(output.table("Homes", ["where", "users>"], rows))
     if result.quarantined:
         output.out.print(output.table("Quarantined", ["account", "why"], result.quarantined))
+    if result.purchases:
+        output.out.print(
+            output.table("Purchases that wait", ["where", "number>", "account", "why"], result.purchases)
+        )
 
 
 def invariants(
@@ -232,17 +238,28 @@ def drain_outbox(
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     mapping: MappingOption = None,
+    answered: Annotated[
+        int | None,
+        typer.Option(
+            "--answered", metavar="N", help="Purchase N of 'heller migrate status' was dealt with by hand."
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="What was done; it is kept.")] = "",
+    actor: options.ActorOption = "cli",
     as_json: options.JsonOption = False,
 ) -> None:
     """Credit the purchases that the fence captured, each once.
 
-    Those for users who have moved.
+    Those for users who have moved. One that does not say exactly what was bought is parked: it waits for you.
 
     Example: heller migrate drain
+    Exit 3: a purchase is parked; 'heller migrate status' says why.
     """
 
     async def work(url: str) -> dict[str, int]:
         async with open_sides(source, url, mapping=mapping) as sides:
+            if answered is not None:
+                return {"answered": await answer(sides, answered, actor=actor, reason=reason)}
             return await drain(sides)
 
     result = run(work, options.database_url(database, embedded))
@@ -252,6 +269,8 @@ def drain_outbox(
         output.out.print(
             ", ".join(f"{count:,} {what}" for what, count in result.items()) or "The outbox is empty."
         )
+    if result.get("parked"):
+        raise typer.Exit(EXIT_FINDINGS)
 
 
 class _Selection:

@@ -30,7 +30,7 @@ begin
   end if;
   if e > 0 then
     if tg_op = 'INSERT' then
-      if {inserted} > 0 and current_setting('heller_fence.returning', true) is distinct from 'yes' then
+      if coalesce({inserted}, 1) > 0 and current_setting('heller_fence.returning', true) is distinct from 'yes' then
         perform heller_fence.refuse_credited(to_jsonb(new));
       end if;
     end if;
@@ -167,7 +167,9 @@ def guard_statements(part: Part) -> list[sql.Composed]:
     new, old = sql.SQL("new"), sql.SQL("old")
     if part.name == "users":
         updated: sql.Composable = (
-            sql.SQL("coalesce({}, 0) - coalesce({}, 0)").format(balance_of(part, new), balance_of(part, old))
+            sql.SQL("heller_fence.gained(old.{c}::text, new.{c}::text, {scale})").format(
+                c=part.quoted("balance"), scale=sql.Literal(part.mapping.scale("balance"))
+            )
             if part.has("balance")
             else sql.SQL("0")
         )
@@ -175,8 +177,8 @@ def guard_statements(part: Part) -> list[sql.Composed]:
     elif part.name == "payments":
         updated = inserted = sql.SQL("1")
     else:
-        inserted = sql.SQL("coalesce({}, 0)").format(amount(part, new))
-        updated = sql.SQL("coalesce({}, 0) - coalesce({}, 0)").format(amount(part, new), amount(part, old))
+        inserted = amount(part, new)  # null where it is finer than the scale: nothing is captured in part
+        updated = sql.SQL("({}) - ({})").format(amount(part, new), amount(part, old))
     strict = part.name == "users" or part.mapping.strict
     statements = [
         sql.SQL(_GUARD).format(

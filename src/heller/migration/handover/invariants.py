@@ -24,7 +24,7 @@ where i.status in ('pending', 'processing', 'dead') and i.received_at < clock_ti
   and i.type !~ '^heller' order by i.inbox_id limit 100
 """
 _UNDRAINED = """
-select id, user_id from heller_fence.outbox
+select id, user_id, outcome from heller_fence.outbox
 where drained_at is null and captured_at < clock_timestamp() - make_interval(mins => %s) order by id limit 100
 """
 
@@ -310,13 +310,14 @@ async def _check_waiting(sides: Sides, result: Invariants) -> None:
                 "I3", event, f"a delivery is {status} for more than {UNCREDITED_MINUTES} minutes: {detail}"
             )
         )
-    for number, user in await (
+    for number, user, why in await (
         await sides.legacy.connection.execute(_UNDRAINED, [UNCREDITED_MINUTES])
     ).fetchall():
         result.breaches.append(
             Breach(
                 "I6",
                 user,
-                f"purchase {number} waits in the outbox for more than {UNCREDITED_MINUTES} minutes",
+                f"purchase {number} waits in the outbox for more than {UNCREDITED_MINUTES} minutes"
+                + (f": {why}" if why else ""),
             )
         )

@@ -1,4 +1,4 @@
-"""Where everybody is: the two counters of each user, summed up; and who is stuck, with the reason."""
+"""Where everybody is: the two counters of each user, summed up; who is stuck, and whose purchases wait, with the reason."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,10 +7,23 @@ from heller.migration.handover.runs import Sides
 
 STUCK_MAX = 100
 
+_CAPTURED = """
+select 'outbox', min(id), user_id, max(coalesce(outcome, 'not looked at yet')) from heller_fence.outbox
+where drained_at is null group by txid, user_id order by 2 limit %s
+"""
+_PARKED = """
+select 'inbox', min(i.inbox_id), o.account_id, 'sold in heller to a user who is at home in the legacy system: ' || i.payment_key
+from heller.inbox i join heller.orders o on o.payment_intent = i.payment_key or o.checkout_session = i.payment_key
+where i.status = 'parked' and i.reason = 'home_legacy' group by o.account_id, i.payment_key order by 2 limit %s
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class HandoverStatus:
-    """How many users are at home where, and the quarantined ones."""
+    """How many users are at home where, the quarantined ones, and paid purchases that nobody has credited yet.
+
+    ``purchases``: where it waits (outbox of the fence, inbox of Stripe's deliveries), its number there, whose, and why.
+    """
 
     legacy: int
     heller: int
@@ -18,6 +31,7 @@ class HandoverStatus:
     moving_to_legacy: int
     draining: int
     quarantined: tuple[tuple[str, str], ...]
+    purchases: tuple[tuple[str, int, str, str], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The ``--json`` contract of ``heller migrate status``."""
@@ -25,6 +39,7 @@ class HandoverStatus:
             "legacy": self.legacy, "heller": self.heller, "moving_to_heller": self.moving_to_heller,
             "moving_to_legacy": self.moving_to_legacy, "draining": self.draining,
             "quarantined": [{"account": account, "reason": reason} for account, reason in self.quarantined],
+            "purchases": [dict(zip(("where", "number", "account", "reason"), waiting, strict=True)) for waiting in self.purchases],
         }  # fmt: skip
 
 
@@ -51,7 +66,9 @@ async def handover_status(sides: Sides) -> HandoverStatus:
             [STUCK_MAX],
         )
     ).fetchall()
+    captured = await (await sides.legacy.connection.execute(_CAPTURED, [STUCK_MAX])).fetchall()
+    parked = await (await sides.ours.connection.execute(_PARKED, [STUCK_MAX])).fetchall()
     return HandoverStatus(
         at_legacy, users - at_legacy - to_heller - to_legacy, to_heller, to_legacy, more[0] if more else 0,
-        tuple((account, reason) for account, reason in stuck),
+        tuple((account, reason) for account, reason in stuck), (*captured, *parked),
     )  # fmt: skip

@@ -48,7 +48,10 @@ create table if not exists heller_fence.outbox (
   id bigint generated always as identity primary key, user_id text collate "C" not null, part text not null, operation text not null,
   entry jsonb not null, txid text not null, captured_at timestamptz not null default clock_timestamp(), drained_at timestamptz, outcome text
 );
+alter table heller_fence.outbox add column if not exists change bigint;
+comment on column heller_fence.outbox.change is 'Credits that the row brings, in heller''s units; 1 for a payment, whose row says what was bought.';
 create index if not exists outbox_open on heller_fence.outbox (id) where drained_at is null;
+create index if not exists outbox_user on heller_fence.outbox (user_id, id);
 
 create or replace function heller_fence.key(p_name text) returns text language sql immutable parallel safe set search_path = pg_catalog as $$
   select nullif(case
@@ -92,13 +95,26 @@ begin
   return e;
 end $$;
 
+create or replace function heller_fence.gained(p_old text, p_new text, p_scale bigint) returns bigint
+language sql immutable parallel safe set search_path = pg_catalog as $$
+  select case when x.change = trunc(x.change) then x.change::bigint end from (
+    select (coalesce(case when p_new ~ '^\s*[-+]?[0-9]{1,18}(\.[0-9]*)?\s*$' then p_new::numeric end, 0)
+            - coalesce(case when p_old ~ '^\s*[-+]?[0-9]{1,18}(\.[0-9]*)?\s*$' then p_old::numeric end, 0)) * p_scale as change) x
+$$;
+comment on function heller_fence.gained(text, text, bigint) is 'What a balance gains, in heller''s units; null where it is finer than these.';
+
 create or replace function heller_fence.refused(p_ref text, p_part text, p_operation text, p_entry jsonb, p_change bigint) returns boolean
 language plpgsql security definer set search_path = pg_catalog as $$
 begin
-  if p_change > 0 and (select fence_mode from heller_fence.settings) = 'capture' then
-    insert into heller_fence.outbox (user_id, part, operation, entry, txid)
-    values (coalesce(heller_fence.user_of(p_ref), p_ref), p_part, p_operation, p_entry, pg_current_xact_id()::text);
-    return true;
+  if (select fence_mode from heller_fence.settings) = 'capture' then
+    if p_change is null then
+      raise exception 'user % is owned by heller, and what this change of % brings is unreadable or finer than the mapping''s scale', p_ref, p_part
+        using errcode = 'MG001', hint = 'Nothing was kept: book it in heller, or give the mapping a finer scale before the first copy.';
+    elsif p_change > 0 then
+      insert into heller_fence.outbox (user_id, part, operation, entry, txid, change)
+      values (coalesce(heller_fence.user_of(p_ref), p_ref), p_part, p_operation, p_entry, pg_current_xact_id()::text, p_change);
+      return true;
+    end if;
   end if;
   raise exception 'user % is owned by heller', p_ref
     using errcode = 'MG001', hint = 'The credits of this user have moved: ask heller, or route by heller_fence.home(user).';
