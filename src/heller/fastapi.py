@@ -12,6 +12,9 @@
 While a legacy system lives beside, ``app.state.heller`` may be ``heller.Credits``: the route is charged in the home of its user, and gets a
 ``Movement``. There are no holds then.
 
+What it costs may depend on the request: instead of a number, ``charge`` and ``reserve`` take a dependency that answers one, from the
+body, the query or a table of yours. 0 or None costs nothing, and the route gets None.
+
 ``account`` is a dependency that answers whose credits they are; without it, ``request.state.account``, where a middleware of
 yours has put it. A request that carries an ``Idempotency-Key`` is charged once, however often it is sent.
 """
@@ -197,6 +200,7 @@ async def spend_for(
 
 Ledger = Callable[..., Any]
 Account = Callable[..., Any]
+Price = int | Callable[..., Any]
 
 
 def ledger_of(request: Request) -> Charging:
@@ -225,17 +229,23 @@ def account_of(request: Request) -> str:
     return str(found)
 
 
+def price_of(amount: Price) -> Callable[..., Any]:
+    """A price as a dependency: a number is the same for each request."""
+    return amount if callable(amount) else lambda: amount
+
+
 def charge(
-    amount: int,
+    amount: Price,
     reason: str,
     *,
     heller: Ledger = ledger_of,
     account: Account = account_of,
     unit: str = "credit",
-) -> "Callable[..., AsyncIterator[Transaction | Movement]]":
+) -> "Callable[..., AsyncIterator[Transaction | Movement | None]]":
     """A dependency: the credits are taken before the route runs, and given back when it raises.
 
-    With ``Credits`` as the ledger it charges in whichever home the user has, and gives a ``Movement``.
+    With ``Credits`` as the ledger it charges in whichever home the user has, and gives a ``Movement``. ``amount`` is a number or
+    a dependency that answers one; for 0 or None nothing is taken, and the route gets None.
 
     Raises (as the request's problem): InsufficientCredits and all else that ``spend`` raises.
     """
@@ -244,9 +254,13 @@ def charge(
         request: Request,
         ledger: Annotated[Any, Depends(heller)],
         payer: Annotated[str, Depends(account)],
+        price: Annotated[int | None, Depends(price_of(amount))],
     ) -> "AsyncIterator[Any]":
+        if not price:
+            yield None
+            return
         if isinstance(ledger, BothHomes):
-            moved = await spend_at_home(ledger, payer, amount, reason, request.headers.get(KEY))
+            moved = await spend_at_home(ledger, payer, price, reason, request.headers.get(KEY))
             try:
                 yield moved
             except BaseException:
@@ -256,7 +270,7 @@ def charge(
                     )
                 raise
             return
-        paid = await spend_for(ledger, payer, amount, reason, request.headers.get(KEY), unit=unit)
+        paid = await spend_for(ledger, payer, price, reason, request.headers.get(KEY), unit=unit)
         try:
             yield paid
         except BaseException:
@@ -270,7 +284,7 @@ def charge(
 
 
 def reserve(
-    amount: int,
+    amount: Price,
     reason: str,
     *,
     heller: Ledger = ledger_of,
@@ -278,8 +292,10 @@ def reserve(
     unit: str = "credit",
     seconds: int = 900,
     overrun_limit: int = 0,
-) -> Callable[..., AsyncIterator[Reserved]]:
+) -> Callable[..., AsyncIterator[Reserved | None]]:
     """A dependency: the credits are held while the route runs, captured when it ends, free again when it raises.
+
+    ``amount`` is as for ``charge``.
 
     The route may capture less itself: ``await hold.capture(7)``. With ``Depends(reserve(...), scope="function")`` that is
     done before the answer is sent, else after it.
@@ -289,11 +305,15 @@ def reserve(
         request: Request,
         ledger: Annotated[Charging, Depends(heller)],
         payer: Annotated[str, Depends(account)],
-    ) -> AsyncIterator[Reserved]:
+        price: Annotated[int | None, Depends(price_of(amount))],
+    ) -> AsyncIterator[Reserved | None]:
+        if not price:
+            yield None
+            return
         hold = await hold_for(
             ledger,
             payer,
-            amount,
+            price,
             reason,
             request.headers.get(KEY),
             unit=unit,

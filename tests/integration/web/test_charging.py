@@ -5,6 +5,7 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import Depends, FastAPI, Header, HTTPException
+from pydantic import BaseModel
 
 from heller import Heller, Transaction
 from heller.fastapi import CreditsMiddleware, Reserved, answer_problems, charge, reserve
@@ -79,6 +80,58 @@ async def test_a_request_that_fails_costs_nothing_and_its_repeat_is_paid(ledger,
         assert (await buyer.post(path)).status_code == 200
         account = await ledger.balance("anna")
         assert (account.posted, account.held) == (rest, 0), "a repeat of what was done is not charged again"
+
+
+class Prompt(BaseModel):
+    model: str
+    pages: int
+
+
+PER_PAGE = {"small": 0, "large": 4}
+
+
+async def price(prompt: Prompt, x_plan: Annotated[str, Header()] = "") -> int | None:
+    """What a request costs: by its body, and nothing for our own people."""
+    return None if x_plan == "staff" else PER_PAGE[prompt.model] * prompt.pages
+
+
+async def test_a_price_is_worked_out_from_the_request(ledger) -> None:
+    app = shop(ledger)
+    paid = {"heller": lambda: ledger, "account": lambda: "anna"}
+
+    @app.post("/prompts")
+    async def answered(
+        prompt: Prompt, charged: Annotated[Transaction | None, Depends(charge(price, "prompt", **paid))]
+    ) -> dict[str, int | None]:
+        return {"pages": prompt.pages, "took": charged.delta if charged else None}
+
+    @app.post("/drafts")
+    async def drafted(
+        prompt: Prompt,
+        hold: Annotated[Reserved | None, Depends(reserve(price, "draft", **paid), scope="function")],
+    ) -> int | None:
+        return hold.state.amount if hold else None
+
+    buyer = client(app)
+    sent = {"model": "large", "pages": 3}
+    once = {"idempotency-key": "1"}
+    for _ in range(2):
+        answer = await buyer.post("/prompts", json=sent, headers=once)
+        assert (answer.status_code, answer.json()) == (200, {"pages": 3, "took": -12})
+    changed = await buyer.post("/prompts", json=sent | {"pages": 2}, headers=once)
+    assert (changed.status_code, changed.json()["code"]) == (409, "idempotency_conflict")
+    assert "amount" in changed.text, "the price is part of the intent, and the answer names it"
+    free = await buyer.post("/prompts", json=sent | {"model": "small"})
+    assert (free.status_code, free.json()["took"]) == (200, None)
+    ours = await buyer.post("/prompts", json=sent | {"pages": 99}, headers={"x-plan": "staff"})
+    assert (ours.status_code, ours.json()["took"]) == (200, None)
+    assert (await buyer.post("/prompts", json=sent | {"pages": 99})).status_code == 402
+    assert (await buyer.post("/prompts", json=sent | {"pages": -1})).status_code == 422, "a price below zero"
+    assert (await ledger.balance("anna")).posted == 13
+    assert (await buyer.post("/drafts", json=sent)).json() == 12
+    assert (await buyer.post("/drafts", json=sent | {"model": "small"})).json() is None
+    account = await ledger.balance("anna")
+    assert (account.posted, account.held) == (1, 0)
 
 
 async def test_the_middleware_charges_for_answers_that_succeed(ledger) -> None:
