@@ -206,3 +206,23 @@ async def test_history_and_balance_that_disagree_are_parked_and_a_handler_withou
     await shop.execute("update members set coins = coins + 20 where member_no = 2")  # the same gift
     assert await drain(sides) == {"parked": 1, "credited": 1, "known": 1}
     assert (await posted(sides, "1"), await posted(sides, "2")) == (9_000, 6_500)
+
+
+async def test_order_paid_at_home_in_the_shops_own_word_is_settled_when_its_buyer_moves(
+    sides: Sides, shop: psycopg.AsyncConnection
+) -> None:
+    coordinator = sides.coordinator()
+    await shop.execute("insert into members values (3, 'cy@example.com', 0)")
+    await shop.execute(
+        "insert into orders (member_no, stripe_pi, coins, price, state) values (3, 'pi_e', 30, 3, 'begun')"
+    )
+    await coordinator.hand_over(["3"])
+    await coordinator.send_back(["3"])
+    await shop.execute("update orders set state = 'done' where stripe_pi = 'pi_e'")
+    await shop.execute("update members set coins = coins + 30 where member_no = 3")
+    (moved,) = await coordinator.hand_over(["3"])
+    assert moved.outcome == "moved", moved.reason
+    found = await sides.ours.connection.execute(
+        "select state, net_credits from heller.payments where payment_key = 'pi_e'"
+    )
+    assert await found.fetchall() == [("settled", 3_000)]  # or Stripe's own event would credit it again

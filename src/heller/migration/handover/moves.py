@@ -5,7 +5,7 @@ pair of epochs alone says how to go on. See docs/decisions/0007-one-owner.md.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -226,7 +226,15 @@ class Coordinator:
         }
         rows = await self.legacy.read(users, without=_safe(skipped, unknown, beside))
         whole = [
-            user for user in users if _needs_all(rows[user], known[user], carried.get(user, nothing), beside)
+            user
+            for user in users
+            if _needs_all(
+                rows[user],
+                known[user],
+                carried.get(user, nothing),
+                beside,
+                self.legacy.layout.mapping.statuses,
+            )
         ]
         if whole:
             rows |= await self.legacy.read(whole)
@@ -322,7 +330,13 @@ def _problem(seen: Seen, mine: dict[tuple[str, str], int], *, gone: set[tuple[st
     return ""
 
 
-def _needs_all(read: Read, known: Known, carried: Carried, beside: set[tuple[str, str]]) -> bool:
+def _needs_all(
+    read: Read,
+    known: Known,
+    carried: Carried,
+    beside: set[tuple[str, str]],
+    statuses: Mapping[str, str],
+) -> bool:
     """True when more than plain usage is new: then payments and bookings are worked out from all rows."""
     news = [
         row
@@ -336,7 +350,7 @@ def _needs_all(read: Read, known: Known, carried: Carried, beside: set[tuple[str
         there = known.payments.get(place)
         if there is None and place not in carried.payments and place not in beside:
             return True
-        if there is not None and there[2] == 0 and _has_changed(payment.status, there[1]):
+        if there is not None and there[2] == 0 and _has_changed(payment.status, there[1], statuses):
             return True
     return any(
         row.delta < 0 and ("refund" in (row.reason or "").lower() or "charge" in (row.reason or "").lower())
@@ -344,8 +358,8 @@ def _needs_all(read: Read, known: Known, carried: Carried, beside: set[tuple[str
     )
 
 
-def _has_changed(status: str | None, state: str) -> bool:
-    return state_of(status, {}) not in {
+def _has_changed(status: str | None, state: str, statuses: Mapping[str, str]) -> bool:
+    return state_of(status, statuses) not in {
         "settled": {"paid"}, "partly_refunded": {"paid", "refunded"}, "refunded": {"refunded", "paid"}, "disputed": {"chargeback"},
         "open": {"open"}, "processing": {"open"}, "failed": {"failed"}, "canceled": {"canceled"},
     }.get(state, set())  # fmt: skip
