@@ -2011,6 +2011,7 @@ CREATE FUNCTION heller._spend_batch(p_accounts text[], p_units text[], p_amounts
     SET enable_nestloop TO 'off'
     SET enable_seqscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
     AS $$
 declare
   r record;

@@ -4,8 +4,9 @@ create or replace function heller._spend_batch(
 )
 language plpgsql set search_path = pg_catalog
 -- the planner takes every array for ten rows: it must not join two of them in O(n^2), nor keep the plan made for an empty table,
--- nor plan anew for each call because a short array looks cheaper
-set enable_nestloop = off set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+-- nor plan anew for each call because a short array looks cheaper. Before 18 what is "off" costs 1e10, for the functions called from
+-- here as well, and that alone makes the server compile them: seconds for each replay
+set enable_nestloop = off set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
   r record;
   a heller.accounts;
