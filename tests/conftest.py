@@ -70,6 +70,20 @@ def _servers(server_url: str) -> list[str]:
     return [server_url, *(urlunsplit(parts._replace(netloc=f"{user}@{host}:{port}")) for host, port in nodes)]
 
 
+@pytest.fixture(scope="session")
+def servers(server_url: str) -> Callable[[str], list[str]]:
+    """The URLs of a database on each server that has it: one, but on a Citus cluster the workers' as well."""
+    found = _servers(server_url)
+    return lambda url: [with_database(server, urlsplit(url).path[1:]) for server in found]
+
+
+@pytest.fixture(autouse=True)
+def _skip_on_a_cluster(request: pytest.FixtureRequest) -> None:
+    mark = request.node.get_closest_marker("one_server")
+    if mark and len(_servers(request.getfixturevalue("server_url"))) > 1:
+        pytest.skip(mark.args[0])
+
+
 def _everywhere(server_url: str, *statements: sql.Composed) -> None:
     for url in _servers(server_url):
         with psycopg.connect(url, autocommit=True) as connection:
@@ -95,6 +109,8 @@ def _close(server_url: str, name: str) -> None:
 
 
 def _drop(server_url: str, name: str) -> None:
+    if len(_servers(server_url)) > 1:  # Citus' maintenance comes back as often as it is sent away
+        _close(server_url, name)
     _everywhere(server_url, sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 

@@ -76,6 +76,26 @@ create or replace function heller._is_spread() returns boolean language sql immu
 set search_path = pg_catalog as $$ select true $$;
 create or replace function heller._shard_of(p_account_id text) returns bigint language sql stable parallel safe
 set search_path = pg_catalog as $$ select get_shard_id_for_distribution_column('heller.accounts', p_account_id) $$;
+create or replace function heller._snapshots() returns table (server integer, snapshot pg_snapshot, at timestamptz) language plpgsql
+set search_path = pg_catalog as $$
+declare
+  v_began timestamptz := clock_timestamp();
+  v_first timestamptz := least(heller._clock(), case when current_setting('transaction_isolation') <> 'read committed' then now() end);
+  v_here pg_snapshot := pg_current_snapshot();
+  v_answers jsonb;
+begin
+  select jsonb_agg(jsonb_build_object('server', n.groupid, 'ok', r.success, 'said', case when r.success then r.result::jsonb end)) into v_answers
+  from run_command_on_workers('select jsonb_build_object($x$snapshot$x$, pg_current_snapshot(), $x$at$x$, heller._clock())') r
+  join pg_dist_node n on n.nodename = r.nodename and n.nodeport = r.nodeport;
+  if exists (select from jsonb_array_elements(v_answers) a where not (a ->> 'ok')::boolean) then
+    raise exception 'a server of the cluster does not answer' using errcode = '08006';
+  end if;
+  -- a verb may read the clock of any server, and each was read at its own moment of this round
+  select least(v_first, min((a #>> '{said,at}')::timestamptz)) - (clock_timestamp() - v_began) into at
+  from jsonb_array_elements(v_answers) a;
+  return query select 0, v_here, at union all
+    select (a ->> 'server')::integer, (a #>> '{said,snapshot}')::pg_snapshot, at from jsonb_array_elements(v_answers) a;
+end $$;
 """
 
 

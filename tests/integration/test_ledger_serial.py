@@ -171,15 +171,13 @@ def _moved(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | {name: AGAIN + fields[name] for name in names}
 
 
-async def _state(connection: psycopg.AsyncConnection, account: str) -> Any:
+async def _state(connection: psycopg.AsyncConnection, account: str) -> list[Any]:
     """What an account has in the end, instants apart."""
-    return await (
-        await connection.execute(
-            "select posted, held, version, last_seq, last_grant,"
-            " (select array_agg((g ->> 'grant', g ->> 'remaining', g ->> 'cost') order by (g ->> 'grant')::bigint)"
-            "  from heller.grants_of(a.account_id, p_all => true) g)::text,"
-            " (select array_agg((hold_id, captured, state) order by hold_id) from heller.holds h where h.account_id = a.account_id)::text"
-            " from heller.accounts a where account_id = %s",
-            [account],
+    return [
+        await (await connection.execute(query, [account])).fetchall()
+        for query in (
+            "select posted, held, version, last_seq, last_grant from heller.accounts where account_id = %s",
+            "select g ->> 'grant', g ->> 'remaining', g ->> 'cost' from heller.grants_of(%s, p_all => true) g order by (g ->> 'grant')::bigint",
+            "select hold_id, captured, state from heller.holds where account_id = %s order by hold_id",
         )
-    ).fetchone()
+    ]

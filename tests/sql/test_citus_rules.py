@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from heller import schema
 from heller.citus import AT_COORDINATOR, REFERENCE, SHARD_KEY, SHARDED
@@ -148,6 +149,40 @@ async def test_no_row_of_a_shard_is_given_to_a_function_as_a_whole(rows: Any) ->
         if table in SHARDED and re.search(rf"heller\._\w+\((?:\w+, )*{alias}[,)]", statement)
     ]
     assert whole == []
+
+
+async def test_what_has_ended_is_asked_of_every_server(rows: Any) -> None:
+    """Each gives out transaction ids for itself; a snapshot is of the server it is taken on."""
+    ids = r"pg_(current_)?snapshot(_xm..)?\(|pg_current_xact_id|txid_|\bxmin\b"
+    asking = {name for name, source, *_ in await rows(FUNCTIONS) if re.search(ids, source)}
+    assert asking == {"_snapshots", "_horizon"}
+
+
+async def test_the_horizon_is_that_of_the_server_that_is_furthest_behind(heller_database: str) -> None:
+    async with await psycopg.AsyncConnection.connect(heller_database, autocommit=True) as connection:
+
+        async def horizon(*said: str) -> Any:
+            """After each server has said what has ended there, and what time it is: seconds after midnight."""
+            rows = ", ".join(
+                f"({server}, '{snapshot}', timestamptz '2026-01-01 00:00Z' + interval '{seconds} s')"
+                for server, (snapshot, seconds) in enumerate(one.split() for one in said)
+            )
+            await connection.execute(
+                sql.SQL(
+                    "create or replace function heller._snapshots() returns table (server integer, snapshot pg_snapshot, at timestamptz)"
+                    f" language sql as $$ select s, x::pg_snapshot, t from (values {rows}) v (s, x, t) $$"
+                )
+            )
+            row = await (await connection.execute("select extract(second from heller._horizon())")).fetchone()
+            assert row
+            return row[0]
+
+        assert await horizon("10:10: 11", "5:9:5,7 11") is None
+        assert await horizon("10:10: 12", "5:9:5,7 12") is None  # 5 may have recorded something at any time
+        assert await horizon("20:20: 13", "9:12: 13") == 11  # what is open there now began after 12
+        assert await horizon("20:20: 14", "9:12: 14") == 11
+        assert await horizon("20:20: 15", "12:12: 15") == 13
+        assert await horizon("20:20: 16", "12:12: 16", "3:3: 16") is None  # one came to the cluster
 
 
 async def test_what_is_made_for_one_server_is_refused_on_a_cluster(heller_database: str) -> None:

@@ -1097,15 +1097,23 @@ CREATE FUNCTION heller._horizon() RETURNS timestamp with time zone
     AS $$
 declare
   v_now timestamptz := heller._clock();
-  v_snapshot pg_snapshot := pg_current_snapshot();
+  v_horizon timestamptz := 'infinity';
+  s record;
   h heller.event_horizons;
 begin
-  -- the newest instant before which every transaction that could have recorded something has ended
-  select * into h from heller.event_horizons where xid <= pg_snapshot_xmin(v_snapshot) and at <= v_now order by xid desc limit 1;
-  insert into heller.event_horizons (xid, at) values (pg_snapshot_xmax(v_snapshot), v_now) on conflict do nothing;
-  delete from heller.event_horizons where xid < h.xid or xid > pg_snapshot_xmax(v_snapshot);  -- the latter came with a restored backup
+  for s in select * from heller._snapshots() order by server loop
+    -- the newest instant before which every transaction that could have recorded something there has ended
+    select * into h from heller.event_horizons
+    where server = s.server and xid <= pg_snapshot_xmin(s.snapshot) and at <= v_now order by xid desc limit 1;
+    insert into heller.event_horizons as e (server, xid, at) values (s.server, pg_snapshot_xmax(s.snapshot), s.at)
+    on conflict on constraint event_horizons_pkey do update set at = excluded.at where e.at < excluded.at;  -- nothing was written there meanwhile
+    delete from heller.event_horizons where (server, xid) in (
+      select server, xid from heller.event_horizons  -- those above came with a restored backup
+      where server = s.server and (xid < h.xid or xid > pg_snapshot_xmax(s.snapshot)) for update skip locked);
+    v_horizon := case when h.at < v_horizon then h.at when h.at is null then null else v_horizon end;
+  end loop;
   -- a clock may be set back a little
-  return h.at - interval '1 second';
+  return v_horizon - interval '1 second';
 end $$;
 
 COMMENT ON FUNCTION heller._horizon() IS 'An instant before which nothing more will be recorded, although transactions commit in another order than they record; null at the first call. Lags behind by the time between two calls, and by the oldest open transaction.';
@@ -1980,6 +1988,18 @@ CREATE FUNCTION heller._shard_of(p_account_id text) RETURNS bigint
     AS $$ select 0::bigint $$;
 
 COMMENT ON FUNCTION heller._shard_of(p_account_id text) IS 'Where an account lies on a Citus cluster: accounts with the same number are on one server, in one shard. heller.citus puts it in place there.';
+
+CREATE FUNCTION heller._snapshots() RETURNS TABLE(server integer, snapshot pg_snapshot, at timestamp with time zone)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  -- before the snapshot, so that whatever is not in it reads the clock later; a stricter isolation may have taken its snapshot long ago
+  at := least(heller._clock(), case when current_setting('transaction_isolation') <> 'read committed' then now() end);
+  return query select 0, pg_current_snapshot(), at;
+end $$;
+
+COMMENT ON FUNCTION heller._snapshots() IS 'Of each server with accounts: what has ended there, and an instant that no clock of theirs had passed before. On a cluster the servers are asked.';
 
 CREATE FUNCTION heller._spend_apart(p_operations jsonb) RETURNS jsonb[]
     LANGUAGE plpgsql
@@ -6426,10 +6446,13 @@ COMMENT ON TABLE heller.draws IS 'Which grant paid: between first_seq and last_s
 
 CREATE TABLE heller.event_horizons (
     xid xid8 NOT NULL,
-    at timestamp with time zone NOT NULL
+    at timestamp with time zone NOT NULL,
+    server integer DEFAULT 0 NOT NULL
 );
 
 COMMENT ON TABLE heller.event_horizons IS 'At the instant, no transaction id of xid or above had been given out. Once all below xid have ended, whatever is still to commit was recorded after the instant.';
+
+COMMENT ON COLUMN heller.event_horizons.server IS 'The server that gives out the xid: its group on a Citus cluster, 0 where there is one.';
 
 CREATE TABLE heller.evidence (
     evidence_id bigint NOT NULL,
@@ -7036,7 +7059,7 @@ ALTER TABLE ONLY heller.draws
     ADD CONSTRAINT draws_pkey PRIMARY KEY (account_id, unit, last_seq, grant_id);
 
 ALTER TABLE ONLY heller.event_horizons
-    ADD CONSTRAINT event_horizons_pkey PRIMARY KEY (xid);
+    ADD CONSTRAINT event_horizons_pkey PRIMARY KEY (server, xid);
 
 ALTER TABLE ONLY heller.evidence
     ADD CONSTRAINT evidence_pkey PRIMARY KEY (evidence_id);
