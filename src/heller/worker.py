@@ -23,6 +23,7 @@ from heller.errors import HellerError
 from heller.migration.handover import fence
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.outbox import drain
+from heller.migration.handover.purchases import set_aside
 from heller.migration.handover.runs import open_sides
 from heller.rollout.alerts import Alerts
 from heller.rollout.controller import tick
@@ -155,12 +156,13 @@ class Worker:
         )
 
     async def rollout(self, _previous: Any) -> dict[str, Any]:
-        """Credit what the fence captured; then judge the rollout, act on it, move homes towards its stage."""
+        """Credit what the fence captured, set aside what legacy sells; then judge the rollout, act on it, move homes towards its stage."""
         if self.legacy_url is None:
             return {}
         async with open_sides(self.legacy_url, self.url, needs_fence=False) as sides:
             is_fenced = await fence.is_installed(sides.legacy.connection)
             drained = await drain(sides) if is_fenced else {}
+            theirs = await set_aside(sides) if is_fenced else 0
             done = await tick(sides, alerts=self.alerts)
         if done.alerted:
             await self._call(
@@ -175,6 +177,7 @@ class Worker:
             "percent": done.percent,
             "moves": done.moves.as_json(),
             "outbox": drained,
+            "set_aside": theirs,
         }
 
     async def invariants(self, previous: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from heller.errors import InvalidArgument
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.outbox import answer, drain
 from heller.migration.handover.outcomes import Moves
+from heller.migration.handover.purchases import set_aside
 from heller.migration.handover.runs import Sides, move_many, open_sides, paced, recover_all
 from heller.migration.handover.status import handover_status
 from heller.rollout.buckets import bucket, keyed_bucket
@@ -251,6 +252,7 @@ def drain_outbox(
     """Credit the purchases that the fence captured, each once.
 
     Those for users who have moved. One that does not say exactly what was bought is parked: it waits for you.
+    Stripe's deliveries about what the legacy system sold to users at home there are set aside: they are its own.
 
     Example: heller migrate drain
     Exit 3: a purchase is parked; 'heller migrate status' says why.
@@ -260,7 +262,9 @@ def drain_outbox(
         async with open_sides(source, url, mapping=mapping) as sides:
             if answered is not None:
                 return {"answered": await answer(sides, answered, actor=actor, reason=reason)}
-            return await drain(sides)
+            done = await drain(sides)
+            theirs = await set_aside(sides)
+            return done | ({"left to the legacy system": theirs} if theirs else {})
 
     result = run(work, options.database_url(database, embedded))
     if as_json:

@@ -304,13 +304,12 @@ async def balances(
             if row is not None and row["paid"] == charge["amount"]:
                 totals[charge["currency"]]["booked"] += charge["amount"]
                 continue
-            unbooked.append(key)
             actual = (
                 None
                 if row is None
                 else {"paid": row["paid"], "state": row["state"], "parked": row["parked_reason"]}
             )
-            await _call(
+            number = await _call(
                 database,
                 "stripe_discrepancy",
                 kind="unbooked",
@@ -319,6 +318,8 @@ async def balances(
                 actual=actual,
                 note="Stripe's balance has this charge; our payments do not.",
             )
+            if number is not None:
+                unbooked.append(key)
     return totals, unbooked
 
 

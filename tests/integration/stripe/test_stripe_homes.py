@@ -9,6 +9,7 @@ import pytest
 from handover_world import fenced
 from heller import Credits
 from heller.migration.handover.invariants import check_invariants
+from heller.migration.handover.purchases import set_aside
 from heller.rollout.gateway import RelayingIngest
 from legacy_world import HOOK, PAID, build_site, running
 
@@ -310,3 +311,46 @@ async def test_event_looked_at_while_its_buyer_arrives_is_not_left_behind(empty_
             module.look = original
         assert arriving.is_set()
         assert await shop.balance(user) == 100
+
+
+@pytest.mark.parametrize("is_credited_there", [False, True])
+async def test_what_legacy_sold_to_a_user_at_home_there_is_set_aside_and_an_unknown_charge_stays_parked(
+    empty_database, shop, connect, is_credited_there
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        session, _ = await site.buy(pay=False)
+        intent = shop.twin.pay(session)["payment_intent"]
+        charge = shop.twin.dashboard_charge(500, "eur")["id"]
+        await shop.deliver()
+        await shop.work()
+        await shop.reconcile(balance=True)
+        if is_credited_there:
+            assert (200, "credited") in await site.deliver(*site.events(intent, PAID))
+        assert await set_aside(sides) == 1
+        assert await set_aside(sides) == 0
+        shop.twin.refund(intent, 100)  # a later event of it is legacy's business as well
+        await shop.deliver()
+        await shop.work()
+        parked = "select distinct payment_key, reason from heller.inbox where status = 'parked'"
+        assert await shop.rows(parked) == [(charge, "no_order")]
+        await shop.reconcile(balance=True)
+        open_ones = "select distinct payment_key from heller.discrepancies where state = 'open'"
+        assert await shop.rows(open_ones) == [(charge,)]
+        await sides.coordinator().hand_over([user])
+        await shop.work()
+        assert await shop.balance(user) == 180  # credited once, whoever did, and a fifth of it taken back
+        assert await shop.rows(parked) == [(charge, "no_order")]
+        assert (await check_invariants(sides)).ok
+
+
+async def test_what_legacy_sold_is_not_set_aside_once_its_buyer_has_moved(empty_database, shop, connect):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        session, _ = await site.buy(pay=False)
+        intent = shop.twin.pay(session)["payment_intent"]
+        await shop.deliver()
+        await shop.work()
+        await sides.coordinator().hand_over([user])
+        assert await set_aside(sides) == 0
+        await shop.work()
+        assert await shop.balance(user) == 200
+        assert (await shop.payment(intent))["net_credits"] == 100

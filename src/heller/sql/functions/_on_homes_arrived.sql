@@ -9,7 +9,10 @@ begin
     from heller.payments p where p.account_id = any (p_accounts)
     union
     select unnest(array[o.payment_key, o.payment_intent]), case when o.payment_intent is null then o.checkout_session end
-    from heller.orders o where o.account_id = any (p_accounts)) k;
+    from heller.orders o where o.account_id = any (p_accounts)
+    union
+    select l.payment_key, null from heller.legacy_purchases l where l.account_id = any (p_accounts)) k;
+  delete from heller.legacy_purchases where account_id = any (p_accounts);
   if v_sessions is not null then
     -- known by its session only, because nothing was paid when it was begun; its events have the intent's key. A session lives a day, a retry three
     v_keys := v_keys || array(

@@ -35,6 +35,10 @@ begin
       if heller.stripe_payment(p_payment_key) is not null or heller.stripe_payment(p_snapshot #>> '{session,id}') is not null then
         return jsonb_build_object('outcome', 'stale', 'payment_key', p_payment_key, 'delta', 0);  -- it came with its buyer just now
       end if;
+      if v_found ->> 'reason' = 'no_order' and heller._is_sold_in_legacy(p_payment_key) then
+        perform heller._stripe_done(p_payment_key, p_inbox_ids, 'ignored', 'home_legacy');
+        return jsonb_build_object('outcome', 'ignored', 'reason', 'home_legacy', 'payment_key', p_payment_key, 'delta', 0);
+      end if;
       if v_is_paid and not v_is_gone then
         return heller._stripe_park(p_payment_key, p_inbox_ids, v_found ->> 'reason', v_found ->> 'detail', 0);
       end if;

@@ -6,6 +6,9 @@ language plpgsql security definer set search_path = pg_catalog as $$
 declare
   v_id bigint;
 begin
+  if p_kind in ('no_order', 'unbooked') and heller._is_sold_in_legacy(p_payment_key) then
+    return null;
+  end if;
   select discrepancy_id into v_id from heller.discrepancies
   where state = 'open' and kind = p_kind and payment_key is not distinct from p_payment_key limit 1;
   if found then
@@ -20,4 +23,4 @@ begin
   return v_id;
 end $$;
 comment on function heller.stripe_discrepancy(text, text, text, jsonb, jsonb, text, text) is
-  'Writes down a difference between Stripe and the ledger; an open one of the same kind and payment is brought up to date.';
+  'Writes down a difference between Stripe and the ledger; an open one of the same kind and payment is brought up to date. Null for a payment that is the legacy system''s to book.';

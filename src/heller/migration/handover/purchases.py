@@ -1,0 +1,80 @@
+"""Payments that nothing in heller explains while two systems sell: the legacy system's own rows say which are its business.
+
+Those of users at home there are set aside, for its handler credits them; what it does not know either stays parked for a person.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from heller.database import call, translating
+from heller.migration.handover.layout import Part
+from heller.migration.handover.runs import Sides
+
+PAYMENTS_MAX = 500
+NAMED_BY = {"payments": ("intent", "session", "event"), "transactions": ("event",), "ledger": ("event",)}
+"""The fields of a legacy row by which Stripe's names of a payment are found."""
+
+
+async def set_aside(sides: Sides) -> int:
+    """Note the payments that the legacy system sold to users at home there; how many.
+
+    The users' fence rows are held until heller has noted it, so that none of them moves meanwhile: who arrives later
+    finds the note and has those deliveries looked at again.
+    """
+    rows = await (
+        await sides.ours.connection.execute(
+            "select payment_key, names from heller.unplaced_payments(%s)", [PAYMENTS_MAX]
+        )
+    ).fetchall()
+    if not rows:
+        return 0
+    by_name = {name: key for key, names in rows for name in names}
+    legacy = sides.legacy.connection
+    async with legacy.transaction():
+        await legacy.execute("set transaction isolation level read committed")
+        found: dict[str, dict[str, Any]] = {}
+        for part in sides.layout.rows:
+            for name, row, ref in await _named(sides, part, list(by_name)):
+                found.setdefault(
+                    by_name[name],
+                    {"payment_key": by_name[name], "account": ref, "table": part.label, "id": row},
+                )
+        mine = await _at_home(sides, found)
+        if not mine:
+            return 0
+        with translating():
+            return int(await call(sides.ours.connection, "set_aside_purchases", found=Jsonb(mine)))
+
+
+async def _named(sides: Sides, part: Part, names: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Rows that carry one of these names: the name, the row's id, whose it is."""
+    fields = [field for field in NAMED_BY[part.name] if part.has(field)]
+    if not fields:
+        return []
+    selects = [
+        sql.SQL(
+            "select {name}::text, {id}::text, {ref}::text from {table} where {name} = any(%(names)s)"
+        ).format(name=part.quoted(field), id=part.quoted("id"), ref=part.quoted("user_ref"), table=part.identifier)
+        for field in fields
+        if part.column(field).is_text
+    ]  # fmt: skip
+    if not selects:
+        return []
+    query = sql.SQL(" union all ").join(selects)
+    return await (await sides.legacy.connection.execute(query, {"names": list(names)})).fetchall()
+
+
+async def _at_home(sides: Sides, found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Those whose users are at home in the legacy database, by their ids there; their fence rows are held from now on."""
+    rows = await (
+        await sides.legacy.connection.execute(
+            "select w.key, f.user_id from unnest(%s::text[], %s::text[]) w (key, ref)"
+            " join heller_fence.fence f on f.user_id = coalesce(heller_fence.user_of(w.ref), w.ref)"
+            " where f.epoch %% 2 = 0 order by f.user_id for share of f",
+            [list(found), [about["account"] for about in found.values()]],
+        )
+    ).fetchall()
+    return [dict(found[key]) | {"account": user} for key, user in rows]
