@@ -1129,6 +1129,19 @@ $$;
 
 COMMENT ON FUNCTION heller._is_plain(p_amount bigint, p_reason text, p_actor text, p_key text, p_metadata jsonb, p_is_printable boolean) IS 'Whether the arguments of a spend are right at first sight; if not, _spend_refusal says what is wrong. p_is_printable: the caller has looked for control characters. Without search_path, so that it is inlined.';
 
+CREATE FUNCTION heller._is_sold_in_legacy(p_payment_key text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select exists (
+    select from (select account_id from heller.legacy_purchases where payment_key = p_payment_key
+                 union all select account_id from heller.payments where payment_key = p_payment_key and source_system is not null) l
+    left join heller.accounts a on a.account_id = l.account_id and a.unit = 'credit'
+    where a.epoch is null or a.epoch % 2 = 0)
+$$;
+
+COMMENT ON FUNCTION heller._is_sold_in_legacy(p_payment_key text) IS 'Whether the legacy system sold a payment, to a user who is at home there: it is that one''s to credit.';
+
 CREATE FUNCTION heller._is_spread() RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog'
@@ -1330,7 +1343,10 @@ begin
     from heller.payments p where p.account_id = any (p_accounts)
     union
     select unnest(array[o.payment_key, o.payment_intent]), case when o.payment_intent is null then o.checkout_session end
-    from heller.orders o where o.account_id = any (p_accounts)) k;
+    from heller.orders o where o.account_id = any (p_accounts)
+    union
+    select l.payment_key, null from heller.legacy_purchases l where l.account_id = any (p_accounts)) k;
+  delete from heller.legacy_purchases where account_id = any (p_accounts);
   if v_sessions is not null then
     -- known by its session only, because nothing was paid when it was begun; its events have the intent's key. A session lives a day, a retry three
     v_keys := v_keys || array(
@@ -5044,6 +5060,34 @@ end $$;
 
 COMMENT ON FUNCTION heller.seal_homes(p_accounts text[], p_system text) IS 'Seals accounts for their return: from this commit on they refuse changes here, and a statement has everything the legacy database has not seen. Accounts with open holds are draining: no new holds, sealed at a later call.';
 
+CREATE FUNCTION heller.set_aside_purchases(p_found jsonb) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_keys text[];
+begin
+  perform heller._refuse_spread('users are moved here');
+  with noted as (
+    insert into heller.legacy_purchases (payment_key, account_id, source_table, source_id)
+    select f.payment_key, f.account, f."table", f.id from jsonb_to_recordset(p_found) f (payment_key text, account text, "table" text, id text)
+    left join heller.accounts a on a.account_id = f.account and a.unit = 'credit'
+    where (a.epoch is null or a.epoch % 2 = 0) and not exists (select from heller.payments p where p.payment_key = f.payment_key)
+    on conflict (payment_key) do update set account_id = excluded.account_id, source_table = excluded.source_table, source_id = excluded.source_id
+    returning payment_key
+  )
+  select array_agg(payment_key) into v_keys from noted;
+  update heller.inbox set status = 'ignored', reason = 'home_legacy', detail = 'The legacy system sold it; its own handler credits it.',
+                          closed_at = clock_timestamp()
+  where payment_key = any (v_keys) and status = 'parked' and reason = 'no_order';
+  update heller.discrepancies set state = 'closed', note = 'The legacy system sold it; its own handler credits it.', actor = 'heller',
+                                  closed_at = clock_timestamp()
+  where payment_key = any (v_keys) and state = 'open' and kind in ('no_order', 'unbooked');
+  return coalesce(cardinality(v_keys), 0);
+end $$;
+
+COMMENT ON FUNCTION heller.set_aside_purchases(p_found jsonb) IS 'Notes payments as sold by the legacy system to users at home there, and ends what waited for a person because of them. The caller holds the users'' fence rows, so that none of them can move meanwhile.';
+
 CREATE FUNCTION heller.shards_of(p_accounts text[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -5371,6 +5415,10 @@ begin
       if heller.stripe_payment(p_payment_key) is not null or heller.stripe_payment(p_snapshot #>> '{session,id}') is not null then
         return jsonb_build_object('outcome', 'stale', 'payment_key', p_payment_key, 'delta', 0);  -- it came with its buyer just now
       end if;
+      if v_found ->> 'reason' = 'no_order' and heller._is_sold_in_legacy(p_payment_key) then
+        perform heller._stripe_done(p_payment_key, p_inbox_ids, 'ignored', 'home_legacy');
+        return jsonb_build_object('outcome', 'ignored', 'reason', 'home_legacy', 'payment_key', p_payment_key, 'delta', 0);
+      end if;
       if v_is_paid and not v_is_gone then
         return heller._stripe_park(p_payment_key, p_inbox_ids, v_found ->> 'reason', v_found ->> 'detail', 0);
       end if;
@@ -5482,6 +5530,9 @@ CREATE FUNCTION heller.stripe_discrepancy(p_kind text, p_payment_key text DEFAUL
 declare
   v_id bigint;
 begin
+  if p_kind in ('no_order', 'unbooked') and heller._is_sold_in_legacy(p_payment_key) then
+    return null;
+  end if;
   select discrepancy_id into v_id from heller.discrepancies
   where state = 'open' and kind = p_kind and payment_key is not distinct from p_payment_key limit 1;
   if found then
@@ -5496,7 +5547,7 @@ begin
   return v_id;
 end $$;
 
-COMMENT ON FUNCTION heller.stripe_discrepancy(p_kind text, p_payment_key text, p_account_id text, p_expected jsonb, p_actual jsonb, p_state text, p_note text) IS 'Writes down a difference between Stripe and the ledger; an open one of the same kind and payment is brought up to date.';
+COMMENT ON FUNCTION heller.stripe_discrepancy(p_kind text, p_payment_key text, p_account_id text, p_expected jsonb, p_actual jsonb, p_state text, p_note text) IS 'Writes down a difference between Stripe and the ledger; an open one of the same kind and payment is brought up to date. Null for a payment that is the legacy system''s to book.';
 
 CREATE FUNCTION heller.stripe_erase(p_account_id text, p_actor text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6122,6 +6173,27 @@ end $$;
 
 COMMENT ON FUNCTION heller.unfreeze(p_account_id text, p_unit text) IS 'Lets changes through again.';
 
+CREATE FUNCTION heller.unplaced_payments(p_limit integer DEFAULT 500) RETURNS TABLE(payment_key text, names text[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select x.payment_key, array_agg(distinct n.name) from (
+    select i.payment_key from heller.inbox i
+    where i.status = 'parked' and i.reason = 'no_order' and i.payment_key is not null and i.closed_at > clock_timestamp() - interval '4 days'
+    union
+    select d.payment_key from heller.discrepancies d
+    where d.state = 'open' and d.kind in ('no_order', 'unbooked') and d.payment_key is not null
+      and not exists (select from heller.payments p where p.payment_key = d.payment_key)
+    order by 1 limit p_limit) x
+  cross join lateral (
+    select split_part(x.payment_key, '/', -1) as name
+    union all select unnest(array[i.object_id, i.event_id]) from heller.inbox i where i.payment_key = x.payment_key) n
+  where n.name is not null
+  group by x.payment_key
+$$;
+
+COMMENT ON FUNCTION heller.unplaced_payments(p_limit integer) IS 'Paid payments that nothing of ours explains, with every name Stripe has for them (intent, session, events): so that the legacy system can be asked. Stripe repeats itself for three days.';
+
 CREATE FUNCTION heller.usage_figures(p_from timestamp with time zone, p_until timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -6638,6 +6710,20 @@ COMMENT ON COLUMN heller.jobs.error IS 'What went wrong in the last run; null wh
 
 COMMENT ON COLUMN heller.jobs.answer IS 'What the last run that went well said.';
 
+CREATE TABLE heller.legacy_purchases (
+    payment_key text NOT NULL COLLATE pg_catalog."C",
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    source_table text NOT NULL,
+    source_id text NOT NULL,
+    noted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE heller.legacy_purchases IS 'Payments that no order of ours explains and the legacy system''s own rows do, of users at home there. Gone when the user arrives: then the rows themselves have come.';
+
+COMMENT ON COLUMN heller.legacy_purchases.source_table IS 'The legacy table that has the payment, as in provenance.';
+
+COMMENT ON COLUMN heller.legacy_purchases.source_id IS 'Its row there.';
+
 CREATE TABLE heller.member_spending (
     account_id text NOT NULL COLLATE pg_catalog."C",
     unit text NOT NULL COLLATE pg_catalog."C",
@@ -7085,6 +7171,9 @@ ALTER TABLE ONLY heller.inbox
 ALTER TABLE ONLY heller.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (job);
 
+ALTER TABLE ONLY heller.legacy_purchases
+    ADD CONSTRAINT legacy_purchases_pkey PRIMARY KEY (payment_key);
+
 ALTER TABLE ONLY heller.member_spending
     ADD CONSTRAINT member_spending_pkey PRIMARY KEY (account_id, unit, member_id, period_start);
 
@@ -7209,6 +7298,8 @@ CREATE INDEX inbox_due ON heller.inbox USING btree (due_at, inbox_id) WHERE (sta
 CREATE INDEX inbox_payment ON heller.inbox USING btree (payment_key) WHERE (payment_key IS NOT NULL);
 
 CREATE INDEX inbox_received ON heller.inbox USING btree (received_at);
+
+CREATE INDEX legacy_purchases_account ON heller.legacy_purchases USING btree (account_id);
 
 CREATE INDEX members_by_member ON heller.members USING btree (member_id);
 
