@@ -17,6 +17,7 @@ from heller.settings import settings
 CONNECT_TIMEOUT_SECONDS = 10
 POOL_WAIT_SECONDS = 10.0
 LOCK_TIMEOUT_SECONDS = 10
+ENCODING = "UTF8"  # whatever PGCLIENTENCODING, the role or the database say
 
 _REFUSALS: dict[str, type[errors.HellerError]] = {
     "HL001": errors.InvalidArgument,
@@ -148,6 +149,7 @@ async def connect(url: str, *, autocommit: bool = True, application_name: str = 
             url,
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            client_encoding=ENCODING,
             application_name=application_name,
             cursor_factory=traces.cursor_factory(),
         )
@@ -222,6 +224,7 @@ class Database:
             kwargs={
                 "autocommit": True,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "client_encoding": ENCODING,
                 "application_name": "heller",
                 "cursor_factory": traces.cursor_factory(),
             },

@@ -251,6 +251,7 @@ async def _apply(connection: AsyncConnection, *, is_spread: bool) -> Plan:
         await connection.execute("select pg_advisory_xact_lock(%s)", [LOCK_KEY])
         await connection.execute("set local check_function_bodies = off")  # functions may name later ones
         await connection.execute("set local client_min_messages = warning")
+        await connection.execute("set local standard_conforming_strings = on")  # else the default of head_hash is another
         await connection.execute("set local search_path = pg_catalog")  # catalogue names in full
         await connection.execute(_BOOKS)
         todo = await _plan(connection)

@@ -3,6 +3,10 @@
 from collections.abc import Awaitable, Callable
 
 import psycopg
+import pytest
+from psycopg import sql
+
+from heller import Heller, schema, verify
 
 Connect = Callable[..., Awaitable[psycopg.AsyncConnection]]
 
@@ -19,3 +23,46 @@ async def test_a_function_that_bends_the_planner_is_never_compiled(
     bent = dict(await cursor.fetchall())
     assert bent
     assert all(bent.values()), bent
+
+
+async def test_the_encoding_of_a_client_changes_no_hash(
+    heller_database: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hash covers PostgreSQL's binary form of a row, whose texts are in the client's encoding."""
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    latin, unicode = await connect(heller_database), await connect(heller_database)
+    await unicode.execute("set client_encoding = 'UTF8'")
+    await latin.execute(
+        "select heller.open_account('jürgen'), heller.grant('jürgen', 9, 'promotion', 'Gruß')"
+    )
+    await latin.execute("select heller.spend('jürgen', 1, 'Müll', 'schlüssel')")
+    await unicode.execute("select heller.spend('jürgen', 1, 'Möbel', 'schloß')")
+    for connection in (latin, unicode):
+        cursor = await connection.execute("select transactions, broken from heller.verify_accounts()")
+        assert await cursor.fetchall() == [(3, None)]
+    digests = {
+        await (
+            await connection.execute("select digest from heller._anchor_digest(clock_timestamp())")
+        ).fetchone()
+        for connection in (latin, unicode)
+    }
+    assert len(digests) == 1
+    async with Heller.connect(heller_database) as heller:  # whose own connections are in UTF-8 all the same
+        assert (await heller.spend("jürgen", 1, reason="3 € 日本")).balance_after == 6
+    assert (await verify(heller_database)).is_ok
+
+
+async def test_a_database_with_old_strings_gets_the_same_schema(
+    empty_database: str, connect: Connect
+) -> None:
+    connection = await connect(empty_database)
+    await connection.execute(
+        sql.SQL("alter database {} set standard_conforming_strings = off").format(
+            sql.Identifier(connection.info.dbname)
+        )
+    )
+    await schema.apply(empty_database)
+    async with Heller.connect(empty_database) as heller:
+        await heller.open_account("ann")
+        await heller.grant("ann", 5, reason=r"back\slash 'quote'")
+    assert (await verify(empty_database)).is_ok

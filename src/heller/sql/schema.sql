@@ -199,6 +199,7 @@ COMMENT ON FUNCTION heller._alert_result(l heller.alerts) IS 'What is known of a
 CREATE FUNCTION heller._anchor_digest(p_at timestamp with time zone, OUT accounts bigint, OUT transactions bigint, OUT digest bytea) RETURNS record
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog'
+    SET client_encoding TO 'UTF8'
     AS $$
   select count(*), coalesce(sum(h.seq), 0)::bigint,
          coalesce(heller._chain(record_send(row(a.account_id, a.unit, h.seq, h.hash)) order by a.account_id, a.unit), '')
@@ -456,6 +457,7 @@ COMMENT ON FUNCTION heller._books_result(f heller.book_figures) IS 'Kept figures
 CREATE FUNCTION heller._carry_in(p_account_id text, e jsonb, p_system text) RETURNS heller.accounts
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
+    SET client_encoding TO 'UTF8'
     AS $$
 declare
   a heller.accounts;
@@ -707,6 +709,7 @@ COMMENT ON COLUMN heller.transactions.recorded_at IS 'When it was written.';
 CREATE FUNCTION heller._compose(a heller.accounts, p_delta bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_related_seq bigint, p_hold_id bigint, p_payment_key text, p_counterparty text, p_effective_at timestamp with time zone) RETURNS heller.transactions
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
+    SET client_encoding TO 'UTF8'
     AS $$
 declare
   t heller.transactions;
@@ -2044,6 +2047,7 @@ COMMENT ON FUNCTION heller._spend_apart(p_operations jsonb) IS 'Spends of which 
 CREATE FUNCTION heller._spend_batch(p_accounts text[], p_units text[], p_amounts bigint[], p_keys text[], p_reasons text[], p_actors text[], p_metadata jsonb[], p_options jsonb[], OUT seqs bigint[], OUT balances bigint[], OUT availables bigint[], OUT recorded_at timestamp with time zone, OUT others jsonb[]) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
+    SET client_encoding TO 'UTF8'
     SET enable_nestloop TO 'off'
     SET enable_seqscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2916,6 +2920,7 @@ COMMENT ON FUNCTION heller._verified(p_account_id text, p_hash boolean) IS 'One 
 CREATE FUNCTION heller._verify_page(p_after text, p_until text, p_hash boolean, p_account_id text DEFAULT NULL::text, OUT accounts bigint, OUT transactions bigint, OUT broken jsonb) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog'
+    SET client_encoding TO 'UTF8'
     AS $$
 begin
   with rows as (

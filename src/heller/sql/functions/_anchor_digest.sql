@@ -1,5 +1,7 @@
 create or replace function heller._anchor_digest(p_at timestamptz, out accounts bigint, out transactions bigint, out digest bytea)
-language sql stable set search_path = pg_catalog as $$
+language sql stable set search_path = pg_catalog
+set client_encoding = 'UTF8'  -- of the digest: record_send speaks the client's
+as $$
   select count(*), coalesce(sum(h.seq), 0)::bigint,
          coalesce(heller._chain(record_send(row(a.account_id, a.unit, h.seq, h.hash)) order by a.account_id, a.unit), '')
   from heller.accounts a cross join lateral (

@@ -1,5 +1,7 @@
 create or replace function heller._carry_in(p_account_id text, e jsonb, p_system text) returns heller.accounts
-language plpgsql set search_path = pg_catalog as $$
+language plpgsql set search_path = pg_catalog
+set client_encoding = 'UTF8'  -- of the hash: record_send speaks the client's
+as $$
 declare
   a heller.accounts;
   b heller.accounts;

@@ -2,7 +2,9 @@ create or replace function heller._compose(
   a heller.accounts, p_delta bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_related_seq bigint,
   p_hold_id bigint, p_payment_key text, p_counterparty text, p_effective_at timestamptz
 ) returns heller.transactions
-language plpgsql set search_path = pg_catalog as $$
+language plpgsql set search_path = pg_catalog
+set client_encoding = 'UTF8'  -- of the hash: record_send speaks the client's
+as $$
 declare
   t heller.transactions;
 begin

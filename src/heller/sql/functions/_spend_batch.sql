@@ -3,6 +3,7 @@ create or replace function heller._spend_batch(
   out seqs bigint[], out balances bigint[], out availables bigint[], out recorded_at timestamptz, out others jsonb[]
 )
 language plpgsql set search_path = pg_catalog
+set client_encoding = 'UTF8'  -- of the hashes: record_send speaks the client's
 -- the planner takes every array for ten rows: it must not join two of them in O(n^2), nor keep the plan made for an empty table,
 -- nor plan anew for each call because a short array looks cheaper. Before 18 what is "off" costs 1e10, for the functions called from
 -- here as well, and that alone makes the server compile them: seconds for each replay

@@ -1,7 +1,9 @@
 create or replace function heller._verify_page(
   p_after text, p_until text, p_hash boolean, p_account_id text default null, out accounts bigint, out transactions bigint, out broken jsonb
 )
-language plpgsql stable set search_path = pg_catalog as $$
+language plpgsql stable set search_path = pg_catalog
+set client_encoding = 'UTF8'  -- of the hashes: record_send speaks the client's
+as $$
 begin
   with rows as (
     select t.account_id, t.unit, t.seq, t.delta, t.balance_after, t.hash, t.hold_id,
