@@ -139,6 +139,15 @@ def test_reading(ledger: Ask) -> None:
     )
     assert "opening" in ledger("account statement u1 --from 1h", as_json=False)
     assert ledger("account statement u1 --from 1h --csv", code=2)["error"] == "invalid_argument"
+    (used,) = ledger("account usage u1 --from 1h --zone UTC")
+    assert (used["feature"], used["spent"], used["count"]) == ("=job analysis", 10, 1)
+    (line,) = ledger("report usage --from 1h --by account")
+    assert (line["name"], line["spent"], line["refunded"], line["accounts"]) == ("u1", 10, 0, 1)
+    (_, shown) = csv.reader(io.StringIO(ledger("report usage --from 1h --csv", as_json=False)))
+    assert shown == ["", "'=job analysis", "10", "0", "1", "1"]
+    assert "=job analysis" in ledger("report usage", as_json=False)
+    assert ledger("report usage --per hour", code=2)["argument"] == "per"
+    assert ledger("report usage --csv", code=2)["error"] == "invalid_argument"
     (revenue,) = ledger("report revenue --from 1h --to 2999-01-01")
     assert (revenue["sold"], revenue["recognised"], revenue["deferred_after"]) == (500, 15, 485)
 

@@ -2,7 +2,10 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from heller import Heller
+from heller.errors import InvalidArgument
 
 DAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MONTH = (DAY - timedelta(days=20), DAY + timedelta(days=10))
@@ -54,3 +57,50 @@ async def test_usage_of_another_account_and_unit_is_not_counted(heller_database:
             await heller.spend(account, 1, reason=f"{account} {unit}", unit=unit, effective_at=DAY)
 
         assert [row[1] for row in await lines(heller)] == ["ann credit"]
+
+
+async def report(heller, **options):
+    now = datetime.now(UTC)
+    rows = await heller.usage_report(now - timedelta(hours=1), now + timedelta(hours=1), **options)
+    return [(row.name, row.spent, row.refunded, row.count, row.accounts) for row in rows]
+
+
+async def test_the_report_is_over_all_accounts_by_what_one_asks_for(heller_database: str) -> None:
+    async with Heller.connect(heller_database) as heller:
+        for account in ("ann", "bob"):
+            await heller.open_account(account)
+            await heller.grant(account, 1_000)
+        big = {"feature": "analysis", "model": "large"}
+        first = await heller.spend("ann", 30, reason="run 1", metadata=big)
+        await heller.spend("bob", 20, reason="run 2", metadata=big)
+        await heller.spend("bob", 5, reason="match", metadata={"model": "small"})
+        await heller.spend("ann", 2)
+        await heller.refund("ann", first.seq, amount=4, metadata={"feature": "no such", "model": "none"})
+        before = await heller.spend("ann", 7, reason="match", effective_at=DAY)
+
+        assert await report(heller) == [
+            ("analysis", 50, 4, 2, 2), ("match", 12, 0, 2, 2), ("", 2, 0, 1, 1),
+        ]  # fmt: skip
+        assert await report(heller, by="account") == [("ann", 39, 4, 3, 1), ("bob", 25, 0, 2, 1)]
+        assert await report(heller, by="metadata.model") == [
+            ("large", 50, 4, 2, 2), ("", 9, 0, 2, 1), ("small", 5, 0, 1, 1),
+        ]  # fmt: skip
+        assert (await report(heller, by="reason"))[0] == ("run 1", 30, 4, 1, 1)
+        assert await report(heller, names=1) == [("analysis", 50, 4, 2, 2), (None, 14, 0, 3, None)]
+        assert await report(heller, unit="token") == []
+        (line,) = await heller.usage_report(
+            before.recorded_at, datetime.now(UTC), per="month", zone="Asia/Tokyo"
+        )
+        assert (line.name, line.begin) == (
+            "match",
+            (before.recorded_at + timedelta(hours=9)).date().replace(day=1),
+        )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"by": "colour"}, {"by": "metadata."}, {"per": "hour"}, {"zone": "Nowhere/At all"}]
+)
+async def test_a_report_by_what_there_is_not_is_refused(heller_database: str, wrong: dict[str, str]) -> None:
+    async with Heller.connect(heller_database) as heller:
+        with pytest.raises(InvalidArgument, match=next(iter(wrong))):
+            await report(heller, **wrong)

@@ -9,6 +9,7 @@ import pytest
 from heller.client import AsyncClient, Client
 from heller.ledger.hold import HoldVerbs
 from heller.ledger.reads import Reads
+from heller.ledger.statements import Statements
 from heller.ledger.teams import Teams
 from heller.ledger.verbs import Verbs
 
@@ -18,11 +19,11 @@ Shape = tuple[list[str], dict[str, tuple[Any, Any]]]
 NOT_SENT = {"actor"}
 ONLY_OF_THE_LIBRARY = {"history": {"before_seq", "metadata"}, "find_accounts": {"after"}}
 # The audit log of a server and its operators' tools, not a program's business.
-NOT_OVER_HTTP = {"resolve", "books", "accounts_of", "identities_of", "export_user", "erase_user", "spending_by_member", "memberships"}  # fmt: skip
+NOT_OVER_HTTP = {"statement", "statement_csv", "expiring", "revenue", "resolve", "books", "accounts_of", "identities_of", "export_user", "erase_user", "spending_by_member", "memberships"}  # fmt: skip
 
 NAMES = sorted(
     name
-    for kind in (Verbs, HoldVerbs, Teams, Reads)
+    for kind in (Verbs, HoldVerbs, Teams, Reads, Statements)
     for name, member in vars(kind).items()
     if inspect.isfunction(member) and not name.startswith("_")
 )
@@ -38,7 +39,9 @@ def _shape(function: Callable[..., Any], *, without: frozenset[str] = frozenset(
 @pytest.mark.parametrize("client", [AsyncClient, Client])
 @pytest.mark.parametrize("name", sorted(set(NAMES) - NOT_OVER_HTTP))
 def test_the_client_takes_what_the_library_takes(client: type, name: str) -> None:
-    library = next(vars(kind)[name] for kind in (Verbs, HoldVerbs, Teams, Reads) if name in vars(kind))
+    library = next(
+        vars(kind)[name] for kind in (Verbs, HoldVerbs, Teams, Reads, Statements) if name in vars(kind)
+    )
     without = frozenset(NOT_SENT | ONLY_OF_THE_LIBRARY.get(name, set()))
     assert _shape(getattr(client, name)) == _shape(library, without=without)
 

@@ -169,6 +169,10 @@ export type PageRevenue = { items: Array<Revenue>; next: string | null };
 
 export type PageTransaction = { items: Array<Transaction>; next: string | null };
 
+export type PageUsageLine = { items: Array<UsageLine>; next: string | null };
+
+export type PageUsage = { items: Array<Usage>; next: string | null };
+
 export type PageUser = { items: Array<User>; next: string | null };
 
 export type PageWebhookEndpoint = { items: Array<WebhookEndpoint>; next: string | null };
@@ -273,6 +277,12 @@ export type TransferOperation = { unit?: string; reason?: string | null; metadat
 
 /** All accounts of one unit together: `owed` to them (liabilities), `debt` that they owe, in credits. */
 export type UnitBooks = { accounts: number; owed: number; debt: number; held: number; frozen: number };
+
+/** What one feature used on one day, less what of it was refunded; `feature` None: all the small ones together. */
+export type Usage = { day: string; feature: string | null; spent: number; count: number };
+
+/** What all accounts spent on one thing in one period, and what was refunded of such things in it. `begin` None: the whole period; `name` None: all the small ones together (then `accounts` is not known), empty: none. */
+export type UsageLine = { begin: string | null; name: string | null; spent: number; refunded: number; count: number; accounts: number | null };
 
 /** A user, every name it is known by, and its accounts. */
 export type User = { user: string; identities: Array<Identity>; accounts: Array<Account> };
@@ -451,6 +461,9 @@ export declare class Heller {
   /** Let changes through again. */
   unfreeze(account: string, body: WithUnit, call?: Call): Promise<Account>;
 
+  /** What an account spent per day and feature, less what of it was refunded. A feature is `metadata.feature`, else the reason. */
+  listUsage(account: string, query: { since: string | Date; until: string | Date; unit?: string | undefined; zone?: string | undefined; features?: number | undefined }, call?: Call): Promise<PageUsage>;
+
   /** Who did what, newest first. */
   listAuditLog(query?: { actor?: string | undefined; action?: string | undefined; target?: string | undefined; since?: string | Date | undefined; until?: string | Date | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageAuditEntry>;
 
@@ -546,6 +559,9 @@ export declare class Heller {
 
   /** Recognised and deferred revenue of a period, per currency, in minor units. A closed period never changes. */
   getRevenue(query: { since: string | Date; until: string | Date }, call?: Call): Promise<PageRevenue>;
+
+  /** What all accounts spent, and what was refunded, by feature, account or metadata. A closed period never changes. */
+  getUsage(query: { since: string | Date; until: string | Date; by?: string | undefined; per?: "day" | "week" | "month" | "year" | undefined; unit?: string | undefined; zone?: string | undefined; names?: number | undefined }, call?: Call): Promise<PageUsageLine>;
 
   /** How the rollout stands, with the last verdict of its guardrails. */
   getRollout(call?: Call): Promise<RolloutNow>;

@@ -124,6 +124,41 @@ def statement(
     out.print(table(None, ("seq>", "when (UTC)", "kind", "delta>", "balance>", "reason"), rows))
 
 
+@app.command("usage")
+@taking(where)
+def usage(
+    at: Where,
+    account: Id,
+    since: Annotated[
+        datetime, typer.Option("--from", parser=instant, metavar="WHEN", help=f"Where it begins: {WHEN}.")
+    ] = "30d",  # type: ignore[assignment]  # typer parses a default as it parses what is given
+    until: Annotated[
+        datetime | None,
+        typer.Option("--to", parser=instant, metavar="WHEN", help="Where it ends (default: now)."),
+    ] = None,
+    zone: Annotated[
+        str, typer.Option("--zone", help="The time zone of the days, such as Europe/Berlin.")
+    ] = "UTC",
+    features: Annotated[int, typer.Option("--features", help="So many, the largest, by name.", min=1)] = 6,
+) -> None:
+    """List what an account spent, by day and feature.
+
+    Less what of it was refunded. A feature is the metadata's, else the reason.
+
+    Example: heller account usage ann --from 2026-10-01 --to 2026-11-01
+    """
+    end = until or datetime.now(UTC)
+    found = at.ask_of(
+        account,
+        lambda heller, a: heller.usage(a, since, end, unit=at.unit, zone=zone, features=features),
+    )
+    at.listed(
+        found,
+        ("day", "feature", "spent>", "spends>"),
+        lambda u: (u.day, "(the rest)" if u.feature is None else u.feature, u.spent, u.count),
+    )
+
+
 async def _write_csv(heller: Heller, name: str, unit: str, since: datetime, until: datetime) -> None:
     account = (await find(heller, name, unit)).account
     async for line in heller.statement_csv(account, since, until, unit=unit):

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from heller.cli import output
-from heller.cli.shared import WHEN, Where, anywhere, instant, taking
+from heller.cli.shared import WHEN, Where, anywhere, instant, taking, where
+from heller.errors import InvalidArgument
+from heller.ledger.statements import csv_row
 from heller.success import Success, write_parquet
 from heller.success import as_csv as figures_csv
 from heller.success import success as figures_of
@@ -16,6 +18,7 @@ from heller.success import success as figures_of
 app = typer.Typer(add_completion=False, help="Reports over all accounts.", no_args_is_help=True)
 
 EXIT_FINDINGS = 3
+USAGE = ("begin", "name", "spent", "refunded", "count", "accounts")
 MONEY = ("deferred_before", "sold", "recognised", "breakage", "taken_back", "moved", "deferred_after")
 
 
@@ -39,6 +42,65 @@ def revenue(
         at.ask(lambda heller: heller.revenue(since, until)),
         ("currency", *(f"{name.replace('_', ' ')}>" for name in MONEY)),
         lambda r: (r.currency, *(getattr(r, name) for name in MONEY)),
+    )
+
+
+@app.command("usage")
+@taking(where)
+def usage(
+    at: Where,
+    since: Annotated[
+        datetime, typer.Option("--from", parser=instant, metavar="WHEN", help=f"Where it begins: {WHEN}.")
+    ] = "30d",  # type: ignore[assignment]  # typer parses a default as it parses what is given
+    until: Annotated[
+        datetime | None,
+        typer.Option("--to", parser=instant, metavar="WHEN", help="Where it ends (default: now)."),
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            help="feature (metadata's feature, else the reason), reason, account or metadata.NAME.",
+        ),
+    ] = "feature",
+    per: Annotated[
+        str | None, typer.Option("--per", help="day, week, month or year (default: the period is one).")
+    ] = None,
+    zone: Annotated[
+        str, typer.Option("--zone", help="The time zone of the days, such as Europe/Berlin.")
+    ] = "UTC",
+    names: Annotated[int, typer.Option("--names", help="So many, the largest, by name.", min=1)] = 100,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print it as CSV.")] = False,
+) -> None:
+    """List what credits are spent on, over all accounts.
+
+    By the time of recording, so that a closed period never changes; a refund counts in the period in which it was
+    given, against what it refunds.
+
+    Example: heller report usage --from 2026-10-01 --to 2026-11-01 --by metadata.model --per week
+    """
+    if as_csv and at.as_json:
+        raise InvalidArgument("--csv and --json exclude each other.", argument="csv")
+    end = until or datetime.now(UTC)
+    found = at.ask(
+        lambda heller: heller.usage_report(since, end, by=by, per=per, unit=at.unit, zone=zone, names=names)
+    )
+    if as_csv:
+        sys.stdout.write(csv_row(USAGE))
+        for line in found:
+            sys.stdout.write(csv_row([getattr(line, name) for name in USAGE]))
+        return
+    at.listed(
+        found,
+        ("from", by, "spent>", "refunded>", "spends>", "accounts>"),
+        lambda u: (
+            u.begin or "",
+            "(the rest)" if u.name is None else u.name,
+            u.spent,
+            u.refunded,
+            u.count,
+            "" if u.accounts is None else u.accounts,
+        ),
     )
 
 

@@ -74,6 +74,21 @@ class Usage:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageLine:
+    """What all accounts spent on one thing in one period, and what was refunded of such things in it.
+
+    ``begin`` None: the whole period; ``name`` None: all the small ones together (then ``accounts`` is not known), empty: none.
+    """
+
+    begin: date | None
+    name: str | None
+    spent: int
+    refunded: int
+    count: int
+    accounts: int | None
+
+
 class Statements(Reads):
     """Statements and reports."""
 
@@ -183,6 +198,42 @@ class Statements(Reads):
         """
         rows = await self._read_many("expiring", before=before, account_id=account, limit=limit, after=after)
         return [decoded(row, Grant) for row in rows]
+
+    async def usage_report(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        by: str = "feature",
+        per: str | None = None,
+        unit: str = DEFAULT_UNIT,
+        zone: str = "UTC",
+        names: int = 100,
+    ) -> list[UsageLine]:
+        """What all accounts spent, by the time it was recorded: a closed period never changes. The largest first.
+
+        Args:
+            since, until: the period, half open.
+            by: ``feature`` (``metadata["feature"]``, else the reason), ``reason``, ``account`` or ``metadata.NAME``.
+            per: ``day``, ``week``, ``month`` or ``year``; without it the period is one.
+            unit: of the accounts.
+            zone: the time zone of the days, such as ``Europe/Berlin``.
+            names: so many, the largest, are named.
+
+        Raises:
+            InvalidArgument: by, per or zone is none of these.
+        """
+        rows = await self._read_many(
+            "usage_report",
+            **{"from": since},
+            until=until,
+            by=by,
+            per=per,
+            unit=unit,
+            zone=zone,
+            names=names,
+        )
+        return [decoded(row, UsageLine) for row in rows]
 
     async def revenue(self, since: datetime, until: datetime) -> list[Revenue]:
         """Recognised and deferred revenue of a period, per currency, by the time things were recorded.

@@ -6270,6 +6270,46 @@ $$;
 
 COMMENT ON FUNCTION heller.usage_of(p_account_id text, p_from timestamp with time zone, p_until timestamp with time zone, p_unit text, p_zone text, p_features integer) IS 'What an account spent per day and feature (metadata.feature, else the reason, else an empty text), less what of it was refunded; by effective_at in a time zone. The p_features largest are named, the others come together as null.';
 
+CREATE FUNCTION heller.usage_report(p_from timestamp with time zone, p_until timestamp with time zone, p_by text DEFAULT 'feature'::text, p_per text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_zone text DEFAULT 'UTC'::text, p_names integer DEFAULT 100) RETURNS SETOF jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+declare
+  v_key text := substring(p_by from '^metadata\.(.{1,100})$');
+begin
+  if p_by is null or v_key is null and p_by not in ('feature', 'reason', 'account') then
+    perform heller._fail('HL001', format('by %s is not feature, reason, account or metadata.NAME', p_by), '{"argument": "by"}');
+  elsif p_per not in ('day', 'week', 'month', 'year') then
+    perform heller._fail('HL001', format('per %s is not day, week, month or year', p_per), '{"argument": "per"}');
+  end if;
+  perform p_from at time zone p_zone;  -- a zone that is none is refused, even where there is nothing to report
+  return query
+    with used as (  -- a refund is of what it refunds
+      select t.kind, t.delta, t.recorded_at, t.account_id, case when o.seq is null then t.reason else o.reason end as reason,
+             case when o.seq is null then t.metadata else o.metadata end as metadata
+      from heller.transactions t
+      left join heller.transactions o on t.kind = 'refund' and o.account_id = t.account_id and o.unit = t.unit and o.seq = t.related_seq
+      where t.recorded_at >= p_from and t.recorded_at < p_until and t.unit = p_unit and t.kind in ('spend', 'refund') and t.source_system is null
+    ), figures as materialized (  -- few rows, whatever was spent
+      select date_trunc(p_per, u.recorded_at at time zone p_zone)::date as begin,
+             coalesce(case p_by when 'account' then u.account_id when 'reason' then u.reason
+                      when 'feature' then coalesce(u.metadata ->> 'feature', u.reason) else u.metadata ->> v_key end, '') as name,
+             coalesce(-sum(u.delta) filter (where u.kind = 'spend'), 0) as spent,
+             coalesce(sum(u.delta) filter (where u.kind = 'refund'), 0) as refunded,
+             count(*) filter (where u.kind = 'spend') as n, count(distinct u.account_id) as accounts
+      from used u group by 1, 2
+    ), ranked as (
+      select f.name, row_number() over (order by sum(f.spent) - sum(f.refunded) desc, f.name) <= p_names as is_named from figures f group by f.name
+    )
+    select jsonb_build_object('begin', f.begin, 'name', case when r.is_named then f.name end, 'spent', sum(f.spent), 'refunded', sum(f.refunded),
+                              'count', sum(f.n), 'accounts', case when r.is_named then sum(f.accounts) end)
+    from figures f join ranked r using (name)
+    group by f.begin, r.is_named, case when r.is_named then f.name end
+    order by f.begin, r.is_named desc, sum(f.spent) - sum(f.refunded) desc, case when r.is_named then f.name end;
+end $_$;
+
+COMMENT ON FUNCTION heller.usage_report(p_from timestamp with time zone, p_until timestamp with time zone, p_by text, p_per text, p_unit text, p_zone text, p_names integer) IS 'What all accounts spent in a period, by feature (metadata.feature, else the reason), reason, account or any metadata, in total or per day, week, month or year of a time zone; by recording time, so that a closed period never changes. A refund counts when it was recorded, against what it refunds. The p_names largest are named, the others come together as null; an empty name is no such thing. What was copied from a legacy system is not counted.';
+
 CREATE FUNCTION heller.use_api_key(p_key_id text, p_secret_hash bytea) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'

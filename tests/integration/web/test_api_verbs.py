@@ -186,6 +186,7 @@ async def test_users_events_endpoints_and_reports(web) -> None:
     period = {"since": "2020-01-01T00:00:00Z", "until": soon()}
     assert (await api.get("/v1/reports/revenue", params=period)).status_code == 200
     assert (await api.get("/v1/reports/books")).json()["difference"] == 0
+    assert (await api.get("/v1/reports/usage", params=period | {"by": "colour"})).status_code == 422
     assert (await api.get("/v1/reports/expiring", params={"before": soon()})).json()["items"] == []
     for path in ("homes", "steps", "runs", "outcomes"):
         assert (await api.get(f"/v1/migration/{path}")).status_code == 200, path

@@ -70,6 +70,14 @@ async def test_the_client_does_what_the_library_does(heller) -> None:
     found = [t.kind async for t in heller.history("user-1", limit=2)]
     assert found == ["adjust", "refund", "spend", "spend", "purchase"]
     assert (await heller.drawn("user-1", spent.seq))[0].grant == 1
+    now = datetime.now(UTC)
+    used = await heller.usage("user-1", now - timedelta(days=2), soon, zone="Europe/Berlin")
+    assert sorted((u.feature, u.spent) for u in used) == [("job analysis", 6), ("resume", 12)]
+    report = await heller.usage_report(now - timedelta(days=1), soon, by="metadata.job", per="year")
+    assert [(u.begin.year if u.begin else 0, u.name, u.spent, u.refunded) for u in report] == [
+        (now.year, "", 12, 0),
+        (now.year, "1", 10, 4),
+    ]
     assert len(await heller.grants("user-1")) == 2
     assert await heller.balance_at("user-1", datetime(2020, 1, 1, tzinfo=UTC)) == 0
     assert (await heller.route("user-1"))["home"] == "heller"

@@ -8,6 +8,7 @@ from heller.client.asynchronous.caller import AsyncCaller
 from heller.client.core import Ask, of, part
 from heller.ledger.operations import DEFAULT_UNIT
 from heller.ledger.results import Account, Draw, FoundAccount, Transaction, decoded
+from heller.ledger.statements import Usage, UsageLine
 
 
 class AsyncAccounts(AsyncCaller):
@@ -45,6 +46,43 @@ class AsyncAccounts(AsyncCaller):
             Ask("GET", of(account, "/balance-at"), dict[str, Any], query=query)
         )
         return int(found["posted"])
+
+    async def usage(
+        self,
+        account: str,
+        since: datetime,
+        until: datetime,
+        *,
+        unit: str = DEFAULT_UNIT,
+        zone: str = "UTC",
+        features: int = 6,
+    ) -> list[Usage]:
+        """Spends per day and feature, by ``effective_at``, less what was refunded; the ``features`` largest are named."""
+        query = {"since": since, "until": until, "unit": unit, "zone": zone, "features": features}
+        return await self._items(Ask("GET", of(account, "/usage"), dict[str, Any], query=query), Usage)
+
+    async def usage_report(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        by: str = "feature",
+        per: str | None = None,
+        unit: str = DEFAULT_UNIT,
+        zone: str = "UTC",
+        names: int = 100,
+    ) -> list[UsageLine]:
+        """What all accounts spent, by feature, reason, account or ``metadata.NAME``; a closed period never changes."""
+        query = {
+            "since": since,
+            "until": until,
+            "by": by,
+            "per": per,
+            "unit": unit,
+            "zone": zone,
+            "names": names,
+        }
+        return await self._items(Ask("GET", "/v1/reports/usage", dict[str, Any], query=query), UsageLine)
 
     async def find_accounts(
         self, text: str | None = None, *, state: str | None = None, limit: int = 50

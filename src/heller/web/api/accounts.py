@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from heller.errors import AccountExists, InvalidArgument, UnknownTransaction
 from heller.ledger.operations import DEFAULT_UNIT
 from heller.ledger.results import Account, Draw, FoundAccount, Grant, HoldState, Transaction
-from heller.ledger.statements import StatementHead
+from heller.ledger.statements import StatementHead, Usage
 from heller.web.api import models
 from heller.web.api.answers import BODY, READ, WRITE, Balance, Page, responses
 from heller.web.api.caller import Caller, answer, page, place_of, reads, writes
@@ -172,6 +172,22 @@ async def list_expiring(
     """Grants that expire before an instant, and what is left of each."""
     await caller.see(account)
     return _whole(await caller.wiring.heller.expiring(before, account=account))
+
+
+@router.get("/accounts/{account}/usage", response_model=Page[Usage], responses=responses(*READ))
+async def list_usage(
+    account: models.Account,
+    since: Annotated[models.At, Query(description="The period's begin, by `effective_at`.")],
+    until: Annotated[models.At, Query(description="Its end, not included.")],
+    caller: Annotated[Caller, reads("credits:read")],
+    unit: models.Unit = DEFAULT_UNIT,
+    zone: models.Zone = "UTC",
+    features: Annotated[int, Query(ge=1, le=100, description="So many, the largest, are named.")] = 6,
+) -> Response:
+    """What an account spent per day and feature, less what of it was refunded. A feature is `metadata.feature`, else the reason."""
+    await caller.see(account)
+    found = await caller.wiring.heller.usage(account, since, until, unit=unit, zone=zone, features=features)
+    return answer({"items": found, "next": None})
 
 
 @router.get(

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from heller.errors import InvalidArgument
+from heller.ledger.operations import DEFAULT_UNIT
 from heller.ledger.results import Books, Grant
-from heller.ledger.statements import Revenue
+from heller.ledger.statements import Revenue, UsageLine
 from heller.migration import journal
 from heller.migration.journal import JournalledStep
 from heller.rollout import state
@@ -46,6 +47,34 @@ async def get_revenue(
 ) -> Response:
     """Recognised and deferred revenue of a period, per currency, in minor units. A closed period never changes."""
     return answer({"items": await caller.wiring.heller.revenue(since, until), "next": None})
+
+
+@router.get("/reports/usage", tags=["reports"], response_model=Page[UsageLine], responses=responses())
+async def get_usage(
+    caller: Reporter,
+    since: Annotated[models.At, Query(description="The period's begin, by the time of recording.")],
+    until: Annotated[models.At, Query(description="Its end, not included.")],
+    by: Annotated[
+        str,
+        Query(
+            pattern=r"^(feature|reason|account|metadata\.[^\x00-\x1f\x7f]{1,100})$",
+            description="`feature` (`metadata.feature`, else the reason), `reason`, `account` or `metadata.NAME`.",
+        ),
+    ] = "feature",
+    per: Annotated[
+        Literal["day", "week", "month", "year"] | None, Query(description="Without it the period is one.")
+    ] = None,
+    unit: models.Unit = DEFAULT_UNIT,
+    zone: models.Zone = "UTC",
+    names: Annotated[
+        int, Query(ge=1, le=models.PAGE_MAX, description="So many, the largest, are named.")
+    ] = models.PAGE_DEFAULT,
+) -> Response:
+    """What all accounts spent, and what was refunded, by feature, account or metadata. A closed period never changes."""
+    found = await caller.wiring.heller.usage_report(
+        since, until, by=by, per=per, unit=unit, zone=zone, names=names
+    )
+    return answer({"items": found, "next": None})
 
 
 @router.get("/reports/books", tags=["reports"], response_model=Books, responses=responses())

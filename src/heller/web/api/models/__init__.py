@@ -62,6 +62,7 @@ from heller.web.api.models.fields import (
     Unit,
     Whole,
     WithUnit,
+    Zone,
 )
 from heller.web.api.models.holds import Capture, PlaceHold, Release, Renew
 from heller.web.api.models.operating import (
@@ -158,4 +159,5 @@ __all__ = [
     "VoidOperation",
     "Whole",
     "WithUnit",
+    "Zone",
 ]

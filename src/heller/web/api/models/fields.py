@@ -25,6 +25,7 @@ PAGE_MAX = 1_000
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 _DATED = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")  # else 0.5 and 20260131 would be seconds since 1970
 UNITS = r"^[^\x00-\x1f\x7f]{1,40}$"
+ZONES = r"^[A-Za-z0-9_+/-]{1,64}$"
 
 
 def _instant(value: Any) -> Any:
@@ -71,6 +72,7 @@ Metadata = Annotated[
 Slashed = Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE), BeforeValidator(_slashes)]
 Account = Annotated[Slashed, Path(description="The account's id.", examples=["user-1"])]
 Unit = Annotated[str, Query(pattern=UNITS, description="The kind of credits.")]
+Zone = Annotated[str, Query(pattern=ZONES, description="The time zone of the days, such as Europe/Berlin.")]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=2_000, description="The `next` of the page before.")]
 At = Annotated[AwareDatetime, BeforeValidator(_instant)]
