@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from psycopg import AsyncConnection
 
 _TABLES = """
-select n.nspname, c.relname, c.relkind::text, c.reltuples::bigint, has_table_privilege(c.oid, 'select')
+select n.nspname, c.relname, c.relkind::text, c.reltuples::bigint, has_table_privilege(c.oid, 'select'),
+       row_security_active(c.oid)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname = any(%(schemas)s) and not c.relispartition
 order by n.nspname, c.relname
@@ -26,14 +27,18 @@ where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 
 order by n.nspname, c.relname, a.attnum
 """
 
+# An index over some of the rows, one that could not be built, and one of a table whose heirs have rows of their own: none
+# of them says that a column is unique.
 _UNIQUE = """
 select n.nspname, c.relname,
        array(select a.attname::text from unnest(i.indkey::int2[]) with ordinality k(attnum, pos)
-             join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum order by k.pos)
+             join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
+             where k.pos <= i.indnkeyatts order by k.pos)
 from pg_index i
 join pg_class c on c.oid = i.indrelid
 join pg_namespace n on n.oid = c.relnamespace
-where i.indisunique and i.indexprs is null and n.nspname = any(%(schemas)s)
+where i.indisunique and i.indisvalid and i.indexprs is null and i.indpred is null and n.nspname = any(%(schemas)s)
+  and (c.relkind = 'p' or not exists (select from pg_inherits h where h.inhparent = c.oid))
 order by 1, 2, 3
 """
 
@@ -47,6 +52,7 @@ join pg_namespace fn on fn.oid = fc.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum = k.conkey[1]
 join pg_attribute fa on fa.attrelid = fc.oid and fa.attnum = k.confkey[1]
 where k.contype = 'f' and cardinality(k.conkey) = 1 and k.convalidated and n.nspname = any(%(schemas)s)
+  and (c.relkind = 'p' or not exists (select from pg_inherits h where h.inhparent = c.oid))  -- heirs inherit no foreign key
 order by 1, 2, 3
 """
 
@@ -58,6 +64,11 @@ join pg_namespace n on n.oid = c.relnamespace
 join pg_proc p on p.oid = g.tgfoid
 where not g.tgisinternal and g.tgenabled <> 'D' and n.nspname = any(%(schemas)s)
 order by 1, 2, 3
+"""
+
+_TIME_ZONES = """
+select array_agg(name), (select reset_val from pg_settings where name = 'TimeZone') from pg_timezone_names
+where name !~ '^(posix|right)' and name not in ('localtime', 'Factory')
 """
 
 _SCHEMAS = """
@@ -80,7 +91,10 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table or view; ``columns`` maps a name to its base type, 'enum' for any enumeration."""
+    """One table or view; ``columns`` maps a name to its base type, 'enum' for any enumeration.
+
+    ``filtered``: row-level security shows the role only some of the rows.
+    """
 
     schema: str
     name: str
@@ -91,20 +105,38 @@ class Table:
     unique: list[tuple[str, ...]] = field(default_factory=list)
     foreign_keys: list[ForeignKey] = field(default_factory=list)
     triggers: dict[str, str] = field(default_factory=dict)
+    filtered: bool = False
 
     @property
     def label(self) -> str:
         """``schema.table``, as people write it."""
         return f"{self.schema}.{self.name}"
 
+    @property
+    def refusal(self) -> tuple[str, str] | None:
+        """Why the role cannot read all of it, and what helps; None where it can."""
+        if not self.readable:
+            return (
+                f"the role may not read {self.label}",
+                f"grant select on {self.label} to the role, or use another one.",
+            )
+        if self.filtered:
+            return (
+                f"row-level security hides rows of {self.label} from the role",
+                "Use a role with BYPASSRLS, or the owner where the table does not force its policies on it.",
+            )
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All tables of the schemas read, with the server's version and encoding."""
+    """All tables of the schemas read, with the server's version, encoding, the time zones it knows and the one it is set to."""
 
     tables: tuple[Table, ...]
     server_version: int
     encoding: str
+    time_zones: frozenset[str] = frozenset({"UTC"})
+    time_zone: str = "UTC"
 
     def find(self, schema: str, name: str) -> Table | None:
         """The table of that exact name, or None."""
@@ -120,8 +152,10 @@ async def read_catalogue(
         schemas = [row[0] for row in rows]
     names = {"schemas": schemas}
     tables: dict[tuple[str, str], Table] = {}
-    for schema, name, kind, estimate, readable in await (await connection.execute(_TABLES, names)).fetchall():
-        tables[schema, name] = Table(schema, name, kind, max(estimate, 0), readable)
+    for schema, name, kind, estimate, readable, filtered in await (
+        await connection.execute(_TABLES, names)
+    ).fetchall():
+        tables[schema, name] = Table(schema, name, kind, max(estimate, 0), readable, filtered=filtered)
     for schema, name, column, type_name in await (await connection.execute(_COLUMNS, names)).fetchall():
         tables[schema, name].columns[column] = type_name
     for schema, name, columns in await (await connection.execute(_UNIQUE, names)).fetchall():
@@ -135,8 +169,11 @@ async def read_catalogue(
             tables[schema, name].triggers[trigger] = body
     order = {schema: place for place, schema in enumerate(schemas)}
     encoding = connection.info.parameter_status("server_encoding") or "UTF8"
+    zones, zone = await (await connection.execute(_TIME_ZONES)).fetchone() or ([], "UTC")
     return Catalogue(
         tuple(sorted(tables.values(), key=lambda table: (order[table.schema], table.name))),
         connection.info.server_version,
         encoding,
+        frozenset(zones or ()) | {"UTC"},
+        zone,
     )

@@ -3,6 +3,7 @@
 A wrong mapping is refused with the line and the key; nothing is guessed.
 """
 
+import difflib
 import re
 import tomllib
 from dataclasses import replace
@@ -20,7 +21,7 @@ SCALES = tuple(10**power for power in range(7))
 SEVERAL = frozenset({"transactions", "events"})
 """Parts that several source tables may be read as; the others are one table at most."""
 
-_TOP = {"system", "kinds", "statuses"} | set(PART)
+_TOP = {"system", "time_zone", "kinds", "statuses"} | set(PART)
 
 
 class _Reader:
@@ -37,7 +38,8 @@ class _Reader:
     def fail(self, section: str, key: str, message: str, *, hint: str = "") -> MappingError:
         """The error for a key of a section, with the line where it stands."""
         return MappingError(
-            f"{self.place}, line {line_of(self.text, section, key)}, {section}.{key}: {message}", hint=hint
+            f"{self.place}, line {line_of(self.text, section, key)}, {f'{section}.{key}' if section else key}: {message}",
+            hint=hint,
         )
 
     def words(self, section: str, allowed: tuple[str, ...]) -> dict[str, str]:
@@ -55,11 +57,11 @@ class _Reader:
         label = section.get("table")
         if not isinstance(label, str):
             raise self.fail(part, "table", "must name a table, as 'schema.table' or 'table'")
-        schema, _, name = label.rpartition(".")
         for table in self.catalogue.tables:
-            if table.name == name and (not schema or table.schema == schema):
-                if not table.readable:
-                    raise self.fail(part, "table", f"the role may not read {table.label}")
+            if label in {table.label, table.name}:
+                if table.refusal:
+                    why, hint = table.refusal
+                    raise self.fail(part, "table", why, hint=hint)
                 return table
         seen = ", ".join(table.label for table in self.catalogue.tables[:40])
         raise self.fail(part, "table", f"there is no table {label}", hint=f"The source has: {seen}.")
@@ -83,7 +85,7 @@ class _Reader:
         scales: dict[str, int] = {}
         fields = {field.name for field in part.fields}
         for key, value in section.items():
-            if key in {"table", "names", "negated"}:
+            if key in {"table", "names", "negated", "time_zone"}:
                 continue
             if key not in fields:
                 raise self.fail(part.name, key, f"is none of {', '.join(sorted(fields))}")
@@ -109,6 +111,7 @@ class _Reader:
         return TableMapping(
             part.name, table.schema, table.name, columns, constants,
             names=names, negated=self.negated(part.name, section), scales=scales,
+            time_zone=self.time_zone(part.name, section),
         )  # fmt: skip
 
     def scale(self, part: str, key: str, value: Any) -> int:
@@ -121,6 +124,23 @@ class _Reader:
                 hint="It is 1 unless it is given.",
             )
         return int(value)
+
+    def time_zone(self, part: str, section: dict[str, Any]) -> str:
+        """In which zone a table's times are that do not say it: the table's own, else the mapping's, else UTC."""
+        place, zone = (
+            (part, section["time_zone"])
+            if "time_zone" in section
+            else ("", self.content.get("time_zone", "UTC"))
+        )
+        if isinstance(zone, str) and zone in self.catalogue.time_zones:
+            return zone
+        alike = difflib.get_close_matches(str(zone), sorted(self.catalogue.time_zones), n=1)
+        raise self.fail(
+            place,
+            "time_zone",
+            f"the source's server knows no time zone {zone!r}",
+            hint=f"Did you mean {alike[0]!r}?" if alike else "Give an IANA name, such as 'Europe/Berlin'.",
+        )
 
     def names(self, part: str, section: dict[str, Any], table: Table) -> tuple[str, ...]:
         """Further columns of users that name the same person."""

@@ -200,7 +200,8 @@ class TableMapping:
     ``names`` are further columns of users that name the same person; ``negated`` turns the sign
     of delta (a table of usage that counts upwards); ``strict`` are fields whose value is by a
     foreign key the id of a user, so no other name can be meant; ``scales`` says how many of ours
-    one of theirs is, where that is not 1 (a balance of 12.50 with scale 100 is 1250).
+    one of theirs is, where that is not 1 (a balance of 12.50 with scale 100 is 1250);
+    ``time_zone`` is that of its times which do not say theirs.
     """
 
     part: str
@@ -212,6 +213,7 @@ class TableMapping:
     negated: bool = False
     strict: bool = False
     scales: dict[str, int] = dataclasses.field(default_factory=dict)
+    time_zone: str = "UTC"
 
     def scale(self, name: str) -> int:
         """How many of ours one of the column's is."""
@@ -270,11 +272,9 @@ def recognise(catalogue: Catalogue, *, system: str = "legacy") -> Mapping:
             table = catalogue.find(schema, name)
             if table is None:
                 continue
-            if not table.readable:
-                raise SourceError(
-                    f"The role may not read {table.label}.",
-                    hint=f"grant select on {table.label} to the role, or use another one.",
-                )
+            if table.refusal:
+                why, hint = table.refusal
+                raise SourceError(f"{why[0].upper()}{why[1:]}.", hint=hint)
             columns = match(part, table)
             lacking = missing(part, columns)
             if lacking:

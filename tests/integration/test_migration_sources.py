@@ -1,0 +1,68 @@
+"""Sources that PostgreSQL allows and the sample never makes: what cannot be carried is said, the rest adds up."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from heller.errors import MappingError, SourceError
+from heller.migration import audit, run
+
+Connect = Callable[..., Awaitable[psycopg.AsyncConnection]]
+
+
+async def posted(url: str) -> dict[str, int]:
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        return dict(
+            await (await connection.execute("select account_id, posted from heller.accounts")).fetchall()
+        )
+
+
+async def test_an_id_that_an_index_makes_unique_only_among_some_rows_may_be_there_twice(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy = await connect(empty_database)
+    await legacy.execute(
+        """
+        create table users (id int, email text, credits_balance int, deleted_at date);
+        create unique index on users (id) where deleted_at is null;
+        insert into users values (1, 'ann@example.com', 5, null), (1, 'old@example.com', 9, '2025-01-01');
+        create table credit_transactions (id int primary key, user_id int, delta int, reason text);
+        create table archived () inherits (credit_transactions);
+        insert into credit_transactions values (1, 1, 5, 'bonus');
+        insert into archived values (1, 1, 7, 'bonus');
+        """
+    )
+    result = await run(empty_database, heller_database, tmp_path)
+    assert (result.ok, result.copied.copied, result.copied.quarantined) == (True, 2, 2)
+    assert await posted(heller_database) == {"1": 5}
+
+
+async def test_a_role_from_whom_policies_hide_rows_is_refused(
+    empty_database: str, second_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    owner = await connect(empty_database)
+    name = f"filtered_{psycopg.conninfo.conninfo_to_dict(empty_database)['dbname']}"
+    await owner.execute(f"create role {name} login password 'some'")
+    try:
+        await owner.execute(
+            f"""
+            create table users (id int primary key, credits_balance int);
+            insert into users values (1, 5), (2, 6);
+            create policy first_only on users using (id = 1);
+            grant select on users to {name};
+            """
+        )
+        url = psycopg.conninfo.make_conninfo(empty_database, user=name, password="some")  # noqa: S106 - made for this test
+        assert (await audit(url, second_database, tmp_path)).totals.users == 2
+        await owner.execute("alter table users enable row level security")
+        with pytest.raises(SourceError, match=r"Row-level security hides rows of public\.users"):
+            await audit(url, second_database, tmp_path)
+        mapping = tmp_path / "mapping.toml"
+        mapping.write_text('[users]\ntable = "users"\nid = "id"\nbalance = "credits_balance"\n', "utf-8")
+        with pytest.raises(MappingError, match=r"line 2.*row-level security"):
+            await audit(url, second_database, tmp_path, mapping=mapping)
+    finally:
+        await owner.execute(f"drop owned by {name}")
+        await owner.execute(f"drop role {name}")
