@@ -1,8 +1,10 @@
 import asyncio
 import base64
+import contextlib
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import httpx
 import psycopg
@@ -11,6 +13,7 @@ from standardwebhooks import Webhook
 
 from heller import Heller
 from heller.errors import InvalidArgument
+from heller.ledger import events
 
 Connect = Callable[..., Awaitable[psycopg.AsyncConnection]]
 
@@ -230,7 +233,13 @@ async def test_two_workers_do_not_send_to_one_endpoint_at_once(heller_database: 
 
 
 @pytest.mark.parametrize(
-    ("url", "secret"), [("ftp://x", SECRET), ("https://x", "short"), ("https://x", "whsec_!")]
+    ("url", "secret"),
+    [
+        ("ftp://x", SECRET),
+        ("https://x", "short"),
+        ("https://x", "whsec_!"),
+        ("https://x", "whsec_" + "a" * 25),
+    ],
 )
 async def test_a_wrong_endpoint_is_refused(heller_database: str, url: str, secret: str) -> None:
     async with Heller.connect(heller_database) as heller:
@@ -244,3 +253,122 @@ async def test_the_position_is_plain_json(heller_database: str) -> None:
         await heller.grant("a", 1)
         _, position = await _follow(heller, None, until=1)
         assert (await heller.events(after=json.loads(json.dumps(position)))).events == []
+
+
+START = {"at": "2020-01-01T00:00:00Z", "account": "", "unit": "", "seq": 0}
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"
+
+
+@asynccontextmanager
+async def dripping(first: bytes) -> AsyncIterator[str]:
+    """A server that takes a request, says ``first`` at once, and then a byte at a time, for ever."""
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(first)
+            while not reader.at_eof():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+@pytest.mark.parametrize(
+    ("first", "error", "delivered"), [(OK, None, 1), (b"HTTP/1.1 ", "no answer within 0 s", 0)]
+)
+async def test_an_answer_that_never_ends_holds_nobody_up(
+    heller_database: str, monkeypatch: pytest.MonkeyPatch, first: bytes, error: str | None, delivered: int
+) -> None:
+    monkeypatch.setattr(events, "DELIVERY_TIMEOUT_SECONDS", 0.3)
+    async with Heller.connect(heller_database) as heller, dripping(first) as url:
+        await heller.open_account("a")
+        await heller.grant("a", 1)
+        await _follow(heller, None, until=1)
+        await heller.put_webhook_endpoint("slow", url, secret=SECRET, position=START)
+        async with asyncio.timeout(20):
+            sent = await heller.deliver_once()
+        assert sent is not None
+        assert (sent.error, sent.delivered) == (error, delivered)
+
+
+async def test_a_host_that_cannot_be_is_an_attempt_that_failed(heller_database: str) -> None:
+    async with Heller.connect(heller_database) as heller:
+        await heller.open_account("a")
+        await heller.grant("a", 1)
+        await _follow(heller, None, until=1)
+        await heller.put_webhook_endpoint("odd", "http://xn--/", secret=SECRET, position=START)
+        sent = await heller.deliver_once()
+        assert sent is not None
+        assert "IDNAError" in str(sent.error)
+
+
+async def test_a_slow_endpoint_gives_others_their_turn(
+    heller_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "DELIVERY_SECONDS_MAX", 0.0)
+    async with (
+        Heller.connect(heller_database) as heller,
+        httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client,
+    ):
+        await heller.open_account("a")
+        for _ in range(3):
+            await heller.grant("a", 1)
+        await _follow(heller, None, until=3)
+        for name in ("one", "two"):
+            await heller.put_webhook_endpoint(name, "https://x.example/", secret=SECRET, position=START)
+        turns = [await heller.deliver_once(client) for _ in range(6)]
+        assert [(turn.endpoint, turn.delivered) for turn in turns if turn is not None] == [
+            (name, 1) for _ in range(3) for name in ("one", "two")
+        ]
+
+
+async def test_a_position_that_is_set_while_events_are_sent_stands(
+    heller_database: str, connect: Connect
+) -> None:
+    async with Heller.connect(heller_database) as heller:
+
+        async def replay(request: httpx.Request) -> httpx.Response:
+            if not replays:
+                replays.append(request)
+                await heller.put_webhook_endpoint("shop", "https://x.example/", secret=SECRET, position=START)
+            return httpx.Response(200)
+
+        replays: list[httpx.Request] = []
+        await heller.open_account("a")
+        await heller.grant("a", 1)
+        _, now = await _follow(heller, None, until=1)
+        await heller.put_webhook_endpoint("shop", "https://x.example/", secret=SECRET, position=now)  # type: ignore[arg-type]
+        await heller.grant("a", 2)
+        await _follow(heller, now, until=1)
+        async with httpx.AsyncClient(transport=httpx.MockTransport(replay)) as client:
+            await heller.deliver_once(client)
+            (endpoint,) = await heller.webhook_endpoints()
+            assert endpoint.position == START
+            again = await heller.deliver_once(client)
+        assert again is not None
+        assert again.delivered == 2
+
+
+async def test_an_endpoint_that_takes_some_events_is_not_disabled_at_the_next_failure(
+    heller_database: str, connect: Connect
+) -> None:
+    answers = iter([200, 500])
+    connection = await connect(heller_database)
+    async with (
+        Heller.connect(heller_database) as heller,
+        httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(next(answers)))) as client,
+    ):
+        await heller.open_account("a")
+        for _ in range(2):
+            await heller.grant("a", 1)
+        await _follow(heller, None, until=2)
+        await heller.put_webhook_endpoint("shop", "https://x.example/", secret=SECRET, position=START)
+        await connection.execute("update heller.webhook_endpoints set failures = 19")
+        await heller.deliver_once(client)
+        (endpoint,) = await heller.webhook_endpoints()
+        assert (endpoint.failures, endpoint.disabled) == (1, False)

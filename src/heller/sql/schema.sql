@@ -3591,9 +3591,9 @@ begin
   select * into e from heller.webhook_endpoints where disabled_at is null and due_at <= heller._clock()
   order by due_at limit 1 for update skip locked;
   if not found then return null; end if;
-  update heller.webhook_endpoints set due_at = heller._clock() + make_interval(secs => p_lease_seconds) where endpoint_id = e.endpoint_id;
-  return heller._webhook_endpoint_result(e) || jsonb_build_object('secret', e.secret,
-    'lease', heller._clock() + make_interval(secs => p_lease_seconds));
+  e.due_at := heller._clock() + make_interval(secs => p_lease_seconds);
+  update heller.webhook_endpoints set due_at = e.due_at where endpoint_id = e.endpoint_id;
+  return heller._webhook_endpoint_result(e) || jsonb_build_object('secret', e.secret, 'lease', e.due_at);
 end $$;
 
 COMMENT ON FUNCTION heller.claim_webhook_endpoint(p_lease_seconds integer) IS 'The endpoint that has waited longest, leased to the caller; null when none is due. Another takes it when the lease ends without a word.';
@@ -4579,7 +4579,7 @@ begin
   perform heller._check_text('endpoint', p_endpoint_id, 100), heller._check_text('url', p_url, 2000), heller._check_text('secret', p_secret, 200);
   if p_url !~ '^https?://[^/]' then
     perform heller._fail('HL001', format('url %s does not begin with https://', p_url), '{"argument": "url"}');
-  elsif p_secret !~ '^whsec_[A-Za-z0-9+/]{24,}={0,2}$' then
+  elsif p_secret !~ '^whsec_[A-Za-z0-9+/]{24,}={0,2}$' or length(rtrim(p_secret, '=')) % 4 = 3 then  -- 6 and no whole bytes
     perform heller._fail('HL001', 'secret is not of the Standard Webhooks form: whsec_ and at least 18 bytes in base64', '{"argument": "secret"}');
   end if;
   insert into heller.webhook_endpoints as w (endpoint_id, url, secret, account_id, kinds, position, due_at, created_at)
@@ -4606,6 +4606,16 @@ $$;
 COMMENT ON FUNCTION heller.quarantine_home(p_account_id text, p_reason text, p_system text) IS 'Notes why a user stays between the homes. The next move that succeeds clears it.';
 
 CREATE FUNCTION heller.record_delivery(p_endpoint_id text, p_position jsonb, p_delivered integer DEFAULT 0, p_error text DEFAULT NULL::text, p_again_seconds integer DEFAULT 1, p_failures_max integer DEFAULT 20, p_attempts jsonb DEFAULT '[]'::jsonb) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select heller.record_delivery_v2(p_endpoint_id, w.due_at, p_position, p_delivered, p_error, p_again_seconds, p_failures_max, p_attempts)
+  from heller.webhook_endpoints w where w.endpoint_id = p_endpoint_id
+$$;
+
+COMMENT ON FUNCTION heller.record_delivery(p_endpoint_id text, p_position jsonb, p_delivered integer, p_error text, p_again_seconds integer, p_failures_max integer, p_attempts jsonb) IS 'As record_delivery_v2, whoever holds the lease: for workers of 0.1.0.';
+
+CREATE FUNCTION heller.record_delivery_v2(p_endpoint_id text, p_lease timestamp with time zone, p_position jsonb, p_delivered integer DEFAULT 0, p_error text DEFAULT NULL::text, p_again_seconds integer DEFAULT 1, p_failures_max integer DEFAULT 20, p_attempts jsonb DEFAULT '[]'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $_$
@@ -4620,12 +4630,13 @@ begin
     attempts = jsonb_path_query_array(p_attempts || attempts, '$[0 to 49]'),
     -- after a failure twice as long each time, up to six hours
     due_at = heller._clock() + make_interval(secs => case when p_error is null then p_again_seconds else least(5 * 2 ^ least(failures, 20), 21600) end),
-    disabled_at = case when p_error is not null and failures + 1 >= p_failures_max then heller._clock() end
-  where endpoint_id = p_endpoint_id returning * into e;
+    disabled_at = case when p_error is not null and p_delivered = 0 and failures + 1 >= p_failures_max then heller._clock() end
+  where endpoint_id = p_endpoint_id and due_at = p_lease returning * into e;
+  if not found then return null; end if;  -- the lease ended, or somebody changed the endpoint: what they said stands
   return heller._webhook_endpoint_result(e);
 end $_$;
 
-COMMENT ON FUNCTION heller.record_delivery(p_endpoint_id text, p_position jsonb, p_delivered integer, p_error text, p_again_seconds integer, p_failures_max integer, p_attempts jsonb) IS 'Says how far an endpoint has taken events, and what went wrong, with each attempt (newest first; the last 50 are kept); p_failures_max failures in a row (about four days) disable it.';
+COMMENT ON FUNCTION heller.record_delivery_v2(p_endpoint_id text, p_lease timestamp with time zone, p_position jsonb, p_delivered integer, p_error text, p_again_seconds integer, p_failures_max integer, p_attempts jsonb) IS 'Says how far an endpoint has taken events under the lease of its claim, and what went wrong, with each attempt (newest first; the last 50 are kept); p_failures_max failures in a row (about four days) disable it. Null when the lease ended or the endpoint was changed meanwhile: nothing is written down.';
 
 CREATE FUNCTION heller.record_evidence(p_kind text, p_ok boolean, p_detail jsonb DEFAULT '{}'::jsonb, p_actor text DEFAULT 'cli'::text) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER

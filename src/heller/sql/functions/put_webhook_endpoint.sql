@@ -8,7 +8,7 @@ begin
   perform heller._check_text('endpoint', p_endpoint_id, 100), heller._check_text('url', p_url, 2000), heller._check_text('secret', p_secret, 200);
   if p_url !~ '^https?://[^/]' then
     perform heller._fail('HL001', format('url %s does not begin with https://', p_url), '{"argument": "url"}');
-  elsif p_secret !~ '^whsec_[A-Za-z0-9+/]{24,}={0,2}$' then
+  elsif p_secret !~ '^whsec_[A-Za-z0-9+/]{24,}={0,2}$' or length(rtrim(p_secret, '=')) % 4 = 3 then  -- 6 and no whole bytes
     perform heller._fail('HL001', 'secret is not of the Standard Webhooks form: whsec_ and at least 18 bytes in base64', '{"argument": "secret"}');
   end if;
   insert into heller.webhook_endpoints as w (endpoint_id, url, secret, account_id, kinds, position, due_at, created_at)
