@@ -66,3 +66,33 @@ async def test_a_role_from_whom_policies_hide_rows_is_refused(
     finally:
         await owner.execute(f"drop owned by {name}")
         await owner.execute(f"drop role {name}")
+
+
+async def test_money_and_floats_are_read_to_the_last_digit_and_marks_for_no_time_as_none(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy = await connect(empty_database)
+    await legacy.execute(
+        """
+        create table users (id int primary key, email text, credits_balance money, created_at timestamptz);
+        insert into users values (1, 'a@b.c', 1234567, '0001-01-01'), (2, 'b@b.c', 16777216, '-infinity');
+        create table credit_transactions (id int primary key, user_id int, delta real, reason text, created_at timestamp);
+        insert into credit_transactions values (1, 1, 1234567, 'x', '0044-03-15 BC'), (2, 2, 16777216, 'x', '20000-01-01'),
+          (3, 2, 'NaN', 'x', '2025-01-01'), (4, 2, 'Infinity', 'x', '2025-01-01');
+        create table credit_ledger (id int primary key, user_id text, delta text, created_at date);
+        insert into credit_ledger values (1, '1', '5', '4000000-01-01'), (2, '1', '-5', '1900-01-01');
+        create table payments (id int primary key, user_id int, amount double precision, status text, created_at text);
+        insert into payments values (1, 1, 1e15, 'paid', '0001-01-01 00:00:00+14'), (2, 1, 1, 'paid', '9999-12-31 23:59:59-12');
+        """
+    )
+    result = await run(empty_database, heller_database, tmp_path)
+    assert result.ok
+    assert (result.copied.copied, result.copied.quarantined) == (8, 2)
+    assert await posted(heller_database) == {"1": 1234567, "2": 16777216}
+    found = {finding.code: finding.count for finding in result.audit.findings}
+    assert found["missing_timestamp"] == 4
+    own = await connect(heller_database)
+    assert await (await own.execute("select amount from heller.payments order by 1")).fetchall() == [
+        (1,),
+        (10**15,),
+    ]

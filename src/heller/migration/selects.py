@@ -10,9 +10,12 @@ from heller.migration.catalogue import Table
 from heller.migration.shapes import PART, Field, TableMapping
 
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
+_FLOATS = frozenset({"real", "double precision"})
 _DIGITS_MAX = 18
+_TIME_MIN, _TIME_MAX = "1901-01-01", "9998-12-31"
+"""What lies beyond is no time but a mark for none: infinity, 0001-01-01, 1900-01-01; the ledger would refuse it."""
 _TIME = (
-    r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[ T]([01][0-9]|2[0-3]):[0-5][0-9]"
+    r"^(?!1900|9999)(19|[2-9][0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[ T]([01][0-9]|2[0-3]):[0-5][0-9]"
     r"(:[0-5][0-9](\.[0-9]{1,9})?)?\s*(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?$"
 )
 _ODD_CHARACTERS_MAX = 80
@@ -117,8 +120,11 @@ def _read(
 
 def whole(value: sql.Composable, type_name: str, scale: int) -> tuple[sql.Composable, sql.Composable | None]:
     """A number times its scale as a bigint, null where that is not whole; and the test of it, None where it always is."""
+    if type_name == "bigint" and scale == 1:  # the least of all has no opposite: a sign turned would overflow
+        return sql.SQL("nullif({}::bigint, '-9223372036854775808')").format(value), None
     if type_name in _INTEGERS and scale == 1:
         return sql.SQL("{}::bigint").format(value), None
+    value = _written_out(value, type_name)
     decimals = len(str(scale)) - 1
     pattern = rf"^\s*[-+]?[0-9]{{1,{_DIGITS_MAX - decimals}}}(\.[0-9]{{0,{decimals}}}0*)?\s*$"
     readable = sql.SQL("{}::text ~ {}").format(value, sql.Literal(pattern))
@@ -133,10 +139,22 @@ def balance(value: sql.Composable, type_name: str, scale: int) -> sql.Composable
     exact, readable = whole(value, type_name, scale)
     if readable is None:
         return exact
+    value = _written_out(value, type_name)
     number = rf"^\s*[-+]?[0-9]{{1,{_DIGITS_MAX - len(str(scale)) + 1}}}(\.[0-9]*)?\s*$"
     return sql.SQL(
         "case when {v}::text ~ {number} then ceil({v}::text::numeric * {scale})::bigint end"
     ).format(v=value, number=sql.Literal(number), scale=sql.Literal(scale))
+
+
+def _written_out(value: sql.Composable, type_name: str) -> sql.Composable:
+    """A number so that its text has all its digits: neither a sign of money nor an exponent."""
+    if type_name == "money":
+        return sql.SQL("({}::numeric)").format(value)
+    if type_name in _FLOATS:
+        return sql.SQL("(case when {v}::text ~ 'e' then {v}::text::numeric::text else {v}::text end)").format(
+            v=value
+        )
+    return value
 
 
 def _times(value: sql.Composable, scale: int) -> sql.Composed:
@@ -148,13 +166,12 @@ def _times(value: sql.Composable, scale: int) -> sql.Composed:
 def _time(
     field: Field, column: sql.Identifier, type_name: str
 ) -> tuple[sql.Composable, sql.Composable | None]:
+    between = sql.SQL("{} between {} and {}").format(column, sql.Literal(_TIME_MIN), sql.Literal(_TIME_MAX))
     if type_name == "timestamp with time zone":
-        readable = sql.SQL("isfinite({})").format(column)
-        return sql.SQL("case when {} then {} end").format(readable, column), None
+        return sql.SQL("case when {} then {} end").format(between, column), None
     if type_name in {"timestamp without time zone", "date"}:
-        readable = sql.SQL("isfinite({})").format(column)
         return sql.SQL("case when {} then {}::timestamp at time zone 'UTC' end").format(
-            readable, column
+            between, column
         ), None
     month = sql.SQL("(left({c}::text, 7) || '-01')::date").format(c=column)
     readable = sql.SQL(
