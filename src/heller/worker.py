@@ -79,6 +79,7 @@ class Worker:
     alerts: Alerts
     api: StripeApi | None
     legacy_url: str | None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
     name: str = field(default_factory=inbox.worker_name)
 
     @property
@@ -120,9 +121,9 @@ class Worker:
         return len(fired)
 
     async def deliver(self, _previous: Any) -> int:
-        """Send the events that wait for the customer's own endpoints."""
+        """Send the events that wait for the customer's own endpoints; told to stop, the rest waits."""
         for sent in range(EVENT_ROUNDS_MAX):
-            if await self.heller.deliver_once() is None:
+            if self.stop.is_set() or await self.heller.deliver_once() is None:
                 return sent
         return EVENT_ROUNDS_MAX
 
@@ -206,10 +207,10 @@ class Worker:
             )
         return is_sent
 
-    async def listen(self, stop: asyncio.Event) -> None:
+    async def listen(self) -> None:
         """Drain the inbox as events arrive."""
         if self.api is not None:
-            await inbox.run(self.database, self.api, self.url, stop=stop, on_lost_events=self._lost)
+            await inbox.run(self.database, self.api, self.url, stop=self.stop, on_lost_events=self._lost)
 
     async def attempt(self, job: Job, *, is_due: bool = False) -> Any:
         """Do a job if it is due and nobody else does it; what it answered, or "failed: ..."; None when it was not ours."""
@@ -229,6 +230,9 @@ class Worker:
             said = str(error).partition("\nLINE ")[0]  # PostgreSQL would show its statement too
             log.warning("a job failed", job=job.name, error=said)
             return f"{FAILED}{said}"
+        except Exception as error:  # a defect of one job must not end the others, least of all the inbox
+            log.exception("a job met a defect", job=job.name)
+            return f"{FAILED}{type(error).__name__}: {error}"
 
     async def _do(self, job: Job, previous: Any) -> Any:
         try:
@@ -302,6 +306,7 @@ async def run(
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(traces.tracing("heller-worker"))
         worker = await stack.enter_async_context(opened_worker(url))
+        worker.stop = stop
         wakes = await pooler.notifications_arrive(url)
         if not wakes:
             log.warning(
@@ -315,16 +320,16 @@ async def run(
             )
         async with asyncio.TaskGroup() as tasks:
             for job in worker.jobs:
-                tasks.create_task(_repeat(worker, job, stop, told))
-            tasks.create_task(worker.listen(stop))
+                tasks.create_task(_repeat(worker, job, told))
+            tasks.create_task(worker.listen())
             log.info("worker started", worker=worker.name, jobs=[job.name for job in worker.jobs])
         log.info("worker ended", worker=worker.name)
 
 
-async def _repeat(worker: Worker, job: Job, stop: asyncio.Event, told: Told | None) -> None:
-    while not stop.is_set():
+async def _repeat(worker: Worker, job: Job, told: Told | None) -> None:
+    while not worker.stop.is_set():
         answer = await worker.attempt(job)
         if told is not None and answer is not None:
             told(job.name, answer)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), job.every_seconds)
+            await asyncio.wait_for(worker.stop.wait(), job.every_seconds)

@@ -99,3 +99,20 @@ async def waits(connection: psycopg.AsyncConnection) -> bool:
     )
     row = await cursor.fetchone()
     return bool(row and row[0])
+
+
+async def test_a_defect_of_one_job_leaves_the_others_at_work(heller_database: str, monkeypatch) -> None:
+    async def broken(_worker: worker.Worker, _previous: object) -> int:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(worker.Worker, "tell", broken)
+    stop, done = asyncio.Event(), {}
+
+    def told(job: str, answer: object) -> None:
+        done[job] = answer
+        if {"alerts", "due"} <= done.keys():
+            stop.set()
+
+    async with asyncio.timeout(60):
+        await worker.run(heller_database, stop=stop, told=told)
+    assert (done["alerts"], done["due"]) == ("failed: KeyError: 'a defect'", 0)

@@ -104,8 +104,14 @@ class _Work:
         self._on_lost_events = on_lost_events
 
     async def answer(self, group: Json) -> None:
-        """Converge one payment's events, or give them back with the error."""
+        """Converge one payment's events, or give them back with the error; else they come again with the lease's end."""
         ids = [row["inbox_id"] for row in group["rows"]]
+        try:
+            await self._answer_or_give_back(group, ids)
+        except Exception as error:  # the database is away, or a defect: neither may stop the worker
+            log.exception("events could not be given back", inbox_ids=ids, error=str(error))
+
+    async def _answer_or_give_back(self, group: Json, ids: list[int]) -> None:
         try:
             with traces.span("converge", payment=group.get("payment_key"), events=len(ids)):
                 await self._answer(group, ids)

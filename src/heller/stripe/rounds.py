@@ -71,6 +71,8 @@ async def once(database: Database, api: StripeApi, *, rules: TopUpRules | None =
                 done.append(job.name)
         except (stripe.StripeError, HellerError, psycopg.Error) as error:
             log.warning("a periodic job failed", job=job.name, error=said(error))
+        except Exception:  # a defect of one must not keep the others from their turn
+            log.exception("a periodic job met a defect", job=job.name)
     return done
 
 

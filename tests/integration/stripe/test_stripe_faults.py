@@ -355,3 +355,15 @@ async def test_reconcile_leaves_the_young_to_the_webhooks(shop: Any) -> None:
         datetime.now(UTC)
         > (await shop.rows("select at from heller.stripe_marks where name = 'events'"))[0][0]
     )
+
+
+async def test_worker_goes_on_when_an_event_cannot_even_be_closed(shop: Any, sql: Any) -> None:
+    body = shop.event(type="refund.updated", data={"object": {"id": "re_none", "object": "refund"}})
+    await shop.post_raw(body)  # about nothing that Stripe knows: to be parked
+    sql.execute("alter function heller.stripe_close rename to stripe_close_away")
+    await shop.work()
+    sql.execute("alter function heller.stripe_close_away rename to stripe_close")
+    assert await shop.statuses() == {"processing": 1}
+    sql.execute("update heller.inbox set due_at = now()")  # its lease has ended
+    await shop.work()
+    assert await shop.parked() == ["gone"]
