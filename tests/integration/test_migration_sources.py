@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from heller.errors import MappingError, SourceError
-from heller.migration import audit, run
+from heller.migration import audit, backup, restore_check, run
 
 Connect = Callable[..., Awaitable[psycopg.AsyncConnection]]
 
@@ -96,3 +96,33 @@ async def test_money_and_floats_are_read_to_the_last_digit_and_marks_for_no_time
         (1,),
         (10**15,),
     ]
+
+
+async def test_a_backup_of_odd_values_is_found_whole(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy = await connect(empty_database)
+    await legacy.execute(
+        """
+        create schema "a/b %";
+        create table "a/b %"."members/../x" (id int primary key, "group""s" numeric, paid money, wide numeric);
+        insert into "a/b %"."members/../x" values (1, 5, 1234.50, 'NaN'), (2, 6, -7, 'Infinity'),
+          (3, 7, null, 12345678901234567890123456789.12345678901234567890123456789), (4, 7, 0, 0.00000000000000000000000000001);
+        create table seen (event text);
+        insert into seen values (null), (''), ('x'), (null);
+        create table large (id int, who int, credits int, note text);
+        insert into large select n, 1, 5, repeat('what ', 2000000) from generate_series(1, 2) n;
+        """
+    )
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(
+        '[users]\ntable = "a/b %.members/../x"\nid = "id"\nbalance = "group\\"s"\n'
+        '[events]\ntable = "seen"\nevent = "event"\n'
+        '[[transactions]]\ntable = "large"\nid = "id"\nuser_ref = "who"\ndelta = "credits"\nreason = "note"\n',
+        "utf-8",
+    )
+    done = await backup(empty_database, heller_database, tmp_path, mapping=mapping)
+    assert done.tables == {"a/b %.members/../x": 4, "seen": 4, "large": 2}
+    checked = restore_check(tmp_path / "backup")
+    assert (checked.problems, checked.rows) == ((), 10)
+    assert "1234.50" in (tmp_path / "backup" / "a%2Fb %25.members%2F..%2Fx.csv").read_text("utf-8")

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from heller.migration.staging import open_workspace
 BLOCK_BYTES = 4 << 20
 HASH_CHUNK_BYTES = 1 << 20
 CSV_FIELD_CHARACTERS_MAX = 1 << 30
+SUM_DIGITS_MAX = 200_000
+"""More than PostgreSQL's numeric has, so that no sum is rounded."""
 MANIFEST = "manifest.json"
 _SUMMED = {"smallint": pa.int64(), "integer": pa.int64(), "bigint": pa.int64()}
 _DECIMAL_SUMMED = frozenset({"numeric", "money"})
@@ -129,16 +131,21 @@ async def _write_table(
     connection: AsyncConnection, table: Table, *, folder: Path, name: str
 ) -> dict[str, Any]:
     rows, sums, types = await _measure(connection, table)
-    path = folder / f"{name}.csv"
-    await _write_csv(connection, table, path)
-    archive = folder / f"{name}.parquet"
-    await asyncio.to_thread(_write_parquet, path, archive, types)
+    stem = file_stem(name)
+    path, archive = folder / f"{stem}.csv", folder / f"{stem}.parquet"
+    longest = await _write_csv(connection, table, path)
+    await asyncio.to_thread(_write_parquet, path, archive, types, max(BLOCK_BYTES, longest))
     return {
         "rows": rows,
         "columns": table.columns,
         "sums": sums,
         "files": {file.name: await asyncio.to_thread(_describe, file) for file in (path, archive)},
     }
+
+
+def file_stem(name: str) -> str:
+    """A table's name as a file can have it."""
+    return name.replace("%", "%25").replace("/", "%2F")
 
 
 async def _measure(
@@ -148,7 +155,14 @@ async def _measure(
     summed = [name for name, kind in table.columns.items() if kind in _SUMMED or kind in _DECIMAL_SUMMED]
     times = [name for name, kind in table.columns.items() if kind in _TIMES]
     items: list[sql.Composable] = [sql.SQL("count(*)")]
-    items += [sql.SQL("coalesce(sum({0}::numeric), 0)::text").format(sql.Identifier(name)) for name in summed]
+    items += [
+        sql.SQL("coalesce(sum({0}::numeric) filter (where {0}::text !~ '[IN]'), 0)::text").format(
+            sql.Identifier(name)
+        )
+        if table.columns[name] == "numeric"  # without NaN and infinity, which have no sum
+        else sql.SQL("coalesce(sum({0}::numeric), 0)::text").format(sql.Identifier(name))
+        for name in summed
+    ]
     items += [
         sql.SQL("coalesce(bool_and({0} >= '0001-01-01' and {0} < '9999-12-31'), true)").format(
             sql.Identifier(name)
@@ -172,8 +186,13 @@ async def _measure(
     return row[0], sums, types
 
 
-async def _write_csv(connection: AsyncConnection, table: Table, path: Path) -> None:
-    columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
+async def _write_csv(connection: AsyncConnection, table: Table, path: Path) -> int:
+    """Write the rows; answers the bytes of the longest. Money goes as the number it is, not as the server's locale shows it."""
+    columns = sql.SQL(", ").join(
+        sql.SQL("{0}::numeric as {0}" if kind == "money" else "{0}").format(sql.Identifier(name))
+        for name, kind in table.columns.items()
+    )
+    longest = 0
     statement = sql.SQL("copy (select {} from {}) to stdout (format csv, header)").format(
         columns, sql.Identifier(table.schema, table.name)
     )
@@ -181,15 +200,17 @@ async def _write_csv(connection: AsyncConnection, table: Table, path: Path) -> N
         with path.open("wb") as file:
             async for row in copy:
                 file.write(row)
+                longest = max(longest, len(row))
+    return longest
 
 
-def _write_parquet(path: Path, archive: Path, types: dict[str, pa.DataType]) -> None:
+def _write_parquet(path: Path, archive: Path, types: dict[str, pa.DataType], block_bytes: int) -> None:
     schema = pa.schema(list(types.items()))
     with (
         arrow_csv.open_csv(
             path,
-            read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
-            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            read_options=arrow_csv.ReadOptions(block_size=block_bytes, use_threads=False),
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=types,
                 null_values=[""],
@@ -255,7 +276,8 @@ def _check_file(path: Path, described: dict[str, Any], table: dict[str, Any]) ->
         _read_csv if path.suffix == ".csv" else _read_parquet
     )
     try:
-        rows, sums = read(path, list(table["sums"]))
+        with localcontext(prec=SUM_DIGITS_MAX):
+            rows, sums = read(path, list(table["sums"]))
     except (OSError, ValueError, ArithmeticError, pa.ArrowException) as error:
         return [f"{path.name} cannot be read: {error}."]
     problems = (
@@ -274,12 +296,20 @@ def _read_csv(path: Path, summed: list[str]) -> tuple[int, dict[str, Decimal]]:
     sums = dict.fromkeys(summed, Decimal(0))
     rows = 0
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+        lines = csv.reader(file)
+        place = {column: number for number, column in enumerate(next(lines))}
+        for line in lines:  # an empty one is the NULL of a table with one column
             rows += 1
             for column in summed:
-                if row[column]:
-                    sums[column] += Decimal(row[column])
+                if line:
+                    sums[column] += _summand(line[place[column]])
     return rows, sums
+
+
+def _summand(value: Any) -> Decimal:
+    """A value as a sum takes it: nothing for NULL, NaN and infinity."""
+    number = Decimal(0 if value is None or value == "" else value)
+    return number if number.is_finite() else Decimal(0)
 
 
 def _read_parquet(path: Path, summed: list[str]) -> tuple[int, dict[str, Decimal]]:
@@ -290,5 +320,5 @@ def _read_parquet(path: Path, summed: list[str]) -> tuple[int, dict[str, Decimal
             rows += batch.num_rows
             for column in summed:
                 values = batch.column(column).to_pylist()
-                sums[column] += sum((Decimal(value) for value in values if value is not None), Decimal(0))
+                sums[column] += sum(map(_summand, values), Decimal(0))
     return rows, sums

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from psycopg import AsyncConnection, sql
 
@@ -43,7 +44,7 @@ def _table_files(folder: Path) -> list[Path]:
 
 
 def _table_name(path: Path) -> str:
-    stem = path.stem.removesuffix("_export").rpartition(".")[2]
+    stem = unquote(path.stem.removesuffix("_export").rpartition(".")[2])
     return _TABLE_OF.get(stem, stem)
 
 
