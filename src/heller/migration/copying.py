@@ -18,9 +18,9 @@ from heller.migration.audit import fill_findings
 from heller.migration.decisions import Decisions
 from heller.migration.findings import FINDINGS
 from heller.migration.journal import journalled
-from heller.migration.plan import Decide, Plan, Truth, check_plan, prepare, write_plan
+from heller.migration.plan import Decide, Plan, Truth, check_plan, prepare, taken_up, used_up, write_plan
 from heller.migration.progress import Progress, silent
-from heller.migration.source import open_source
+from heller.migration.source import Source, open_source
 from heller.migration.staging import beside, execute_script, open_workspace, stage
 from heller.schema import require
 
@@ -117,21 +117,21 @@ async def copy(
 ) -> Copied:
     """Copy what plan.json planned, if the source is still what was planned. Raises StalePlan, DecisionsNeeded, Busy.
 
-    Running again adds what is missing. To ``resume`` a copy that was stopped, its plan need not be the source's any more.
+    What the plan prepared is taken up where it is still there and still right; otherwise the source is read again. Running again
+    adds what is missing. To ``resume`` a copy that was stopped, its plan need not be the source's any more.
     """
     async with (
-        open_workspace(database) as workspace,
+        open_workspace(database, takes_up=True) as workspace,
         open_source(source, workspace=workspace, mapping=mapping) as opened,
         journalled(database, "copy", opened.name, progress=progress) as step,
     ):
         await require_target(workspace)
         stopped = await stopped_run(workspace, opened.mapping.system, truth=truth) if resume else None
-        snapshot_at = await stage(workspace, opened, progress=step)
-        await execute_script(workspace, "sums.sql")
-        await fill_findings(workspace, [kind for kind in FINDINGS if kind.choices], progress=step)
-        planned = await prepare(
-            workspace, opened, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=step
-        )
+        planned = await taken_up(workspace, opened, out=out, truth=truth, decide=decide, progress=step)
+        if planned is None:
+            planned = await _prepare_anew(
+                workspace, opened, out=out, truth=truth, decide=decide, progress=step
+            )
         if replan or stopped is not None:
             write_plan(planned, out)
         check_plan(planned, out)
@@ -139,6 +139,18 @@ async def copy(
         result = await carry(workspace, planned, decisions=decisions, resumes=stopped, progress=step)
         step.answer(result.as_json())
         return result
+
+
+async def _prepare_anew(
+    workspace: AsyncConnection, source: Source, *, out: Path, truth: Truth, decide: Decide, progress: Progress
+) -> Plan:
+    """Read the source and find out what is to be written, as ``plan`` does, but for the findings that ask nothing."""
+    snapshot_at = await stage(workspace, source, progress=progress)
+    await execute_script(workspace, "sums.sql")
+    await fill_findings(workspace, [kind for kind in FINDINGS if kind.choices], progress=progress)
+    return await prepare(
+        workspace, source, out=out, truth=truth, decide=decide, snapshot_at=snapshot_at, progress=progress
+    )
 
 
 async def require_target(workspace: AsyncConnection) -> None:
@@ -182,6 +194,7 @@ async def carry(
     meter = _Meter(progress, sum(rows for _, _, rows in ranges))
     queue = list(reversed(ranges))
     await asyncio.gather(*(_worker(workspace, queue, meter) for _ in range(min(WORKERS, len(ranges)))))
+    await used_up(workspace)
     await _write_outcomes(workspace, planned, run_id)
     return await _finish_run(workspace, planned, run_id=run_id, before=before, resumes=resumes)
 

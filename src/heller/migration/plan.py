@@ -1,4 +1,7 @@
-"""What a copy will do, in numbers, before it does it; and the digest that says which source it was planned for."""
+"""What a copy will do, in numbers, before it does it; and the digest that says which source it was planned for.
+
+What was prepared stays in the workspace: a copy of the same digest takes it up instead of reading the source again.
+"""
 
 import asyncio
 import json
@@ -6,9 +9,11 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import msgspec
 from psycopg import AsyncConnection, sql
 
 from heller.errors import SourceError, StalePlan, UsageError
@@ -18,7 +23,7 @@ from heller.migration.journal import journalled
 from heller.migration.progress import Progress, silent
 from heller.migration.shapes import Mapping
 from heller.migration.source import Source, open_source
-from heller.migration.staging import STAGED, beside, execute_script, fingerprint, open_workspace, stage
+from heller.migration.staging import beside, execute_script, fingerprint, open_workspace, stage
 
 Truth = Literal["balance", "transactions", "ledger"]
 Decide = Literal["asked", "recommended"]
@@ -93,7 +98,7 @@ async def plan(
 ) -> Plan:
     """Say what a copy would do, and keep it as plan.json in ``out``. Raises DecisionsNeeded, and then touches nothing."""
     async with (
-        open_workspace(database) as workspace,
+        open_workspace(database, leaves=True) as workspace,
         open_source(source, workspace=workspace, mapping=mapping) as opened,
         journalled(database, "plan", opened.name, progress=progress) as step,
     ):
@@ -126,22 +131,69 @@ async def prepare(
     await execute_script(workspace, "accounts.sql", truth=sql.Literal(truth))
     progress("plan", 1, 2)
     names = {"system": sql.Literal(source.mapping.system), "snapshot_at": sql.Literal(snapshot_at)}
-    aside = await fingerprint(workspace, ("quarantine",))  # before the decisions add to it
     async with beside(workspace) as second:
-        _, content = await asyncio.gather(
-            execute_script(workspace, "entries.sql", **names), _name_and_digest(second)
+        _, _, content = await asyncio.gather(
+            execute_script(workspace, "entries.sql", **names),
+            execute_script(second, "naming.sql"),  # names do not wait for the payments
+            fingerprint(source),
         )
     progress("plan", 2, 2)
-    digest = sha256(
-        json.dumps([content, aside, _mapping_text(source.mapping), decisions.digest(), truth]).encode()
+    digest = _digest(content, source.mapping, decisions=decisions, truth=truth)
+    result = await _numbers(workspace, source, digest=digest, truth=truth, snapshot_at=snapshot_at)
+    await _keep(workspace, result)
+    return result
+
+
+async def taken_up(
+    workspace: AsyncConnection,
+    source: Source,
+    *,
+    out: Path,
+    truth: Truth,
+    decide: Decide,
+    progress: Progress = silent,
+) -> Plan | None:
+    """The plan whose rows are still in the workspace, if source, mapping, decisions and truth are what they were."""
+    kept = await _kept(workspace)
+    if kept is None:
+        return None
+    progress("compare", 0, 1)
+    decisions = Decisions.read(out / "decisions.toml", recommended=decide == "recommended")
+    digest = _digest(await fingerprint(source), source.mapping, decisions=decisions, truth=truth)
+    progress("compare", 1, 1)
+    return kept if (kept.source, kept.digest) == (source.name, digest) else None
+
+
+async def used_up(workspace: AsyncConnection) -> None:
+    """From now on what is in the workspace is not only what was prepared."""
+    await workspace.execute("drop table if exists heller_staging.prepared")
+
+
+async def _keep(workspace: AsyncConnection, result: Plan) -> None:
+    """Say that the workspace holds all of ``result``. The table is as unlogged as the rows: a crash of the server empties them all."""
+    await workspace.execute(
+        "create unlogged table heller_staging.prepared as select %s::text as made_by, %s::jsonb as plan",
+        (version("heller"), json.dumps(result.as_json())),
+    )
+
+
+async def _kept(workspace: AsyncConnection) -> Plan | None:
+    row = await (
+        await workspace.execute("select to_regclass('heller_staging.prepared') is not null")
+    ).fetchone()
+    if not (row and row[0]):
+        return None
+    cursor = await workspace.execute(
+        "select plan from heller_staging.prepared where made_by = %s", (version("heller"),)
+    )
+    row = await cursor.fetchone()
+    return msgspec.convert(row[0], Plan) if row else None
+
+
+def _digest(content: str, mapping: Mapping, *, decisions: Decisions, truth: Truth) -> str:
+    return sha256(
+        json.dumps([content, _mapping_text(mapping), decisions.digest(), truth]).encode()
     ).hexdigest()
-    return await _numbers(workspace, source, digest=digest, truth=truth, snapshot_at=snapshot_at)
-
-
-async def _name_and_digest(second: AsyncConnection) -> str:
-    """What of the plan does not wait for the payments: the names to be, and the digest of what is staged."""
-    await execute_script(second, "naming.sql")
-    return await fingerprint(second, STAGED)
 
 
 def check_truth(mapping: Mapping, truth: Truth) -> None:

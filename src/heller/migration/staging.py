@@ -1,11 +1,12 @@
 """The staged copy of a source in the workspace database, and the lock that one run holds.
 
 ``open_workspace`` takes the lock; ``stage`` streams each table once, casts only, and resolves
-identities and bookings with SQL that no longer cares which source it came from.
+identities and bookings with SQL that no longer cares which source it came from. ``fingerprint`` says
+whether a source is still what was staged, without reading it again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib.resources import files
@@ -30,7 +31,7 @@ LOCK_WORKERS = 7_401_002
 LOCK_WAIT_SECONDS = 5
 COPY_CHUNK_BYTES = 1 << 17
 PROGRESS_EVERY_ROWS = 20_000
-STAGED = ("users", "customers", "payments", "transactions", "events", "admin_actions")
+ROW_HASH_SINCE = 140_000  # of hash_record_extended, by the server's number
 SETTINGS = {
     "client_encoding": "UTF8",
     "timezone": "UTC",
@@ -44,6 +45,8 @@ SETTINGS = {
     "application_name": "heller migrate",
 }
 """A run's own sessions. The server notices within half a second that a killed run is gone, and frees its locks."""
+
+_HASH_OF_TEXT = "('x' || left(md5(r::text), 16))::bit(64)::bigint"  # before PostgreSQL 14
 
 
 def script(name: str) -> str:
@@ -79,11 +82,15 @@ async def connect(database: str) -> AsyncConnection:
 
 
 @asynccontextmanager
-async def open_workspace(database: str) -> AsyncIterator[AsyncConnection]:
+async def open_workspace(
+    database: str, *, takes_up: bool = False, leaves: bool = False
+) -> AsyncIterator[AsyncConnection]:
     """A session that holds the run's lock. Raises Busy while another migrate command is at work.
 
     The lock belongs to the session: it goes when the process goes, however it goes. The second
     lock is shared by the sessions that copy, so that none of a killed run is still writing.
+
+    What is staged is dropped before and after, unless the block ``takes_up`` what was left, or ``leaves`` it to the next.
     """
     connection = await connect(database)
     try:
@@ -100,9 +107,11 @@ async def open_workspace(database: str) -> AsyncIterator[AsyncConnection]:
                 ) from error
         await connection.execute("select pg_advisory_unlock(%s)", (LOCK_WORKERS,))
         await connection.execute("set lock_timeout = 0")
-        await drop_staging(connection)
+        if not takes_up:
+            await drop_staging(connection)
         yield connection
-        await drop_staging(connection)
+        if not leaves:
+            await drop_staging(connection)
     finally:
         await connection.close()
 
@@ -246,13 +255,21 @@ def _mended(data: bytes, *, mend: bool) -> bytes:
     return data.decode("utf-8", "replace").encode() if mend else data
 
 
-async def fingerprint(workspace: AsyncConnection, tables: Iterable[str]) -> str:
-    """A digest of what is staged in ``tables`` that does not depend on the order of rows."""
+async def fingerprint(source: Source) -> str:
+    """A digest of all that ``stage`` reads, made by the source's own server; it does not depend on the order of rows.
+
+    Only digests of one server can be compared: another release may hash in another way.
+    """
+    can_hash = source.connection.info.server_version >= ROW_HASH_SINCE
+    row_hash = sql.SQL("hash_record_extended(r, 0)" if can_hash else _HASH_OF_TEXT)
     parts: list[str] = []
-    for table in tables:
-        query = sql.SQL(
-            "select count(*) || ':' || coalesce(sum(hash_record_extended(t, 0)), 0) from heller_staging.{} t"
-        ).format(sql.Identifier(table))
-        row = await (await workspace.execute(query)).fetchone()
-        parts.append(f"{table}={row[0] if row else ''}")
+    for number, mapping in enumerate(source.mapping.tables, start=1):
+        table = source.catalogue.find(mapping.schema, mapping.table)
+        if table is None:
+            raise SourceError(f"{mapping.schema}.{mapping.table} has gone since the catalogue was read.")
+        query = sql.SQL("select count(*) || ':' || coalesce(sum({}), 0) from ({}) r").format(
+            row_hash, source_select(mapping, table, number)
+        )
+        row = await (await source.connection.execute(query)).fetchone()
+        parts.append(f"{mapping.label}={row[0] if row else ''}")
     return ";".join(parts)

@@ -1,16 +1,16 @@
 -- What one transaction of the copy does: all accounts numbered p_low to p_high, whole or not at all.
 -- An account that is not there yet is written in one go; one that is there gets what is missing, row by row.
 
-create function heller_staging.opening_reason(p_delta bigint) returns text language sql immutable parallel safe as $$
+create or replace function heller_staging.opening_reason(p_delta bigint) returns text language sql immutable parallel safe as $$
   select case when p_delta > 0 then 'Opening balance: credits that no record of the old system explains'
               else 'Opening difference: credits that the records of the old system bring but its balance no longer had' end
 $$;
 
-create function heller_staging.grant_source(p_kind text) returns text language sql immutable parallel safe as $$
+create or replace function heller_staging.grant_source(p_kind text) returns text language sql immutable parallel safe as $$
   select case p_kind when 'purchase' then 'purchase' when 'grant' then 'promotion' when 'migrate' then 'migration' else 'adjustment' end
 $$;
 
-create function heller_staging.copy_range(p_low bigint, p_high bigint) returns void language plpgsql as $$
+create or replace function heller_staging.copy_range(p_low bigint, p_high bigint) returns void language plpgsql as $$
 declare
   v_there bigint[];
 begin
@@ -23,7 +23,7 @@ begin
   perform heller_staging.copy_beside(p_low, p_high);
 end $$;
 
-create function heller_staging.copy_fresh(p_low bigint, p_high bigint, p_there bigint[]) returns void language plpgsql as $$
+create or replace function heller_staging.copy_fresh(p_low bigint, p_high bigint, p_there bigint[]) returns void language plpgsql as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_done integer;
@@ -85,7 +85,7 @@ begin
 end $$;
 
 -- One more row for an account that is there: as the ledger's own verbs write it, with the source's time and provenance.
-create function heller_staging.append(p_account text, e heller_staging.entries) returns void language plpgsql as $$
+create or replace function heller_staging.append(p_account text, e heller_staging.entries) returns void language plpgsql as $$
 declare
   a heller.accounts;
   t heller.transactions;
@@ -122,7 +122,7 @@ begin
   end if;
 end $$;
 
-create function heller_staging.copy_missing(p_low bigint, p_high bigint) returns void language plpgsql as $$
+create or replace function heller_staging.copy_missing(p_low bigint, p_high bigint) returns void language plpgsql as $$
 declare
   v record;
   e heller_staging.entries;
@@ -179,7 +179,7 @@ end $$;
 
 -- Users, names and payments. Where none is there yet a plain insert does, at half the price of one that asks first;
 -- where one is, the range is written again by an insert that passes over it.
-create function heller_staging.copy_beside(p_low bigint, p_high bigint) returns void language plpgsql as $$
+create or replace function heller_staging.copy_beside(p_low bigint, p_high bigint) returns void language plpgsql as $$
 declare
   v_passing_over text;
 begin
