@@ -44,7 +44,8 @@ begin
     from scope s cross join lateral (select s.target - coalesce(s.credits, 0) as delta) o
     where o.delta <> 0
   ), numbered as (
-    select d.*, row_number() over w as seq, (sum(d.delta) over w)::bigint as balance_after
+    select d.*, row_number() over w as seq, (sum(d.delta) over w)::bigint as balance_after,
+           max(case when d.at <= v_now then d.at end) over w as latest_at
     from due d window w as (partition by d.no order by d.ord, d.at, d.length, d.source_id, d.source_table)
   ), chained as materialized (  -- by the same order as before, so that the rows are sorted once
     select n.*,
@@ -55,9 +56,10 @@ begin
     from numbered n
   ), written as (
     insert into heller.transactions (account_id, unit, seq, delta, balance_after, kind, reason, actor, metadata, idempotency_key,
-      payment_key, effective_at, recorded_at, source_system, source_table, source_id, hash)
+      payment_key, effective_at, recorded_at, source_system, source_table, source_id, hash, filed_at)
     select account, 'credit', seq, delta, balance_after, kind, reason, actor, metadata, idempotency_key,
-           payment_key, at, v_now, {system}, source_table, source_id, hash
+           payment_key, at, v_now, {system}, source_table, source_id, hash,
+           case when at > v_now or at < latest_at then coalesce(latest_at, '-infinity') end
     from chained
   ), laid as (
     select c.no, c.account, c.seq, c.delta, c.kind, c.cost, c.currency, c.payment_key, c.reason, c.at,
@@ -73,12 +75,12 @@ begin
     select account, 'credit', grant_id, seq, delta, remaining, heller_staging.grant_source(kind), cost, currency, payment_key, reason, at
     from given
   ), opened as (
-    insert into heller.accounts (account_id, unit, user_id, posted, version, last_seq, last_grant, head_hash, settled_seq, settled_posted, uncovered, opened_at)
+    insert into heller.accounts (account_id, unit, user_id, posted, version, last_seq, last_grant, head_hash, settled_seq, settled_posted, uncovered, latest_at, opened_at)
     select s.account, 'credit', case when s.is_user then s.account end, coalesce(l.balance_after, 0), coalesce(l.seq, 0), coalesce(l.seq, 0),
            coalesce(g.grants, 0), coalesce(l.hash, ''), coalesce(l.seq, 0), coalesce(l.balance_after, 0),
-           greatest(-coalesce(l.balance_after, 0), 0), coalesce(s.opened_at, {snapshot_at})
+           greatest(-coalesce(l.balance_after, 0), 0), l.latest_at, coalesce(s.opened_at, {snapshot_at})
     from scope s
-    left join (select distinct on (no) no, seq, balance_after, hash from chained order by no, seq desc) l using (no)
+    left join (select distinct on (no) no, seq, balance_after, latest_at, hash from chained order by no, seq desc) l using (no)
     left join (select no, count(*) as grants from given group by no) g using (no)
   )
   select 1 into v_done;
@@ -107,12 +109,14 @@ begin
   end if;
   t.effective_at := e.at;
   t.recorded_at := clock_timestamp();
+  t.filed_at := heller._filed_at(a.latest_at, t.effective_at, t.recorded_at);
   t.source_system := {system};
   t.source_table := e.source_table;
   t.source_id := e.source_id;
   t.hash := heller._transaction_hash(a.head_hash, t);
   insert into heller.transactions select t.*;
   update heller.accounts set posted = t.balance_after, version = version + 1, last_seq = t.seq, head_hash = t.hash,
+    latest_at = case when t.filed_at is null then t.effective_at else latest_at end,
     settled_seq = case when t.delta > 0 then t.seq else settled_seq end,
     settled_posted = case when t.delta > 0 then t.balance_after else settled_posted end
   where account_id = p_account and unit = 'credit';

@@ -28,6 +28,7 @@ begin
   end if;
   t.recorded_at := heller._clock();
   t.effective_at := coalesce((e ->> 'at')::timestamptz, t.recorded_at);
+  t.filed_at := heller._filed_at(a.latest_at, t.effective_at, t.recorded_at);
   t.source_system := p_system;
   t.source_table := e ->> 'source_table';
   t.source_id := e ->> 'source_id';
@@ -35,6 +36,7 @@ begin
   insert into heller.transactions select t.*;
   update heller.accounts set
     posted = t.balance_after, version = version + 1, last_seq = t.seq, head_hash = t.hash,
+    latest_at = case when t.filed_at is null then t.effective_at else latest_at end,
     settled_seq = case when v_settles then t.seq else settled_seq end,
     settled_posted = case when v_settles then t.balance_after else settled_posted end
   where account_id = p_account_id and unit = 'credit' returning * into b;

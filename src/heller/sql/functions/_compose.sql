@@ -29,6 +29,7 @@ begin
   t.counterparty := p_counterparty;
   t.recorded_at := heller._clock();
   t.effective_at := coalesce(p_effective_at, t.recorded_at);
+  t.filed_at := heller._filed_at(a.latest_at, t.effective_at, t.recorded_at);
   t.hash := heller._transaction_hash(a.head_hash, t);
   return t;
 end $$;

@@ -20,6 +20,7 @@ begin
     a.posted := t.balance_after;
     a.last_seq := t.seq;
     a.head_hash := t.hash;
+    if t.filed_at is null then a.latest_at := t.effective_at; end if;
   end loop;
   update heller.grants set ended_at = expires_at
   where account_id = a.account_id and unit = a.unit and seq is not null and ended_at is null and expires_at <= p_at;
@@ -28,7 +29,7 @@ begin
     a.settled_seq := a.last_seq;
     a.settled_posted := a.posted;
     update heller.accounts set posted = a.posted, version = a.version, last_seq = a.last_seq, head_hash = a.head_hash,
-      settled_seq = a.settled_seq, settled_posted = a.settled_posted
+      latest_at = a.latest_at, settled_seq = a.settled_seq, settled_posted = a.settled_posted
     where account_id = a.account_id and unit = a.unit;
   end if;
   return a;

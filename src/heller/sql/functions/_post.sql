@@ -12,6 +12,7 @@ begin
   insert into heller.transactions select t.*;
   update heller.accounts set
     posted = t.balance_after, version = version + 1, last_seq = t.seq, head_hash = t.hash,
+    latest_at = case when t.filed_at is null then t.effective_at else latest_at end,
     settled_seq = case when p_settled then t.seq else settled_seq end,
     settled_posted = case when p_settled then t.balance_after else settled_posted end
   where account_id = a.account_id and unit = a.unit;

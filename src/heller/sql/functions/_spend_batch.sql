@@ -21,16 +21,19 @@ declare
   v_available bigint[];
   v_last_seqs bigint[];
   v_heads bytea[];
+  v_latest timestamptz[];
   -- the spends, in parallel with the arguments
   v_amounts bigint[] := p_amounts;
   v_requests jsonb[];
   v_effective timestamptz[];
+  v_filed timestamptz[];
   v_hashes bytea[] := array_fill(null::bytea, array[cardinality(p_accounts)]);
   v_first bigint[];  -- only when a key comes twice: the place where it comes first
   v_taken boolean[];  -- at that place: whether the key is written
   v_again integer[];
   -- one look at all of them: the pattern costs a microsecond a text
   v_is_printable boolean := coalesce(p_keys::text !~ '[\x01-\x1f\x7f]', true) and coalesce(p_actors::text !~ '[\x01-\x1f\x7f]', true);
+  v_is_in_time boolean;  -- no account has anything that counts later than now
   i integer;
   v_seq bigint;
   v_balance bigint;
@@ -44,9 +47,10 @@ begin
   for v_pass in 1 .. 2 loop
     -- one lock order for all writers; the next statement's snapshot sees every key they committed
     select array_agg(c.account_id), array_agg(c.unit), array_agg(c.ctid), array_agg(c.posted), array_agg(c.last_seq), array_agg(c.head_hash),
+           array_agg(c.latest_at),
            array_agg(case when c.frozen_at is null and c.epoch % 2 is distinct from 0 then c.posted - c.held + c.overdraft_limit end),
            array_agg(c.frozen_at is null and (c.next_due_at <= heller._clock()) is true)
-    into v_ids, v_units, v_ctids, v_posted, v_last_seqs, v_heads, v_available, v_due
+    into v_ids, v_units, v_ctids, v_posted, v_last_seqs, v_heads, v_latest, v_available, v_due
     from (select x.*, x.ctid from heller.accounts x where x.account_id = any (p_accounts) order by x.account_id, x.unit for no key update) c;
     exit when v_pass = 2 or true = any (v_due) is not true;
     for i in 1 .. cardinality(v_due) loop
@@ -56,6 +60,7 @@ begin
     end loop;
   end loop;
   recorded_at := heller._clock();
+  v_is_in_time := (recorded_at < any (v_latest)) is not true;
   seqs := array_fill(null::bigint, array[cardinality(p_accounts)]);
   balances := seqs;
   availables := seqs;
@@ -100,7 +105,7 @@ begin
       r.amount := d.amount;
       others[r.n] := heller._result(row(
         r.account, r.unit, v_seq, -r.amount, a.posted - r.amount, 'spend', r.reason, r.actor, r.metadata, r.key, null, null, null, null, null,
-        coalesce(d.effective_at, recorded_at), recorded_at, null, null, null, null)::heller.transactions, v_available[r.i] - r.amount);
+        coalesce(d.effective_at, recorded_at), recorded_at, null, null, null, null, null)::heller.transactions, v_available[r.i] - r.amount);
       if d.is_dry_run then
         others[r.n] := others[r.n] || '{"dry_run": true}';
         continue;
@@ -108,6 +113,12 @@ begin
       v_amounts[r.n] := r.amount;
       v_requests[r.n] := d.request;
       v_effective[r.n] := d.effective_at;
+    end if;
+    if v_is_in_time and v_effective[r.n] is null then
+      v_latest[r.i] := recorded_at;
+    else
+      v_filed[r.n] := heller._filed_at(v_latest[r.i], coalesce(v_effective[r.n], recorded_at), recorded_at);
+      if v_filed[r.n] is null then v_latest[r.i] := coalesce(v_effective[r.n], recorded_at); end if;
     end if;
     v_balance := v_posted[r.i] - r.amount;
     v_hash := sha256(v_heads[r.i] || record_send(row(
@@ -124,15 +135,16 @@ begin
     if v_first is not null then v_taken[v_first[r.n]] := true; end if;
   end loop;
   insert into heller.transactions (account_id, unit, seq, delta, balance_after, kind, reason, actor, metadata, idempotency_key, request,
-                                   effective_at, recorded_at, hash)
+                                   effective_at, recorded_at, hash, filed_at)
   select x.account, coalesce(x.unit, 'credit'), x.seq, -x.amount, x.balance, 'spend', coalesce(x.reason, ''), x.actor, nullif(x.metadata, '{}'),
-         x.key, v_requests[x.n], coalesce(v_effective[x.n], recorded_at), recorded_at, x.hash
+         x.key, v_requests[x.n], coalesce(v_effective[x.n], recorded_at), recorded_at, x.hash, v_filed[x.n]
   from unnest(p_accounts, p_units, v_amounts, p_keys, p_reasons, p_actors, p_metadata, seqs, balances, v_hashes) with ordinality
        x (account, unit, amount, key, reason, actor, metadata, seq, balance, hash, n)
   where x.seq is not null
   order by x.account collate "C", x.seq;
-  update heller.accounts u set posted = c.posted, version = u.version + c.last_seq - u.last_seq, last_seq = c.last_seq, head_hash = c.head
-  from unnest(v_ids, v_ctids, v_posted, v_last_seqs, v_heads) c (account_id, row_id, posted, last_seq, head)
+  update heller.accounts u set posted = c.posted, version = u.version + c.last_seq - u.last_seq, last_seq = c.last_seq, head_hash = c.head,
+    latest_at = c.latest_at
+  from unnest(v_ids, v_ctids, v_posted, v_last_seqs, v_heads, v_latest) c (account_id, row_id, posted, last_seq, head, latest_at)
   where u.ctid = c.row_id  -- the row is locked: it is where it was found
     and (u.account_id = c.account_id) is true  -- as a plain equality it would be hashed, over all accounts
     and (not heller._is_spread() or u.account_id = any (p_accounts))  -- Citus looks for its shard here

@@ -28,7 +28,7 @@ begin
   return array(
     select coalesce(b.others[x.n], heller._result(row(
              x.account, coalesce(x.unit, 'credit'), x.seq, -x.amount, x.balance, 'spend', coalesce(x.reason, ''), x.actor, nullif(x.metadata, '{}'),
-             x.key, null, null, null, null, null, b.recorded_at, b.recorded_at, null, null, null, null)::heller.transactions, x.available))
+             x.key, null, null, null, null, null, b.recorded_at, b.recorded_at, null, null, null, null, null)::heller.transactions, x.available))
     from unnest(o.accounts, o.units, o.amounts, o.keys, o.reasons, o.actors, o.metadata, b.seqs, b.balances, b.availables) with ordinality
          x (account, unit, amount, key, reason, actor, metadata, seq, balance, available, n)
     order by x.n);

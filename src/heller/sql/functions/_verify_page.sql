@@ -9,6 +9,7 @@ begin
     select t.account_id, t.unit, t.seq, t.delta, t.balance_after, t.hash, t.hold_id,
            coalesce(lag(t.seq) over w, 0) as previous_seq,
            coalesce(lag(t.balance_after) over w, 0) as previous_balance,
+           coalesce(t.filed_at, t.effective_at) as filed_at, lag(coalesce(t.filed_at, t.effective_at)) over w as previous_filed_at,
            case when p_hash then heller._transaction_hash(coalesce(lag(t.hash) over w, ''), row(t.*)::heller.transactions) else t.hash end as hash_due
     from heller.transactions t
     where t.account_id > p_after and (p_until is null or t.account_id <= p_until)
@@ -33,6 +34,8 @@ begin
     union all
     select account_id, unit, seq, 'balance_after', (previous_balance::numeric + delta)::text, balance_after::text from rows
     where balance_after <> previous_balance::numeric + delta
+    union all
+    select account_id, unit, seq, 'filed_at', 'not before ' || previous_filed_at, filed_at::text from rows where filed_at < previous_filed_at
     union all
     select account_id, unit, seq, 'hash', encode(hash_due, 'hex'), encode(hash, 'hex') from rows where hash <> hash_due
     union all

@@ -11,7 +11,7 @@ begin
     perform heller._fail('HL003', format('there is no account %s with unit %s', p_account_id, p_unit), jsonb_build_object('account', p_account_id));
   end if;
   -- what is due by then and not yet done counts as done
-  return (select coalesce(sum(delta), 0) from heller.transactions where account_id = p_account_id and unit = p_unit and effective_at <= p_at)
+  return heller._posted_before(p_account_id, p_unit, p_at + interval '1 microsecond')
          + (select x.posted - a.posted from heller._as_of(a, least(p_at, heller._clock())) x);
 end $$;
 comment on function heller.balance_at(text, timestamptz, text) is

@@ -5,10 +5,9 @@ language sql stable security definer set search_path = pg_catalog as $$
   select jsonb_build_object('member', s.member, 'spent', s.spent, 'refunded', s.refunded, 'count', s.n)
   from (select case t.kind when 'spend' then t.actor else o.actor end as member, coalesce(-sum(t.delta) filter (where t.kind = 'spend'), 0) as spent,
                coalesce(sum(t.delta) filter (where t.kind = 'refund'), 0) as refunded, count(*) filter (where t.kind = 'spend') as n
-        from heller.transactions t
+        from heller._counting_between(p_account_id, p_unit, p_from, p_until) t
         left join heller.transactions o on t.kind = 'refund' and o.account_id = t.account_id and o.unit = t.unit and o.seq = t.related_seq
-        where t.account_id = p_account_id and t.unit = p_unit and t.kind in ('spend', 'refund')
-          and (p_from is null or t.effective_at >= p_from) and (p_until is null or t.effective_at < p_until)
+        where t.kind in ('spend', 'refund')
         group by 1) s
   order by s.spent desc, s.member
 $$;
