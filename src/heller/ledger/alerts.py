@@ -74,11 +74,17 @@ class Alerts(Reads):
         """End an alert; False when there was none."""
         return bool(await self._read("remove_alert", account_id=account, threshold=threshold, unit=unit))
 
-    async def alerts(self, account: str, *, unit: str = DEFAULT_UNIT) -> list[Alert]:
-        """The alerts of an account."""
-        return [
-            decoded(row, Alert) for row in await self._read_many("alerts_of", account_id=account, unit=unit)
-        ]
+    async def alerts(
+        self,
+        account: str,
+        *,
+        unit: str = DEFAULT_UNIT,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> list[Alert]:
+        """The alerts of an account by threshold; all, or a page of ``limit``, at most 1,000, ``after`` a threshold."""
+        rows = await self._read_many("alerts_of", account_id=account, unit=unit, after=after, limit=limit)
+        return [decoded(row, Alert) for row in rows]
 
     async def fire_alerts(self, *, limit: int = 100) -> list[Alert]:
         """The alerts that are due, from now on marked as told. Several callers never get the same one."""
@@ -159,10 +165,10 @@ class Alerts(Reads):
         return decoded(await self._read("resume_top_up", account_id=account, unit=unit), TopUpRule)
 
     async def top_up_attempts(
-        self, account: str, *, unit: str = DEFAULT_UNIT, limit: int = 100
+        self, account: str, *, unit: str = DEFAULT_UNIT, before: int | None = None, limit: int = 100
     ) -> list[TopUpAttempt]:
-        """What became of the automatic top-ups, newest first."""
+        """What became of the automatic top-ups, newest first; at most 1,000 a page, the next is ``before`` the last attempt."""
         rows = await self._read_many(
-            "top_up_attempts_of", account_id=account, unit=unit, limit=min(limit, PAGE_MAX)
+            "top_up_attempts_of", account_id=account, unit=unit, limit=min(limit, PAGE_MAX), before=before
         )
         return [decoded(row, TopUpAttempt) for row in rows]

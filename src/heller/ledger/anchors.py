@@ -83,9 +83,10 @@ class Anchors(Reads):
         row = await self._read("take_anchor")
         return None if row is None else decoded(row, Anchor)
 
-    async def anchors(self, *, limit: int = 100) -> list[Anchor]:
-        """The anchors, newest first."""
-        return [decoded(row, Anchor) for row in await self._read_many("anchors_list", limit=limit)]
+    async def anchors(self, *, before: str | None = None, limit: int = 100) -> list[Anchor]:
+        """The anchors, newest first; at most 1,000 a page, the next page is ``before`` the last one's ``at``."""
+        rows = await self._read_many("anchors_list", limit=limit, before=before)
+        return [decoded(row, Anchor) for row in rows]
 
     async def check_anchor(self, anchor: Anchor) -> AnchorCheck:
         """Whether every chain still runs through the head it had: no row before the anchor was changed or removed."""

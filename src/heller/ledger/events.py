@@ -137,9 +137,10 @@ class Events(Reads):
         )
         return decoded(row, WebhookEndpoint)
 
-    async def webhook_endpoints(self) -> list[WebhookEndpoint]:
-        """All endpoints."""
-        return [decoded(row, WebhookEndpoint) for row in await self._read_many("webhook_endpoints_list")]
+    async def webhook_endpoints(self, *, after: str = "", limit: int = PAGE_MAX) -> list[WebhookEndpoint]:
+        """The endpoints by name; at most 1,000 a page, the next page is ``after`` the last one."""
+        rows = await self._read_many("webhook_endpoints_list", after=after, limit=limit)
+        return [decoded(row, WebhookEndpoint) for row in rows]
 
     async def webhook_attempts(self, endpoint: str) -> list[DeliveryAttempt]:
         """The last attempts to send events to an endpoint, newest first, at most 50.

@@ -77,17 +77,39 @@ class Reads(ABC):
         return [decoded(row, Transaction) for row in rows]
 
     async def grants(
-        self, account: str, *, unit: str = DEFAULT_UNIT, include_ended: bool = False
+        self,
+        account: str,
+        *,
+        unit: str = DEFAULT_UNIT,
+        include_ended: bool = False,
+        after: int | None = None,
+        limit: int | None = None,
     ) -> list[Grant]:
-        """The grants in burn-down order with what remains of each now."""
-        rows = await self._read_many("grants_of", account_id=account, unit=unit, all=include_ended)
+        """The grants in burn-down order with what remains of each now; all, or a page of ``limit``, at most 1,000.
+
+        The next page is ``after`` the last grant of this one.
+
+        Raises:
+            InvalidArgument: ``after`` is no grant of this account.
+        """
+        rows = await self._read_many(
+            "grants_of", account_id=account, unit=unit, all=include_ended, after=after, limit=limit
+        )
         return [decoded(row, Grant) for row in rows]
 
     async def holds(
-        self, account: str, *, unit: str = DEFAULT_UNIT, include_closed: bool = False
+        self,
+        account: str,
+        *,
+        unit: str = DEFAULT_UNIT,
+        include_closed: bool = False,
+        after: int | None = None,
+        limit: int | None = None,
     ) -> list[HoldState]:
-        """The open holds."""
-        rows = await self._read_many("holds_of", account_id=account, unit=unit, all=include_closed)
+        """The open holds, oldest first; all, or a page of ``limit``, at most 1,000, ``after`` the last hold of the page before."""
+        rows = await self._read_many(
+            "holds_of", account_id=account, unit=unit, all=include_closed, after=after, limit=limit
+        )
         return [decoded(row, HoldState) for row in rows]
 
     async def drawn(self, account: str, seq: int, *, unit: str = DEFAULT_UNIT) -> list[Draw]:
@@ -103,6 +125,8 @@ class Reads(ABC):
         self, text: str | None = None, *, state: str | None = None, after: str = "", limit: int = 50
     ) -> list[FoundAccount]:
         """Accounts by any name of theirs, by its beginning; without ``text`` all, by id. The next page is ``after`` the last.
+
+        A page ends with the last unit of an account, so it may be a little longer than ``limit``.
 
         Args:
             text: the beginning of an account id, of a user id or of any identity; or a whole payment, session or order id.

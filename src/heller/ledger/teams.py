@@ -87,10 +87,21 @@ class Teams(Reads):
         )
 
     async def members(
-        self, account: str, *, unit: str = DEFAULT_UNIT, include_former: bool = False
+        self,
+        account: str,
+        *,
+        unit: str = DEFAULT_UNIT,
+        include_former: bool = False,
+        after: str = "",
+        limit: int | None = None,
     ) -> list[Member]:
-        """The members with what each has spent in the current period."""
-        rows = await self._read_many("members_of", account_id=account, unit=unit, all=include_former)
+        """The members with what each has spent in the current period; all, or a page of ``limit``, at most 1,000.
+
+        The next page is ``after`` the last member of this one.
+        """
+        rows = await self._read_many(
+            "members_of", account_id=account, unit=unit, all=include_former, after=after, limit=limit
+        )
         return [decoded(row, Member) for row in rows]
 
     async def memberships(self, user: str) -> list[Membership]:

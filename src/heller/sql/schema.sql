@@ -23,6 +23,7 @@ CREATE TABLE heller.accounts (
     opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     epoch bigint,
     draining_since timestamp with time zone,
+    latest_at timestamp with time zone,
     CONSTRAINT accounts_epoch_not_negative CHECK ((epoch >= 0)),
     CONSTRAINT accounts_frozen_with_reason CHECK (((frozen_at IS NULL) = (frozen_reason IS NULL))),
     CONSTRAINT accounts_held_not_negative CHECK ((held >= 0)),
@@ -58,6 +59,8 @@ COMMENT ON COLUMN heller.accounts.next_due_at IS 'When the next grant or hold ex
 COMMENT ON COLUMN heller.accounts.epoch IS 'Moves of this account''s home, counted on this side: odd is at home here, even is at home in the legacy database; null never had another home.';
 
 COMMENT ON COLUMN heller.accounts.draining_since IS 'Set while a return waits for open holds: no new ones are placed.';
+
+COMMENT ON COLUMN heller.accounts.latest_at IS 'The latest effective_at of its transactions, without those that lay ahead of their recording.';
 
 CREATE FUNCTION heller._account_result(a heller.accounts) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -485,6 +488,7 @@ begin
   end if;
   t.recorded_at := heller._clock();
   t.effective_at := coalesce((e ->> 'at')::timestamptz, t.recorded_at);
+  t.filed_at := heller._filed_at(a.latest_at, t.effective_at, t.recorded_at);
   t.source_system := p_system;
   t.source_table := e ->> 'source_table';
   t.source_id := e ->> 'source_id';
@@ -492,6 +496,7 @@ begin
   insert into heller.transactions select t.*;
   update heller.accounts set
     posted = t.balance_after, version = version + 1, last_seq = t.seq, head_hash = t.hash,
+    latest_at = case when t.filed_at is null then t.effective_at else latest_at end,
     settled_seq = case when v_settles then t.seq else settled_seq end,
     settled_posted = case when v_settles then t.balance_after else settled_posted end
   where account_id = p_account_id and unit = 'credit' returning * into b;
@@ -596,6 +601,23 @@ end $$;
 
 COMMENT ON FUNCTION heller._check_instant(p_argument text, p_at timestamp with time zone) IS 'Refuses an instant no calendar of a caller can hold (infinity among them).';
 
+CREATE FUNCTION heller._check_place(p_argument text, p_place jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  if p_place is null then return; end if;
+  if jsonb_typeof(p_place) = 'array' and jsonb_array_length(p_place) = 2 and p_place ->> 1 is not null then
+    if (p_place ->> 0)::timestamptz is not null then return; end if;
+  end if;
+  perform heller._fail('HL001', format('%s is not the instant and the id that the page before ended with', p_argument),
+                       jsonb_build_object('argument', p_argument));
+exception when invalid_datetime_format or datetime_field_overflow then
+  perform heller._fail('HL001', format('%s does not begin with an instant', p_argument), jsonb_build_object('argument', p_argument));
+end $$;
+
+COMMENT ON FUNCTION heller._check_place(p_argument text, p_place jsonb) IS 'Refuses what is no place in a list by time: [instant, id] of the last row of a page.';
+
 CREATE FUNCTION heller._check_seconds(p_seconds integer) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog'
@@ -684,6 +706,7 @@ CREATE TABLE heller.transactions (
     source_table text COLLATE pg_catalog."C",
     source_id text COLLATE pg_catalog."C",
     hash bytea NOT NULL,
+    filed_at timestamp with time zone,
     CONSTRAINT transactions_delta_nonzero CHECK ((delta <> 0)),
     CONSTRAINT transactions_effective_at_finite CHECK (((effective_at >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (effective_at <= '9999-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT transactions_kind_known CHECK ((kind = ANY (ARRAY['purchase'::text, 'grant'::text, 'spend'::text, 'refund'::text, 'clawback'::text, 'reinstate'::text, 'expire'::text, 'adjust'::text, 'transfer'::text, 'migrate'::text]))),
@@ -705,6 +728,8 @@ COMMENT ON COLUMN heller.transactions.related_seq IS 'The transaction this one u
 COMMENT ON COLUMN heller.transactions.effective_at IS 'When it counts.';
 
 COMMENT ON COLUMN heller.transactions.recorded_at IS 'When it was written.';
+
+COMMENT ON COLUMN heller.transactions.filed_at IS 'Null where it came in the order of time, as nearly all do. Else the account''s latest_at when it came: it counts earlier than one before it, or lay ahead.';
 
 CREATE FUNCTION heller._compose(a heller.accounts, p_delta bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_related_seq bigint, p_hold_id bigint, p_payment_key text, p_counterparty text, p_effective_at timestamp with time zone) RETURNS heller.transactions
     LANGUAGE plpgsql
@@ -735,6 +760,7 @@ begin
   t.counterparty := p_counterparty;
   t.recorded_at := heller._clock();
   t.effective_at := coalesce(p_effective_at, t.recorded_at);
+  t.filed_at := heller._filed_at(a.latest_at, t.effective_at, t.recorded_at);
   t.hash := heller._transaction_hash(a.head_hash, t);
   return t;
 end $$;
@@ -758,6 +784,21 @@ CREATE FUNCTION heller._count_for_member(p_account_id text, p_unit text, p_seq b
 $$;
 
 COMMENT ON FUNCTION heller._count_for_member(p_account_id text, p_unit text, p_seq bigint, p_amount bigint) IS 'Counts credits, or gives them back (negative), in the cap of the member whose spend a transaction is, or goes back to: a refund, the undoing of a refund, and so on.';
+
+CREATE FUNCTION heller._counting_between(p_account_id text, p_unit text, p_from timestamp with time zone, p_until timestamp with time zone) RETURNS SETOF heller.transactions
+    LANGUAGE sql STABLE
+    AS $$  -- no settings of its own: it becomes part of the query that asks
+  with r as materialized (select b.first_seq, b.end_seq from heller._seqs_between(p_account_id, p_unit, p_from, p_until) b)
+  select t.* from r cross join heller.transactions t
+  where t.account_id = p_account_id and t.unit = p_unit and t.seq >= r.first_seq and t.seq < r.end_seq
+    and t.effective_at >= coalesce(p_from, '-infinity') and t.effective_at < coalesce(p_until, 'infinity')
+  union all
+  select t.* from r cross join heller.transactions t
+  where t.account_id = p_account_id and t.unit = p_unit and t.filed_at is not null and (t.seq < r.first_seq or t.seq >= r.end_seq)
+    and t.effective_at >= coalesce(p_from, '-infinity') and t.effective_at < coalesce(p_until, 'infinity')
+$$;
+
+COMMENT ON FUNCTION heller._counting_between(p_account_id text, p_unit text, p_from timestamp with time zone, p_until timestamp with time zone) IS 'The transactions that count in a period, in no order. Reads those recorded in it, and of the others the few that came out of the order of time.';
 
 CREATE FUNCTION heller._differing(p_then jsonb, p_now jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -867,6 +908,15 @@ end $$;
 
 COMMENT ON FUNCTION heller._fail(p_code text, p_message text, p_detail jsonb) IS 'Raises one of heller''s errors (HL0nn); the detail is JSON with the case''s data.';
 
+CREATE FUNCTION heller._filed_at(p_latest_at timestamp with time zone, p_effective_at timestamp with time zone, p_recorded_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select case when p_effective_at > p_recorded_at or p_effective_at < p_latest_at then coalesce(p_latest_at, '-infinity') end
+$$;
+
+COMMENT ON FUNCTION heller._filed_at(p_latest_at timestamp with time zone, p_effective_at timestamp with time zone, p_recorded_at timestamp with time zone) IS 'Where a transaction stands that does not come in the order of time; null for one that does. coalesce(filed_at, effective_at) never falls with seq, whatever the clock did.';
+
 CREATE FUNCTION heller._finish(p_account_id text, p_unit text) RETURNS heller.accounts
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -909,6 +959,7 @@ begin
     a.posted := t.balance_after;
     a.last_seq := t.seq;
     a.head_hash := t.hash;
+    if t.filed_at is null then a.latest_at := t.effective_at; end if;
   end loop;
   update heller.grants set ended_at = expires_at
   where account_id = a.account_id and unit = a.unit and seq is not null and ended_at is null and expires_at <= p_at;
@@ -917,7 +968,7 @@ begin
     a.settled_seq := a.last_seq;
     a.settled_posted := a.posted;
     update heller.accounts set posted = a.posted, version = a.version, last_seq = a.last_seq, head_hash = a.head_hash,
-      settled_seq = a.settled_seq, settled_posted = a.settled_posted
+      latest_at = a.latest_at, settled_seq = a.settled_seq, settled_posted = a.settled_posted
     where account_id = a.account_id and unit = a.unit;
   end if;
   return a;
@@ -1449,6 +1500,7 @@ begin
   insert into heller.transactions select t.*;
   update heller.accounts set
     posted = t.balance_after, version = version + 1, last_seq = t.seq, head_hash = t.hash,
+    latest_at = case when t.filed_at is null then t.effective_at else latest_at end,
     settled_seq = case when p_settled then t.seq else settled_seq end,
     settled_posted = case when p_settled then t.balance_after else settled_posted end
   where account_id = a.account_id and unit = a.unit;
@@ -1456,6 +1508,22 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller._post(a heller.accounts, p_delta bigint, p_kind text, p_reason text, p_actor text, p_metadata jsonb, p_key text, p_request jsonb, p_related_seq bigint, p_hold_id bigint, p_payment_key text, p_counterparty text, p_effective_at timestamp with time zone, p_settled boolean) IS 'Writes one transaction and the account''s new totals. p_settled: the caller has laid this change over the grants itself.';
+
+CREATE FUNCTION heller._posted_before(p_account_id text, p_unit text, p_at timestamp with time zone) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_seq bigint := heller._seq_at(p_account_id, p_unit, p_at);
+begin
+  return coalesce((select balance_after from heller.transactions where account_id = p_account_id and unit = p_unit and seq = v_seq - 1), 0)
+       + coalesce((select sum(delta) from heller.transactions
+                   where account_id = p_account_id and unit = p_unit and filed_at is not null and effective_at < p_at and seq >= v_seq), 0)
+       - coalesce((select sum(delta) from heller.transactions
+                   where account_id = p_account_id and unit = p_unit and filed_at is not null and effective_at >= p_at and seq < v_seq), 0);
+end $$;
+
+COMMENT ON FUNCTION heller._posted_before(p_account_id text, p_unit text, p_at timestamp with time zone) IS 'The sum of what counts before an instant: the balance where it lies in the order of time, and what came out of that order.';
 
 CREATE FUNCTION heller._put_back(a heller.accounts, o heller.transactions, t heller.transactions, p_before bigint, p_revive boolean) RETURNS void
     LANGUAGE plpgsql
@@ -1985,6 +2053,40 @@ end $$;
 
 COMMENT ON FUNCTION heller._seal_home(a heller.accounts, p_system text) IS 'Seals one locked account for its return, unless holds are open.';
 
+CREATE FUNCTION heller._seq_at(p_account_id text, p_unit text, p_at timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_low bigint := 1;
+  v_high bigint := coalesce((select last_seq from heller.accounts where account_id = p_account_id and unit = p_unit), 0) + 1;
+  v_middle bigint;
+begin
+  while v_low < v_high loop
+    v_middle := (v_low + v_high) / 2;
+    if (select coalesce(filed_at, effective_at) >= p_at from heller.transactions
+        where account_id = p_account_id and unit = p_unit and seq = v_middle) then
+      v_high := v_middle;
+    else
+      v_low := v_middle + 1;
+    end if;
+  end loop;
+  return v_low;
+end $$;
+
+COMMENT ON FUNCTION heller._seq_at(p_account_id text, p_unit text, p_at timestamp with time zone) IS 'Up to here the transactions of an account that came in the order of time count before an instant, and from here on not before it; found by halving.';
+
+CREATE FUNCTION heller._seqs_between(p_account_id text, p_unit text, p_from timestamp with time zone, p_until timestamp with time zone, OUT first_seq bigint, OUT end_seq bigint) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  first_seq := case when p_from is null then 1 else heller._seq_at(p_account_id, p_unit, p_from) end;
+  end_seq := case when p_until is null then 9223372036854775807 else heller._seq_at(p_account_id, p_unit, p_until) end;
+end $$;
+
+COMMENT ON FUNCTION heller._seqs_between(p_account_id text, p_unit text, p_from timestamp with time zone, p_until timestamp with time zone, OUT first_seq bigint, OUT end_seq bigint) IS 'Where the transactions that count in a period are: first_seq up to end_seq, and what has a filed_at. Among those first_seq to end_seq some may count outside.';
+
 CREATE FUNCTION heller._settle(a heller.accounts) RETURNS heller.accounts
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -2066,16 +2168,19 @@ declare
   v_available bigint[];
   v_last_seqs bigint[];
   v_heads bytea[];
+  v_latest timestamptz[];
   -- the spends, in parallel with the arguments
   v_amounts bigint[] := p_amounts;
   v_requests jsonb[];
   v_effective timestamptz[];
+  v_filed timestamptz[];
   v_hashes bytea[] := array_fill(null::bytea, array[cardinality(p_accounts)]);
   v_first bigint[];  -- only when a key comes twice: the place where it comes first
   v_taken boolean[];  -- at that place: whether the key is written
   v_again integer[];
   -- one look at all of them: the pattern costs a microsecond a text
   v_is_printable boolean := coalesce(p_keys::text !~ '[\x01-\x1f\x7f]', true) and coalesce(p_actors::text !~ '[\x01-\x1f\x7f]', true);
+  v_is_in_time boolean;  -- no account has anything that counts later than now
   i integer;
   v_seq bigint;
   v_balance bigint;
@@ -2089,9 +2194,10 @@ begin
   for v_pass in 1 .. 2 loop
     -- one lock order for all writers; the next statement's snapshot sees every key they committed
     select array_agg(c.account_id), array_agg(c.unit), array_agg(c.ctid), array_agg(c.posted), array_agg(c.last_seq), array_agg(c.head_hash),
+           array_agg(c.latest_at),
            array_agg(case when c.frozen_at is null and c.epoch % 2 is distinct from 0 then c.posted - c.held + c.overdraft_limit end),
            array_agg(c.frozen_at is null and (c.next_due_at <= heller._clock()) is true)
-    into v_ids, v_units, v_ctids, v_posted, v_last_seqs, v_heads, v_available, v_due
+    into v_ids, v_units, v_ctids, v_posted, v_last_seqs, v_heads, v_latest, v_available, v_due
     from (select x.*, x.ctid from heller.accounts x where x.account_id = any (p_accounts) order by x.account_id, x.unit for no key update) c;
     exit when v_pass = 2 or true = any (v_due) is not true;
     for i in 1 .. cardinality(v_due) loop
@@ -2101,6 +2207,7 @@ begin
     end loop;
   end loop;
   recorded_at := heller._clock();
+  v_is_in_time := (recorded_at < any (v_latest)) is not true;
   seqs := array_fill(null::bigint, array[cardinality(p_accounts)]);
   balances := seqs;
   availables := seqs;
@@ -2145,7 +2252,7 @@ begin
       r.amount := d.amount;
       others[r.n] := heller._result(row(
         r.account, r.unit, v_seq, -r.amount, a.posted - r.amount, 'spend', r.reason, r.actor, r.metadata, r.key, null, null, null, null, null,
-        coalesce(d.effective_at, recorded_at), recorded_at, null, null, null, null)::heller.transactions, v_available[r.i] - r.amount);
+        coalesce(d.effective_at, recorded_at), recorded_at, null, null, null, null, null)::heller.transactions, v_available[r.i] - r.amount);
       if d.is_dry_run then
         others[r.n] := others[r.n] || '{"dry_run": true}';
         continue;
@@ -2153,6 +2260,12 @@ begin
       v_amounts[r.n] := r.amount;
       v_requests[r.n] := d.request;
       v_effective[r.n] := d.effective_at;
+    end if;
+    if v_is_in_time and v_effective[r.n] is null then
+      v_latest[r.i] := recorded_at;
+    else
+      v_filed[r.n] := heller._filed_at(v_latest[r.i], coalesce(v_effective[r.n], recorded_at), recorded_at);
+      if v_filed[r.n] is null then v_latest[r.i] := coalesce(v_effective[r.n], recorded_at); end if;
     end if;
     v_balance := v_posted[r.i] - r.amount;
     v_hash := sha256(v_heads[r.i] || record_send(row(
@@ -2169,15 +2282,16 @@ begin
     if v_first is not null then v_taken[v_first[r.n]] := true; end if;
   end loop;
   insert into heller.transactions (account_id, unit, seq, delta, balance_after, kind, reason, actor, metadata, idempotency_key, request,
-                                   effective_at, recorded_at, hash)
+                                   effective_at, recorded_at, hash, filed_at)
   select x.account, coalesce(x.unit, 'credit'), x.seq, -x.amount, x.balance, 'spend', coalesce(x.reason, ''), x.actor, nullif(x.metadata, '{}'),
-         x.key, v_requests[x.n], coalesce(v_effective[x.n], recorded_at), recorded_at, x.hash
+         x.key, v_requests[x.n], coalesce(v_effective[x.n], recorded_at), recorded_at, x.hash, v_filed[x.n]
   from unnest(p_accounts, p_units, v_amounts, p_keys, p_reasons, p_actors, p_metadata, seqs, balances, v_hashes) with ordinality
        x (account, unit, amount, key, reason, actor, metadata, seq, balance, hash, n)
   where x.seq is not null
   order by x.account collate "C", x.seq;
-  update heller.accounts u set posted = c.posted, version = u.version + c.last_seq - u.last_seq, last_seq = c.last_seq, head_hash = c.head
-  from unnest(v_ids, v_ctids, v_posted, v_last_seqs, v_heads) c (account_id, row_id, posted, last_seq, head)
+  update heller.accounts u set posted = c.posted, version = u.version + c.last_seq - u.last_seq, last_seq = c.last_seq, head_hash = c.head,
+    latest_at = c.latest_at
+  from unnest(v_ids, v_ctids, v_posted, v_last_seqs, v_heads, v_latest) c (account_id, row_id, posted, last_seq, head, latest_at)
   where u.ctid = c.row_id  -- the row is locked: it is where it was found
     and (u.account_id = c.account_id) is true  -- as a plain equality it would be hashed, over all accounts
     and (not heller._is_spread() or u.account_id = any (p_accounts))  -- Citus looks for its shard here
@@ -2305,7 +2419,7 @@ begin
   return array(
     select coalesce(b.others[x.n], heller._result(row(
              x.account, coalesce(x.unit, 'credit'), x.seq, -x.amount, x.balance, 'spend', coalesce(x.reason, ''), x.actor, nullif(x.metadata, '{}'),
-             x.key, null, null, null, null, null, b.recorded_at, b.recorded_at, null, null, null, null)::heller.transactions, x.available))
+             x.key, null, null, null, null, null, b.recorded_at, b.recorded_at, null, null, null, null, null)::heller.transactions, x.available))
     from unnest(o.accounts, o.units, o.amounts, o.keys, o.reasons, o.actors, o.metadata, b.seqs, b.balances, b.availables) with ordinality
          x (account, unit, amount, key, reason, actor, metadata, seq, balance, available, n)
     order by x.n);
@@ -2927,6 +3041,7 @@ begin
     select t.account_id, t.unit, t.seq, t.delta, t.balance_after, t.hash, t.hold_id,
            coalesce(lag(t.seq) over w, 0) as previous_seq,
            coalesce(lag(t.balance_after) over w, 0) as previous_balance,
+           coalesce(t.filed_at, t.effective_at) as filed_at, lag(coalesce(t.filed_at, t.effective_at)) over w as previous_filed_at,
            case when p_hash then heller._transaction_hash(coalesce(lag(t.hash) over w, ''), row(t.*)::heller.transactions) else t.hash end as hash_due
     from heller.transactions t
     where t.account_id > p_after and (p_until is null or t.account_id <= p_until)
@@ -2951,6 +3066,8 @@ begin
     union all
     select account_id, unit, seq, 'balance_after', (previous_balance::numeric + delta)::text, balance_after::text from rows
     where balance_after <> previous_balance::numeric + delta
+    union all
+    select account_id, unit, seq, 'filed_at', 'not before ' || previous_filed_at, filed_at::text from rows where filed_at < previous_filed_at
     union all
     select account_id, unit, seq, 'hash', encode(hash_due, 'hex'), encode(hash, 'hex') from rows where hash <> hash_due
     union all
@@ -3048,8 +3165,13 @@ CREATE FUNCTION heller.account_statement(p_account_id text, p_from timestamp wit
     AS $$
 declare
   v_limit integer := least(greatest(p_limit, 1), 10000);
-  v_opening numeric;
-  v_closing numeric;
+  v_after_at timestamptz := coalesce((p_after ->> 'at')::timestamptz, p_from);
+  v_after_seq bigint := coalesce((p_after ->> 'seq')::bigint, 0);
+  v_first bigint;
+  v_end bigint;
+  v_step bigint := v_limit + 100;
+  v_stop bigint;
+  v_stop_at timestamptz;
   v_lines jsonb;
 begin
   if p_from is null or p_until is null or p_until <= p_from then
@@ -3059,16 +3181,34 @@ begin
   if not found then
     perform heller._fail('HL003', format('there is no account %s with unit %s', p_account_id, p_unit), jsonb_build_object('account', p_account_id));
   end if;
-  if p_after is null then
-    select coalesce(sum(delta) filter (where effective_at < p_from), 0), coalesce(sum(delta), 0) into v_opening, v_closing
-    from heller.transactions where account_id = p_account_id and unit = p_unit and effective_at < p_until;
-  end if;
-  select jsonb_agg(heller._result(row(t.*)::heller.transactions) order by t.effective_at, t.seq) into v_lines
-  from (select * from heller.transactions x
-        where x.account_id = p_account_id and x.unit = p_unit and x.effective_at >= p_from and x.effective_at < p_until
-          and (p_after is null or (x.effective_at, x.seq) > ((p_after ->> 'at')::timestamptz, (p_after ->> 'seq')::bigint))
-        order by x.effective_at, x.seq limit v_limit) t;
-  return jsonb_build_object('account', p_account_id, 'unit', p_unit, 'from', p_from, 'until', p_until, 'opening', v_opening, 'closing', v_closing,
+  select b.first_seq, b.end_seq into v_first, v_end from heller._seqs_between(p_account_id, p_unit, v_after_at, p_until) b;
+  loop
+    -- a piece of the period that has a page of lines: what counts before the row at v_stop lies before it, or has a filed_at
+    v_stop := least(v_first + v_step, v_end);
+    v_stop_at := p_until;
+    if v_stop < v_end then
+      select coalesce(t.filed_at, t.effective_at) into v_stop_at
+      from heller.transactions t where t.account_id = p_account_id and t.unit = p_unit and t.seq = v_stop;
+    end if;
+    select jsonb_agg(heller._result(row(t.*)::heller.transactions) order by t.effective_at, t.seq) into v_lines
+    from (
+      select p.* from (
+        (select x.* from heller.transactions x
+         where x.account_id = p_account_id and x.unit = p_unit and x.seq >= v_first and x.seq < v_stop
+           and x.effective_at < v_stop_at and (x.effective_at, x.seq) > (v_after_at, v_after_seq))
+        union all
+        (select x.* from heller.transactions x
+         where x.account_id = p_account_id and x.unit = p_unit and x.filed_at is not null and x.effective_at < v_stop_at
+           and (x.effective_at, x.seq) > (v_after_at, v_after_seq) and (x.seq < v_first or x.seq >= v_stop)
+         order by x.effective_at, x.seq limit v_limit)
+      ) p
+      order by p.effective_at, p.seq limit v_limit) t;
+    exit when v_stop = v_end or jsonb_array_length(v_lines) = v_limit;
+    v_step := v_step * 4;  -- many count at one instant
+  end loop;
+  return jsonb_build_object('account', p_account_id, 'unit', p_unit, 'from', p_from, 'until', p_until,
+    'opening', case when p_after is null then heller._posted_before(p_account_id, p_unit, p_from) end,
+    'closing', case when p_after is null then heller._posted_before(p_account_id, p_unit, p_until) end,
     'lines', coalesce(v_lines, '[]'), 'after', case when jsonb_array_length(v_lines) = v_limit then
       jsonb_build_object('at', v_lines -> -1 -> 'effective_at', 'seq', v_lines -> -1 -> 'seq') end);
 end $$;
@@ -3193,34 +3333,48 @@ end $$;
 
 COMMENT ON FUNCTION heller.adjust(p_account_id text, p_amount bigint, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_policy text, p_effective_at timestamp with time zone, p_if_version bigint, p_dry_run boolean) IS 'Corrects a balance by hand, up or down, with a reason. Down beyond available is refused, or becomes debt with p_policy debt.';
 
-CREATE FUNCTION heller.alerts_of(p_account_id text, p_unit text DEFAULT 'credit'::text) RETURNS SETOF jsonb
+CREATE FUNCTION heller.alerts_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_after bigint DEFAULT NULL::bigint, p_limit integer DEFAULT NULL::integer) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  select heller._alert_result(row(l.*)::heller.alerts) from heller.alerts l where l.account_id = p_account_id and l.unit = p_unit order by l.threshold
+  select heller._alert_result(row(l.*)::heller.alerts) from heller.alerts l
+  where l.account_id = p_account_id and l.unit = p_unit and (p_after is null or l.threshold > p_after)
+  order by l.threshold limit case when p_limit is not null then least(greatest(p_limit, 1), 1000) end
 $$;
 
-COMMENT ON FUNCTION heller.alerts_of(p_account_id text, p_unit text) IS 'The alerts of an account.';
+COMMENT ON FUNCTION heller.alerts_of(p_account_id text, p_unit text, p_after bigint, p_limit integer) IS 'The alerts of an account. With p_limit a page of at most 1000; the next one is after the last threshold of this one.';
 
-CREATE FUNCTION heller.anchors_list(p_limit integer DEFAULT 100) RETURNS SETOF jsonb
+CREATE FUNCTION heller.anchors_list(p_limit integer DEFAULT 100, p_before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  select heller._anchor_result(n) from heller.anchors n order by n.at desc limit least(greatest(p_limit, 1), 1000)
+  select heller._anchor_result(n) from heller.anchors n where p_before is null or n.at < p_before
+  order by n.at desc limit least(greatest(p_limit, 1), 1000)
 $$;
 
-COMMENT ON FUNCTION heller.anchors_list(p_limit integer) IS 'The anchors, newest first.';
+COMMENT ON FUNCTION heller.anchors_list(p_limit integer, p_before timestamp with time zone) IS 'The anchors, newest first, at most 1000 a call; the next page is before the last instant of this one.';
 
-CREATE FUNCTION heller.api_keys_list(p_all boolean DEFAULT false) RETURNS SETOF jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION heller.api_keys_list(p_all boolean DEFAULT false, p_before text DEFAULT NULL::text, p_limit integer DEFAULT 1000) RETURNS SETOF jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  select heller._api_key_result(k) from heller.api_keys k
-  where p_all or (k.revoked_at is null and coalesce(k.expires_at > clock_timestamp(), true))
-  order by k.created_at desc, k.key_id limit 1000
-$$;
+declare
+  b heller.api_keys;
+begin
+  if p_before is not null then
+    select * into b from heller.api_keys where key_id = p_before;
+    if not found then
+      perform heller._fail('HL001', format('before is %s, which is no API key', p_before), '{"argument": "before"}');
+    end if;
+  end if;
+  return query
+    select heller._api_key_result(k) from heller.api_keys k
+    where (p_all or (k.revoked_at is null and coalesce(k.expires_at > clock_timestamp(), true)))
+      and (p_before is null or (k.created_at, k.key_id) < (b.created_at, b.key_id))
+    order by k.created_at desc, k.key_id desc limit least(greatest(p_limit, 1), 1000);
+end $$;
 
-COMMENT ON FUNCTION heller.api_keys_list(p_all boolean) IS 'The API keys that are valid, or all, newest first.';
+COMMENT ON FUNCTION heller.api_keys_list(p_all boolean, p_before text, p_limit integer) IS 'The API keys that are valid, or all, newest first, at most 1000 a call; the next page is before the last key of this one.';
 
 CREATE FUNCTION heller.apply(p_operations jsonb, p_atomic boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3271,16 +3425,19 @@ $$;
 COMMENT ON FUNCTION heller.apply_at(p_account_id text, p_operations jsonb) IS 'heller.apply for accounts of one shard (heller.shards_of): a Citus cluster does it on the server that has p_account_id, which is one of them.';
 
 CREATE FUNCTION heller.audit_entries(p_before bigint DEFAULT NULL::bigint, p_limit integer DEFAULT 100, p_actor text DEFAULT NULL::text, p_action text DEFAULT NULL::text, p_target text DEFAULT NULL::text, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $$
-  select to_jsonb(l) from heller.audit_log l
-  where (p_before is null or entry < p_before)
-    and (p_actor is null or actor = p_actor) and (p_target is null or target = p_target)
-    and (p_action is null or action = p_action or action like p_action || '.%')
-    and (p_since is null or at >= p_since) and (p_until is null or at < p_until)
-  order by entry desc limit least(greatest(p_limit, 1), 1000)
-$$;
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$  -- each kind of question has its own index
+begin
+  return query
+    select to_jsonb(l) from heller.audit_log l
+    where (p_before is null or entry < p_before)
+      and (p_actor is null or actor = p_actor) and (p_target is null or target = p_target)
+      and (p_action is null or action = p_action or action like p_action || '.%')
+      and (p_since is null or at >= p_since) and (p_until is null or at < p_until)
+    order by entry desc limit least(greatest(p_limit, 1), 1000);
+end $$;
 
 COMMENT ON FUNCTION heller.audit_entries(p_before bigint, p_limit integer, p_actor text, p_action text, p_target text, p_since timestamp with time zone, p_until timestamp with time zone) IS 'The audit log, newest first; the next page is before the last entry of this one. action is a whole action or its noun.';
 
@@ -3315,7 +3472,7 @@ begin
     perform heller._fail('HL003', format('there is no account %s with unit %s', p_account_id, p_unit), jsonb_build_object('account', p_account_id));
   end if;
   -- what is due by then and not yet done counts as done
-  return (select coalesce(sum(delta), 0) from heller.transactions where account_id = p_account_id and unit = p_unit and effective_at <= p_at)
+  return heller._posted_before(p_account_id, p_unit, p_at + interval '1 microsecond')
          + (select x.posted - a.posted from heller._as_of(a, least(p_at, heller._clock())) x);
 end $$;
 
@@ -3855,14 +4012,16 @@ CREATE FUNCTION heller.expiring(p_before timestamp with time zone, p_account_id 
   select heller._grant_result(row(g.*)::heller.grants) || jsonb_build_object('remaining', n.remaining)
   from (select * from heller.accounts a
         where a.next_due_at < p_before and (p_account_id is null or a.account_id = p_account_id) and a.account_id > p_after
-        order by a.account_id, a.unit limit least(greatest(p_limit, 1), 1000)) a,
+          and exists (select from heller._grants_at(row(a.*)::heller.accounts, heller._clock()) m join heller.grants h on h.grant_id = m.grant_id
+                      where h.account_id = a.account_id and h.unit = a.unit and h.expires_at < p_before and m.remaining > 0)
+        order by a.account_id fetch first (least(greatest(p_limit, 1), 1000)) rows with ties) a,
     lateral heller._grants_at(row(a.*)::heller.accounts, heller._clock()) n
     join heller.grants g on g.grant_id = n.grant_id
   where g.account_id = a.account_id and g.unit = a.unit and g.expires_at < p_before and n.remaining > 0
   order by a.account_id, a.unit, g.expires_at, g.grant_id
 $$;
 
-COMMENT ON FUNCTION heller.expiring(p_before timestamp with time zone, p_account_id text, p_limit integer, p_after text) IS 'Grants that expire before an instant and what is left of each now, of up to p_limit accounts; the next page starts after the last account.';
+COMMENT ON FUNCTION heller.expiring(p_before timestamp with time zone, p_account_id text, p_limit integer, p_after text) IS 'Grants that expire before an instant and what is left of each now, of up to p_limit accounts (all units of the last); the next page starts after the last account.';
 
 CREATE FUNCTION heller.export_user(p_user_id text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3910,37 +4069,42 @@ declare
   v_lower text := lower(nullif(trim(p_text), ''));
   v_end constant text := chr(1114111);  -- sorts after whatever may follow a beginning
   v_limit integer := least(greatest(p_limit, 1), 1000);
+  v_names_max constant integer := 10000;  -- whoever asks for so many has typed too little
 begin
   if p_state is not null and p_state not in ('frozen', 'quarantined') then
     perform heller._fail('HL001', format('state %s is not frozen or quarantined', p_state), '{"argument": "state"}');
   end if;
   if v_text is null and p_state = 'quarantined' then
     return query
-      select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null) as found
       from heller.homes h join heller.accounts a on a.account_id = h.account_id
       where h.quarantined_at is not null and h.account_id > p_after
-      order by h.account_id, a.unit limit v_limit;
+      order by h.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
     return;
   elsif v_text is null then
     return query
-      select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null) as found
       from heller.accounts a
       where a.account_id > p_after and (p_state is null or a.frozen_at is not null)
-      order by a.account_id, a.unit limit v_limit;
+      order by a.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
     return;
   end if;
   return query
     with known_users as (
       select n.user_id, min(n.kind || ': ' || n.name) as matched from (
-        (select i.user_id, i.kind, i.name from heller.identities i where i.name >= v_text and i.name < v_text || v_end limit v_limit)
+        (select i.user_id, i.kind, i.name from heller.identities i where i.name >= v_text and i.name < v_text || v_end order by i.name limit v_names_max)
         union all
-        (select i.user_id, i.kind, i.name from heller.identities i where i.kind = 'email' and i.name >= v_lower and i.name < v_lower || v_end limit v_limit)
+        (select i.user_id, i.kind, i.name from heller.identities i where i.kind = 'email' and i.name >= v_lower and i.name < v_lower || v_end order by i.name limit v_names_max)
         union all
-        (select u.id, 'user', u.id from heller.users u where u.id >= v_text and u.id < v_text || v_end limit v_limit)
+        (select u.id, 'user', u.id from heller.users u where u.id >= v_text and u.id < v_text || v_end order by u.id limit v_names_max)
       ) n group by n.user_id
     ), found as (
       (select a.account_id, 'account: ' || a.account_id as matched, 1 as rank from heller.accounts a
-       where a.account_id >= v_text and a.account_id < v_text || v_end limit v_limit)
+       where a.account_id >= v_text and a.account_id < v_text || v_end and a.account_id > p_after
+         and (p_state is distinct from 'frozen' or a.frozen_at is not null)
+         and (p_state is distinct from 'quarantined' or exists (
+           select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
+       order by a.account_id limit v_limit)
       union all
       select a.account_id, u.matched, 2 from known_users u join heller.accounts a on a.user_id = u.user_id
       union all
@@ -3954,16 +4118,16 @@ begin
     ), best as (
       select distinct on (f.account_id) f.account_id, f.matched from found f order by f.account_id, f.rank
     )
-    select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', b.matched)
+    select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', b.matched) as found
     from best b join heller.accounts a on a.account_id = b.account_id
     where a.account_id > p_after
       and (p_state is distinct from 'frozen' or a.frozen_at is not null)
       and (p_state is distinct from 'quarantined' or exists (
         select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
-    order by a.account_id, a.unit limit v_limit;
+    order by a.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
 end $$;
 
-COMMENT ON FUNCTION heller.find_accounts(p_text text, p_state text, p_after text, p_limit integer) IS 'Accounts by the beginning of their id, of their user''s id or of any name of that user, or by a payment, checkout session or order; without text all, by id. state: frozen or quarantined. The next page starts after the last account of this one.';
+COMMENT ON FUNCTION heller.find_accounts(p_text text, p_state text, p_after text, p_limit integer) IS 'Accounts by the beginning of their id, of their user''s id or of any name of that user, or by a payment, checkout session or order; without text all, by id. state: frozen or quarantined. A page ends with the last unit of an account, so it may be a little longer than p_limit; the next one starts after its last account. Of names that begin so, the first 10,000 count.';
 
 CREATE FUNCTION heller.finish_job(p_job text, p_worker text, p_answer jsonb DEFAULT NULL::jsonb, p_error text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -4117,40 +4281,69 @@ end $$;
 
 COMMENT ON FUNCTION heller."grant"(p_account_id text, p_amount bigint, p_source text, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_priority integer, p_available_at timestamp with time zone, p_expires_at timestamp with time zone, p_cost bigint, p_currency text, p_payment_key text, p_effective_at timestamp with time zone, p_if_version bigint, p_dry_run boolean) IS 'Gives credits: at once, or at p_available_at. p_cost is what was paid for all of them, in minor units of p_currency. Debt is paid first.';
 
-CREATE FUNCTION heller.grants_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false) RETURNS SETOF jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION heller.grants_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false, p_after bigint DEFAULT NULL::bigint, p_limit integer DEFAULT NULL::integer) RETURNS SETOF jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  with now_left as materialized (
-    select f.grant_id, f.remaining from heller.accounts a, lateral heller._grants_at(row(a.*)::heller.accounts, heller._clock()) f
-    where a.account_id = p_account_id and a.unit = p_unit
-  )
-  select heller._grant_result(row(g.*)::heller.grants) || jsonb_build_object(
-           'remaining', coalesce(n.remaining, 0),
-           'scheduled', g.seq is null and n.grant_id is null and g.ended_at is null,
-           'ended_at', coalesce(g.ended_at, case when g.expires_at <= heller._clock() then g.expires_at end))
-  from heller.grants g left join now_left n using (grant_id)
-  where g.account_id = p_account_id and g.unit = p_unit
-    and (p_all or n.remaining > 0 or (g.seq is null and n.grant_id is null and g.ended_at is null))
-  order by g.priority, g.expires_at nulls last, (g.source = 'promotion') desc, g.grant_id
-$$;
+declare
+  b heller.grants;
+begin
+  if p_after is not null then
+    select * into b from heller.grants where account_id = p_account_id and unit = p_unit and grant_id = p_after;
+    if not found then
+      perform heller._fail('HL001', format('after is %s, which is no grant of %s', p_after, p_account_id), '{"argument": "after"}');
+    end if;
+  end if;
+  return query
+    with now_left as materialized (
+      select f.grant_id, f.remaining from heller.accounts a, lateral heller._grants_at(row(a.*)::heller.accounts, heller._clock()) f
+      where a.account_id = p_account_id and a.unit = p_unit
+    )
+    select heller._grant_result(row(g.*)::heller.grants) || jsonb_build_object(
+             'remaining', coalesce(n.remaining, 0),
+             'scheduled', g.seq is null and n.grant_id is null and g.ended_at is null,
+             'ended_at', coalesce(g.ended_at, case when g.expires_at <= heller._clock() then g.expires_at end))
+    from heller.grants g left join now_left n using (grant_id)
+    where g.account_id = p_account_id and g.unit = p_unit
+      and (p_all or n.remaining > 0 or (g.seq is null and n.grant_id is null and g.ended_at is null))
+      and (p_after is null or (g.priority, coalesce(g.expires_at, 'infinity'), g.source <> 'promotion', g.grant_id)
+                            > (b.priority, coalesce(b.expires_at, 'infinity'), b.source <> 'promotion', b.grant_id))
+    order by g.priority, g.expires_at nulls last, (g.source = 'promotion') desc, g.grant_id
+    limit case when p_limit is not null then least(greatest(p_limit, 1), 1000) end;
+end $$;
 
-COMMENT ON FUNCTION heller.grants_of(p_account_id text, p_unit text, p_all boolean) IS 'The grants of an account in burn-down order with what remains of each now; p_all includes used up and ended ones.';
+COMMENT ON FUNCTION heller.grants_of(p_account_id text, p_unit text, p_all boolean, p_after bigint, p_limit integer) IS 'The grants of an account in burn-down order with what remains of each now; p_all includes used up and ended ones. With p_limit a page of at most 1000; the next one is after the last grant of this one.';
 
 CREATE FUNCTION heller.history(p_account_id text, p_unit text DEFAULT 'credit'::text, p_before_seq bigint DEFAULT NULL::bigint, p_limit integer DEFAULT 100, p_kinds text[] DEFAULT NULL::text[], p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_text text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb) RETURNS SETOF jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  select heller._result(row(t.*)::heller.transactions) from heller.transactions t
-  where t.account_id = p_account_id and t.unit = p_unit
-    and (p_before_seq is null or t.seq < p_before_seq)
-    and (p_kinds is null or t.kind = any (p_kinds))
-    and (p_from is null or t.effective_at >= p_from) and (p_until is null or t.effective_at < p_until)
-    and (p_text is null or strpos(lower(t.reason), lower(p_text)) > 0)
-    and (p_metadata is null or t.metadata @> p_metadata)
-  order by t.seq desc
-  limit least(greatest(p_limit, 1), 1000)
-$$;
+declare
+  v_limit integer := least(greatest(p_limit, 1), 1000);
+  v_first bigint;
+  v_end bigint;
+begin
+  select b.first_seq, b.end_seq into v_first, v_end from heller._seqs_between(p_account_id, p_unit, p_from, p_until) b;
+  return query
+    select heller._result(row(t.*)::heller.transactions)
+    from (
+      (select x.* from heller.transactions x
+       where x.account_id = p_account_id and x.unit = p_unit and x.seq >= v_first and x.seq < least(v_end, p_before_seq)
+         and (p_from is null or x.effective_at >= p_from) and (p_until is null or x.effective_at < p_until)
+         and (p_kinds is null or x.kind = any (p_kinds)) and (p_text is null or strpos(lower(x.reason), lower(p_text)) > 0)
+         and (p_metadata is null or x.metadata @> p_metadata)
+       order by x.seq desc limit v_limit)
+      union all
+      (select x.* from heller.transactions x  -- came out of the order of time, and lies elsewhere
+       where x.account_id = p_account_id and x.unit = p_unit and x.filed_at is not null
+         and x.effective_at >= coalesce(p_from, '-infinity') and x.effective_at < coalesce(p_until, 'infinity')
+         and (p_from is not null or p_until is not null) and (x.seq < v_first or x.seq >= v_end) and (p_before_seq is null or x.seq < p_before_seq)
+         and (p_kinds is null or x.kind = any (p_kinds)) and (p_text is null or strpos(lower(x.reason), lower(p_text)) > 0)
+         and (p_metadata is null or x.metadata @> p_metadata)
+       order by x.seq desc limit v_limit)
+    ) t
+    order by t.seq desc limit v_limit;
+end $$;
 
 COMMENT ON FUNCTION heller.history(p_account_id text, p_unit text, p_before_seq bigint, p_limit integer, p_kinds text[], p_from timestamp with time zone, p_until timestamp with time zone, p_text text, p_metadata jsonb) IS 'Transactions of an account, newest first, at most 1000 a call; the next page starts before the last seq of this one.';
 
@@ -4209,18 +4402,19 @@ end $$;
 
 COMMENT ON FUNCTION heller.hold(p_account_id text, p_amount bigint, p_seconds integer, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_overrun_limit bigint, p_if_version bigint, p_dry_run boolean, p_allow_partial boolean, p_min_available_after bigint) IS 'Reserves credits for p_seconds: all or none, unless p_allow_partial; p_min_available_after keeps a rest. p_overrun_limit: how much more a capture may take so that started work is finished.';
 
-CREATE FUNCTION heller.holds_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false) RETURNS SETOF jsonb
+CREATE FUNCTION heller.holds_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false, p_after bigint DEFAULT NULL::bigint, p_limit integer DEFAULT NULL::integer) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
   select heller._hold_result(row(h.*)::heller.holds) || case when h.state = 'open' and h.expires_at <= heller._clock()
                                         then jsonb_build_object('state', 'expired', 'closed_at', h.expires_at) else '{}' end
   from heller.holds h
-  where h.account_id = p_account_id and h.unit = p_unit and (p_all or (h.state = 'open' and h.expires_at > heller._clock()))
-  order by h.hold_id
+  where h.account_id = p_account_id and h.unit = p_unit and h.hold_id > coalesce(p_after, 0)
+    and (p_all or (h.state = 'open' and h.expires_at > heller._clock()))
+  order by h.hold_id limit case when p_limit is not null then least(greatest(p_limit, 1), 1000) end
 $$;
 
-COMMENT ON FUNCTION heller.holds_of(p_account_id text, p_unit text, p_all boolean) IS 'The open holds of an account; p_all includes closed ones.';
+COMMENT ON FUNCTION heller.holds_of(p_account_id text, p_unit text, p_all boolean, p_after bigint, p_limit integer) IS 'The open holds of an account; p_all includes closed ones. With p_limit a page of at most 1000; the next one is after the last hold of this one.';
 
 CREATE FUNCTION heller.home_counts() RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4266,15 +4460,16 @@ $$;
 
 COMMENT ON FUNCTION heller.jobs_list() IS 'The periodic jobs of the workers and how each last went.';
 
-CREATE FUNCTION heller.members_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false) RETURNS SETOF jsonb
+CREATE FUNCTION heller.members_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false, p_after text DEFAULT ''::text, p_limit integer DEFAULT NULL::integer) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
   select heller._member_result(row(m.*)::heller.members) from heller.members m
-  where m.account_id = p_account_id and m.unit = p_unit and (p_all or m.left_at is null) order by m.member_id
+  where m.account_id = p_account_id and m.unit = p_unit and m.member_id > p_after and (p_all or m.left_at is null)
+  order by m.member_id limit case when p_limit is not null then least(greatest(p_limit, 1), 1000) end
 $$;
 
-COMMENT ON FUNCTION heller.members_of(p_account_id text, p_unit text, p_all boolean) IS 'The members of a team''s account with what each has spent in the current period; p_all includes former ones.';
+COMMENT ON FUNCTION heller.members_of(p_account_id text, p_unit text, p_all boolean, p_after text, p_limit integer) IS 'The members of a team''s account with what each has spent in the current period; p_all includes former ones. With p_limit a page of at most 1000; the next one is after the last member of this one.';
 
 CREATE FUNCTION heller.memberships_of(p_user_id text) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4401,7 +4596,7 @@ CREATE FUNCTION heller.observations_since(p_after bigint, p_since timestamp with
   select o.observation, o.arm, o.what, o.failed, o.milliseconds, o.account_id from heller.observations o
   where o.rollout = p_rollout and o.observation > p_after and o.at >= p_since and o.counts
     and o.at < clock_timestamp() - interval '1 second'  -- later numbers may be committed before earlier ones
-  order by o.observation limit p_limit
+  order by o.observation limit least(greatest(p_limit, 1), 50000)
 $$;
 
 COMMENT ON FUNCTION heller.observations_since(p_after bigint, p_since timestamp with time zone, p_limit integer, p_rollout text) IS 'What counts for the guardrails and was not weighed yet, in order.';
@@ -4491,18 +4686,27 @@ end $$;
 COMMENT ON FUNCTION heller.open_portal_session(p_secret_hash bytea, p_user_id text, p_actor text, p_path text, p_seconds integer) IS 'A link that signs a user into the portal once, within so many seconds; of its secret only the SHA-256 comes here.';
 
 CREATE FUNCTION heller.payments_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_before text DEFAULT NULL::text, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  select jsonb_build_object('payment', p.payment_key, 'order', p.order_id, 'kind', o.kind, 'items', coalesce(o.items, '[]'), 'credits', p.credits,
-    'net_credits', p.net_credits, 'paid', case when p.source_system is null then p.paid else greatest(p.paid, p.amount) end, 'taken_back', p.taken_back, 'currency', p.currency, 'state', p.state,
-    'payment_intent', p.payment_intent, 'stripe_account', p.stripe_account, 'created_at', p.created_at)
-  from heller.payments p left join heller.orders o using (order_id)
-  where p.account_id = p_account_id and p.unit = p_unit and p.state not in ('open', 'processing', 'failed', 'canceled')
-    and (p_before is null or (p.created_at, p.payment_key) < (select b.created_at, b.payment_key from heller.payments b
-                                                              where b.payment_key = p_before and b.account_id = p_account_id))
-  order by p.created_at desc, p.payment_key desc limit least(greatest(p_limit, 1), 1000)
-$$;
+declare
+  b heller.payments;
+begin
+  if p_before is not null then
+    select * into b from heller.payments where payment_key = p_before and account_id = p_account_id and unit = p_unit;
+    if not found then
+      perform heller._fail('HL001', format('before is %s, which is no payment of %s', p_before, p_account_id), '{"argument": "before"}');
+    end if;
+  end if;
+  return query
+    select jsonb_build_object('payment', p.payment_key, 'order', p.order_id, 'kind', o.kind, 'items', coalesce(o.items, '[]'), 'credits', p.credits,
+      'net_credits', p.net_credits, 'paid', case when p.source_system is null then p.paid else greatest(p.paid, p.amount) end, 'taken_back', p.taken_back, 'currency', p.currency, 'state', p.state,
+      'payment_intent', p.payment_intent, 'stripe_account', p.stripe_account, 'created_at', p.created_at)
+    from heller.payments p left join heller.orders o using (order_id)
+    where p.account_id = p_account_id and p.unit = p_unit and p.state not in ('open', 'processing', 'failed', 'canceled')
+      and (p_before is null or (p.created_at, p.payment_key) < (b.created_at, b.payment_key))
+    order by p.created_at desc, p.payment_key desc limit least(greatest(p_limit, 1), 1000);
+end $$;
 
 COMMENT ON FUNCTION heller.payments_of(p_account_id text, p_unit text, p_before text, p_limit integer) IS 'What was paid for an account''s credits and for which order, newest first, without what is unpaid; the next page is before the last one''s payment key.';
 
@@ -4985,7 +5189,7 @@ CREATE FUNCTION heller.rollout_log_of(p_limit integer DEFAULT 100, p_rollout tex
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  select to_jsonb(l) from heller.rollout_log l where rollout = p_rollout and (p_before is null or entry < p_before) order by entry desc limit least(p_limit, 1000)
+  select to_jsonb(l) from heller.rollout_log l where rollout = p_rollout and (p_before is null or entry < p_before) order by entry desc limit least(greatest(p_limit, 1), 1000)
 $$;
 
 COMMENT ON FUNCTION heller.rollout_log_of(p_limit integer, p_rollout text, p_before bigint) IS 'What was done to the rollout, by whom and why, newest first; the next page is before the last entry of this one.';
@@ -5504,17 +5708,20 @@ $$;
 COMMENT ON FUNCTION heller.stripe_count(p_outcomes jsonb) IS 'Adds to the hourly counts of how deliveries ended.';
 
 CREATE FUNCTION heller.stripe_deliveries(p_status text DEFAULT NULL::text, p_payment_key text DEFAULT NULL::text, p_type text DEFAULT NULL::text, p_event_id text DEFAULT NULL::text, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_before bigint DEFAULT NULL::bigint, p_limit integer DEFAULT 50) RETURNS SETOF jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $$
-  select to_jsonb(i) - 'body' - 'body_sha256' || jsonb_build_object('bytes', octet_length(i.body), 'sha256', encode(i.body_sha256, 'hex'))
-  from heller.inbox i
-  where (p_status is null or status = p_status) and (p_payment_key is null or payment_key = p_payment_key) and (p_type is null or type = p_type)
-    and (p_event_id is null or event_id = p_event_id) and (p_since is null or received_at >= p_since) and (p_before is null or inbox_id < p_before)
-  order by inbox_id desc limit p_limit
-$$;
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$  -- each kind of question has its own index
+begin
+  return query
+    select to_jsonb(i) - 'body' - 'body_sha256' || jsonb_build_object('bytes', octet_length(i.body), 'sha256', encode(i.body_sha256, 'hex'))
+    from heller.inbox i
+    where (p_status is null or status = p_status) and (p_payment_key is null or payment_key = p_payment_key) and (p_type is null or type = p_type)
+      and (p_event_id is null or event_id = p_event_id) and (p_since is null or received_at >= p_since) and (p_before is null or inbox_id < p_before)
+    order by inbox_id desc limit least(greatest(p_limit, 1), 1000);
+end $$;
 
-COMMENT ON FUNCTION heller.stripe_deliveries(p_status text, p_payment_key text, p_type text, p_event_id text, p_since timestamp with time zone, p_before bigint, p_limit integer) IS 'The inbox without bodies, newest first.';
+COMMENT ON FUNCTION heller.stripe_deliveries(p_status text, p_payment_key text, p_type text, p_event_id text, p_since timestamp with time zone, p_before bigint, p_limit integer) IS 'The inbox without bodies, newest first, at most 1000 a call; the next page is before the last inbox_id of this one.';
 
 CREATE FUNCTION heller.stripe_delivery(p_inbox_id bigint) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5528,16 +5735,19 @@ $$;
 COMMENT ON FUNCTION heller.stripe_delivery(p_inbox_id bigint) IS 'One event as it came (body in base64), and the payment it belongs to.';
 
 CREATE FUNCTION heller.stripe_discrepancies(p_state text DEFAULT NULL::text, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_limit integer DEFAULT 100, p_before bigint DEFAULT NULL::bigint, p_payment_key text DEFAULT NULL::text) RETURNS SETOF jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $$
-  select to_jsonb(d) from heller.discrepancies d
-  where (p_state is null or state = p_state) and (p_since is null or found_at >= p_since)
-    and (p_before is null or discrepancy_id < p_before) and (p_payment_key is null or payment_key = p_payment_key)
-  order by discrepancy_id desc limit p_limit
-$$;
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$  -- each kind of question has its own index
+begin
+  return query
+    select to_jsonb(d) from heller.discrepancies d
+    where (p_state is null or state = p_state) and (p_since is null or found_at >= p_since)
+      and (p_before is null or discrepancy_id < p_before) and (p_payment_key is null or payment_key = p_payment_key)
+    order by discrepancy_id desc limit least(greatest(p_limit, 1), 1000);
+end $$;
 
-COMMENT ON FUNCTION heller.stripe_discrepancies(p_state text, p_since timestamp with time zone, p_limit integer, p_before bigint, p_payment_key text) IS 'What reconcile found, newest first; the next page starts before the last discrepancy_id of this one.';
+COMMENT ON FUNCTION heller.stripe_discrepancies(p_state text, p_since timestamp with time zone, p_limit integer, p_before bigint, p_payment_key text) IS 'What reconcile found, newest first, at most 1000 a call; the next page starts before the last discrepancy_id of this one.';
 
 CREATE FUNCTION heller.stripe_discrepancy(p_kind text, p_payment_key text DEFAULT NULL::text, p_account_id text DEFAULT NULL::text, p_expected jsonb DEFAULT NULL::jsonb, p_actual jsonb DEFAULT NULL::jsonb, p_state text DEFAULT 'open'::text, p_note text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5670,16 +5880,20 @@ $$;
 COMMENT ON FUNCTION heller.stripe_order(p_name text) IS 'An order by its id, checkout session or subscription.';
 
 CREATE FUNCTION heller.stripe_orders(p_account_id text DEFAULT NULL::text, p_unfinished boolean DEFAULT false, p_limit integer DEFAULT 100, p_before jsonb DEFAULT NULL::jsonb) RETURNS SETOF jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $$
-  select to_jsonb(o) from heller.orders o
-  where (p_account_id is null or account_id = p_account_id) and (not p_unfinished or state in ('open', 'processing', 'requires_action'))
-    and (p_before is null or (placed_at, order_id) < ((p_before ->> 0)::timestamptz, p_before ->> 1))
-  order by placed_at desc, order_id desc limit p_limit
-$$;
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$  -- each kind of question has its own index
+begin
+  perform heller._check_place('before', p_before);
+  return query
+    select to_jsonb(o) from heller.orders o
+    where (p_account_id is null or account_id = p_account_id) and (not p_unfinished or state in ('open', 'processing', 'requires_action'))
+      and (p_before is null or (placed_at, order_id) < ((p_before ->> 0)::timestamptz, p_before ->> 1))
+    order by placed_at desc, order_id desc limit least(greatest(p_limit, 1), 1000);
+end $$;
 
-COMMENT ON FUNCTION heller.stripe_orders(p_account_id text, p_unfinished boolean, p_limit integer, p_before jsonb) IS 'Orders, newest first; of one account, or all that are unfinished; the next page is before [placed_at, order_id] of the last.';
+COMMENT ON FUNCTION heller.stripe_orders(p_account_id text, p_unfinished boolean, p_limit integer, p_before jsonb) IS 'Orders, newest first; of one account, or all that are unfinished; at most 1000 a call; the next page is before [placed_at, order_id] of the last.';
 
 CREATE FUNCTION heller.stripe_payment(p_payment_key text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5699,18 +5913,22 @@ $$;
 COMMENT ON FUNCTION heller.stripe_payment(p_payment_key text) IS 'One payment as it stands, by its key or by its payment intent or session (imported ones have keys of their own); its version is what converge compares with.';
 
 CREATE FUNCTION heller.stripe_payments(p_account_id text DEFAULT NULL::text, p_keys jsonb DEFAULT NULL::jsonb, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_limit integer DEFAULT 100, p_before jsonb DEFAULT NULL::jsonb) RETURNS SETOF jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $$
-  select to_jsonb(p) from heller.payments p
-  where (p_account_id is null or account_id = p_account_id)
-    and (p_keys is null or payment_key in (select jsonb_array_elements_text(p_keys)))
-    and (p_since is null or created_at >= p_since)
-    and (p_before is null or (created_at, payment_key) < ((p_before ->> 0)::timestamptz, p_before ->> 1))
-  order by created_at desc, payment_key desc limit p_limit
-$$;
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$  -- each kind of question has its own index
+begin
+  perform heller._check_place('before', p_before);
+  return query
+    select to_jsonb(p) from heller.payments p
+    where (p_account_id is null or account_id = p_account_id)
+      and (p_keys is null or payment_key in (select jsonb_array_elements_text(p_keys)))
+      and (p_since is null or created_at >= p_since)
+      and (p_before is null or (created_at, payment_key) < ((p_before ->> 0)::timestamptz, p_before ->> 1))
+    order by created_at desc, payment_key desc limit least(greatest(p_limit, 1), 1000);
+end $$;
 
-COMMENT ON FUNCTION heller.stripe_payments(p_account_id text, p_keys jsonb, p_since timestamp with time zone, p_limit integer, p_before jsonb) IS 'Payments, newest first; the next page is before [created_at, payment_key] of the last.';
+COMMENT ON FUNCTION heller.stripe_payments(p_account_id text, p_keys jsonb, p_since timestamp with time zone, p_limit integer, p_before jsonb) IS 'Payments, newest first, at most 1000 a call; the next page is before [created_at, payment_key] of the last.';
 
 CREATE FUNCTION heller.stripe_place_order(p_order_id text, p_account_id text, p_items jsonb, p_livemode boolean, p_kind text DEFAULT 'checkout'::text, p_key text DEFAULT NULL::text, p_stripe_account text DEFAULT ''::text, p_customer text DEFAULT NULL::text, p_allow_zero boolean DEFAULT false, p_allow_promotion_codes boolean DEFAULT false, p_automatic_tax boolean DEFAULT false, p_lifetime_seconds integer DEFAULT 86400, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5953,7 +6171,7 @@ CREATE FUNCTION heller.stripe_unfinished_payments(p_stripe_account text DEFAULT 
   union
   select payment_key from heller.inbox where status in ('parked', 'dead') and payment_key is not null and stripe_account = p_stripe_account
     and reason in ('no_order', 'gone', 'unknown_account', 'attempts')
-  limit p_limit
+  limit least(greatest(p_limit, 1), 10000)
 $$;
 
 COMMENT ON FUNCTION heller.stripe_unfinished_payments(p_stripe_account text, p_limit integer) IS 'Payments that may have got on meanwhile: debits under way, and those parked for what may have come since.';
@@ -6067,26 +6285,25 @@ CREATE FUNCTION heller.team_spending(p_account_id text, p_from timestamp with ti
   select jsonb_build_object('member', s.member, 'spent', s.spent, 'refunded', s.refunded, 'count', s.n)
   from (select case t.kind when 'spend' then t.actor else o.actor end as member, coalesce(-sum(t.delta) filter (where t.kind = 'spend'), 0) as spent,
                coalesce(sum(t.delta) filter (where t.kind = 'refund'), 0) as refunded, count(*) filter (where t.kind = 'spend') as n
-        from heller.transactions t
+        from heller._counting_between(p_account_id, p_unit, p_from, p_until) t
         left join heller.transactions o on t.kind = 'refund' and o.account_id = t.account_id and o.unit = t.unit and o.seq = t.related_seq
-        where t.account_id = p_account_id and t.unit = p_unit and t.kind in ('spend', 'refund')
-          and (p_from is null or t.effective_at >= p_from) and (p_until is null or t.effective_at < p_until)
+        where t.kind in ('spend', 'refund')
         group by 1) s
   order by s.spent desc, s.member
 $$;
 
 COMMENT ON FUNCTION heller.team_spending(p_account_id text, p_from timestamp with time zone, p_until timestamp with time zone, p_unit text) IS 'Who spent what of an account in a period, by actor, the largest first; a refund counts against who had spent. A null member: nobody was named.';
 
-CREATE FUNCTION heller.top_up_attempts_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
+CREATE FUNCTION heller.top_up_attempts_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_limit integer DEFAULT 100, p_before bigint DEFAULT NULL::bigint) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
   select jsonb_build_object('attempt', t.attempt, 'attempted_at', t.attempted_at, 'outcome', t.outcome, 'amount', t.amount, 'detail', t.detail)
-  from heller.top_up_attempts t where t.account_id = p_account_id and t.unit = p_unit
+  from heller.top_up_attempts t where t.account_id = p_account_id and t.unit = p_unit and (p_before is null or t.attempt < p_before)
   order by t.attempt desc limit least(greatest(p_limit, 1), 1000)
 $$;
 
-COMMENT ON FUNCTION heller.top_up_attempts_of(p_account_id text, p_unit text, p_limit integer) IS 'What became of the automatic top-ups of an account, newest first.';
+COMMENT ON FUNCTION heller.top_up_attempts_of(p_account_id text, p_unit text, p_limit integer, p_before bigint) IS 'What became of the automatic top-ups of an account, newest first, at most 1000 a call; the next page is before the last attempt of this one.';
 
 CREATE FUNCTION heller.top_up_rule(p_account_id text, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -6260,15 +6477,23 @@ CREATE FUNCTION heller.usage_of(p_account_id text, p_from timestamp with time zo
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  with refunded as materialized (
-    select x.related_seq as seq, sum(x.delta) as credits from heller.transactions x
-    where x.account_id = p_account_id and x.unit = p_unit and x.kind = 'refund' and x.related_seq is not null
+  with period as materialized (
+    select b.first_seq, b.end_seq from heller._seqs_between(p_account_id, p_unit, p_from, p_until) b
+  ), refunded as materialized (
+    select x.related_seq as seq, sum(x.delta) as credits from period b cross join heller.transactions x
+    where x.account_id = p_account_id and x.unit = p_unit and x.kind = 'refund' and x.related_seq >= b.first_seq and x.related_seq < b.end_seq
+    group by x.related_seq
+    union all
+    select x.related_seq, sum(x.delta) from period b
+    join heller.transactions o on o.account_id = p_account_id and o.unit = p_unit and o.filed_at is not null
+      and o.effective_at >= p_from and o.effective_at < p_until and (o.seq < b.first_seq or o.seq >= b.end_seq)
+    join heller.transactions x on x.account_id = p_account_id and x.unit = p_unit and x.related_seq = o.seq and x.kind = 'refund'
     group by x.related_seq
   ), daily as materialized ( -- few rows, whatever the account spent
     select (t.effective_at at time zone p_zone)::date as day, coalesce(t.metadata ->> 'feature', t.reason, '') as feature,
            sum(-t.delta - coalesce(r.credits, 0)) as spent, count(*) as n
-    from heller.transactions t left join refunded r on r.seq = t.seq
-    where t.account_id = p_account_id and t.unit = p_unit and t.kind = 'spend' and t.effective_at >= p_from and t.effective_at < p_until
+    from heller._counting_between(p_account_id, p_unit, p_from, p_until) t left join refunded r on r.seq = t.seq
+    where t.kind = 'spend' and t.effective_at >= p_from and t.effective_at < p_until
     group by 1, 2
   ), ranked as (
     select d.feature, row_number() over (order by sum(d.spent) desc, d.feature) as place from daily d group by d.feature
@@ -6471,14 +6696,15 @@ end $$;
 
 COMMENT ON FUNCTION heller.webhook_attempts_of(p_endpoint_id text) IS 'The last attempts to send events to an endpoint, newest first, at most 50.';
 
-CREATE FUNCTION heller.webhook_endpoints_list() RETURNS SETOF jsonb
+CREATE FUNCTION heller.webhook_endpoints_list(p_after text DEFAULT ''::text, p_limit integer DEFAULT 1000) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  select heller._webhook_endpoint_result(e) from heller.webhook_endpoints e order by e.endpoint_id limit 1000
+  select heller._webhook_endpoint_result(e) from heller.webhook_endpoints e where e.endpoint_id > p_after
+  order by e.endpoint_id limit least(greatest(p_limit, 1), 1000)
 $$;
 
-COMMENT ON FUNCTION heller.webhook_endpoints_list() IS 'The endpoints events are sent to.';
+COMMENT ON FUNCTION heller.webhook_endpoints_list(p_after text, p_limit integer) IS 'The endpoints events are sent to, at most 1000 a call; the next page is after the last endpoint of this one.';
 
 CREATE AGGREGATE heller._chain(bytea) (
     SFUNC = heller._chain_step,
@@ -7396,6 +7622,8 @@ CREATE INDEX portal_sessions_expiry ON heller.portal_sessions USING btree (expir
 CREATE UNIQUE INDEX prices_stripe_price ON heller.prices USING btree (stripe_price) WHERE (stripe_price IS NOT NULL);
 
 CREATE INDEX rate_limits_expiry ON heller.rate_limits USING btree (empty_at);
+
+CREATE INDEX transactions_filed ON heller.transactions USING btree (account_id, unit, effective_at, seq) INCLUDE (delta) WHERE (filed_at IS NOT NULL);
 
 CREATE UNIQUE INDEX transactions_idempotency_key ON heller.transactions USING btree (idempotency_key, account_id) WHERE (idempotency_key IS NOT NULL);
 

@@ -122,9 +122,19 @@ async def use(connection: AsyncConnection, token: str) -> tuple[Principal, int |
     return principal, key.rate_per_minute
 
 
-async def listed(connection: AsyncConnection, *, include_ended: bool = False) -> list[ApiKey]:
-    """The valid keys, or all, newest first."""
-    rows = await call_many(connection, "api_keys_list", all=include_ended)
+async def listed(
+    connection: AsyncConnection,
+    *,
+    include_ended: bool = False,
+    before: str | None = None,
+    limit: int | None = None,
+) -> list[ApiKey]:
+    """The valid keys, or all, newest first; at most 1,000 a page, the next page is ``before`` the last key's id.
+
+    Raises:
+        InvalidArgument: ``before`` is no key.
+    """
+    rows = await call_many(connection, "api_keys_list", all=include_ended, before=before, limit=limit)
     return [msgspec.convert(row, ApiKey) for row in rows]
 
 

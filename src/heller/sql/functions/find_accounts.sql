@@ -8,37 +8,42 @@ declare
   v_lower text := lower(nullif(trim(p_text), ''));
   v_end constant text := chr(1114111);  -- sorts after whatever may follow a beginning
   v_limit integer := least(greatest(p_limit, 1), 1000);
+  v_names_max constant integer := 10000;  -- whoever asks for so many has typed too little
 begin
   if p_state is not null and p_state not in ('frozen', 'quarantined') then
     perform heller._fail('HL001', format('state %s is not frozen or quarantined', p_state), '{"argument": "state"}');
   end if;
   if v_text is null and p_state = 'quarantined' then
     return query
-      select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null) as found
       from heller.homes h join heller.accounts a on a.account_id = h.account_id
       where h.quarantined_at is not null and h.account_id > p_after
-      order by h.account_id, a.unit limit v_limit;
+      order by h.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
     return;
   elsif v_text is null then
     return query
-      select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null) as found
       from heller.accounts a
       where a.account_id > p_after and (p_state is null or a.frozen_at is not null)
-      order by a.account_id, a.unit limit v_limit;
+      order by a.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
     return;
   end if;
   return query
     with known_users as (
       select n.user_id, min(n.kind || ': ' || n.name) as matched from (
-        (select i.user_id, i.kind, i.name from heller.identities i where i.name >= v_text and i.name < v_text || v_end limit v_limit)
+        (select i.user_id, i.kind, i.name from heller.identities i where i.name >= v_text and i.name < v_text || v_end order by i.name limit v_names_max)
         union all
-        (select i.user_id, i.kind, i.name from heller.identities i where i.kind = 'email' and i.name >= v_lower and i.name < v_lower || v_end limit v_limit)
+        (select i.user_id, i.kind, i.name from heller.identities i where i.kind = 'email' and i.name >= v_lower and i.name < v_lower || v_end order by i.name limit v_names_max)
         union all
-        (select u.id, 'user', u.id from heller.users u where u.id >= v_text and u.id < v_text || v_end limit v_limit)
+        (select u.id, 'user', u.id from heller.users u where u.id >= v_text and u.id < v_text || v_end order by u.id limit v_names_max)
       ) n group by n.user_id
     ), found as (
       (select a.account_id, 'account: ' || a.account_id as matched, 1 as rank from heller.accounts a
-       where a.account_id >= v_text and a.account_id < v_text || v_end limit v_limit)
+       where a.account_id >= v_text and a.account_id < v_text || v_end and a.account_id > p_after
+         and (p_state is distinct from 'frozen' or a.frozen_at is not null)
+         and (p_state is distinct from 'quarantined' or exists (
+           select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
+       order by a.account_id limit v_limit)
       union all
       select a.account_id, u.matched, 2 from known_users u join heller.accounts a on a.user_id = u.user_id
       union all
@@ -52,13 +57,13 @@ begin
     ), best as (
       select distinct on (f.account_id) f.account_id, f.matched from found f order by f.account_id, f.rank
     )
-    select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', b.matched)
+    select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', b.matched) as found
     from best b join heller.accounts a on a.account_id = b.account_id
     where a.account_id > p_after
       and (p_state is distinct from 'frozen' or a.frozen_at is not null)
       and (p_state is distinct from 'quarantined' or exists (
         select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
-    order by a.account_id, a.unit limit v_limit;
+    order by a.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
 end $$;
 comment on function heller.find_accounts(text, text, text, integer) is
-  'Accounts by the beginning of their id, of their user''s id or of any name of that user, or by a payment, checkout session or order; without text all, by id. state: frozen or quarantined. The next page starts after the last account of this one.';
+  'Accounts by the beginning of their id, of their user''s id or of any name of that user, or by a payment, checkout session or order; without text all, by id. state: frozen or quarantined. A page ends with the last unit of an account, so it may be a little longer than p_limit; the next one starts after its last account. Of names that begin so, the first 10,000 count.';

@@ -6,6 +6,6 @@ language sql stable security definer set search_path = pg_catalog as $$
   union
   select payment_key from heller.inbox where status in ('parked', 'dead') and payment_key is not null and stripe_account = p_stripe_account
     and reason in ('no_order', 'gone', 'unknown_account', 'attempts')
-  limit p_limit
+  limit least(greatest(p_limit, 1), 10000)
 $$;
 comment on function heller.stripe_unfinished_payments(text, integer) is 'Payments that may have got on meanwhile: debits under way, and those parked for what may have come since.';

@@ -1,6 +1,7 @@
 """Who calls a route and what it may do; how a route answers."""
 
 import base64
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,7 @@ from heller.web.wiring import Wiring, wiring_of
 T = TypeVar("T")
 
 KEY_CHARACTERS_MAX = 255
+BIGINT_MAX = 2**63 - 1
 ETAG_PATTERN = r'^(W/)?"\d{1,18}"$'
 
 IdempotencyKey = Annotated[
@@ -51,6 +53,7 @@ class Caller:
     principal: Principal
     wiring: Wiring
     request_id: str
+    path: str
     key: str | None = None
     if_version: int | None = None
 
@@ -98,6 +101,42 @@ class Caller:
                     request_id=self.request_id,
                 )
         return result
+
+    def page(self, items: list[Any], *, limit: int, after: Callable[[Any], Any]) -> Response:
+        """A page of this route's list, and the cursor of the next one where there may be more."""
+        is_full = len(items) >= limit and bool(items)
+        following = cursor_of({"of": _list_of(self.path), "at": after(items[-1])}) if is_full else None
+        return answer({"items": items, "next": following})
+
+    def place(self, cursor: str | None, kind: type[T]) -> T | None:
+        """The place in this route's list that a cursor stands for.
+
+        Raises:
+            InvalidArgument: it is none of ours, or of another list.
+        """
+        if cursor is None:
+            return None
+        found = place_of(cursor, Any)
+        if isinstance(found, dict) and found.keys() == {"of", "at"}:
+            if found["of"] != _list_of(self.path):
+                raise InvalidArgument(
+                    "This cursor is of another list.",
+                    hint="Use the 'next' of an earlier page of this one.",
+                    argument="cursor",
+                )
+            found = found["at"]  # else it is of version 0.1.0
+        try:
+            place = msgspec.convert(found, kind)
+        except msgspec.ValidationError:
+            raise _no_cursor() from None
+        if isinstance(place, int) and abs(place) > BIGINT_MAX:
+            raise _no_cursor()
+        return place
+
+    def moment(self, cursor: str | None) -> list[str] | None:
+        """The place in a list by time: an instant, and the id that comes last of those at it."""
+        place = self.place(cursor, tuple[datetime, str])
+        return None if place is None else [place[0].isoformat(), place[1].replace("\0", "")]
 
     async def note(self, action: str, target: str, detail: Mapping[str, Any] | None = None) -> None:
         """Note what was done in a transaction of its own, such as an order at Stripe."""
@@ -155,7 +194,9 @@ async def _caller(request: Request, scope: str) -> Caller:
     if known.rate_per_minute is not None:
         request.state.headers = await wiring.limiter.take(known.principal, known.rate_per_minute)
     demand(known.principal, scope)
-    return Caller(principal=known.principal, wiring=wiring, request_id=request.state.request_id)
+    return Caller(
+        principal=known.principal, wiring=wiring, request_id=request.state.request_id, path=request.url.path
+    )
 
 
 def reads(scope: str) -> Any:
@@ -229,12 +270,15 @@ def place_of(cursor: str | None, kind: type[T]) -> T | None:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
     except (ValueError, msgspec.MsgspecError):
-        raise InvalidArgument(
-            "This is no cursor.", hint="Use the 'next' of an earlier page as it is.", argument="cursor"
-        ) from None
+        raise _no_cursor() from None
 
 
-def moment_of(cursor: str | None) -> list[str] | None:
-    """The place in a list by time: an instant, and the id that comes last of those at it."""
-    place = place_of(cursor, tuple[datetime, str])
-    return None if place is None else [place[0].isoformat(), place[1].replace("\0", "")]
+def _no_cursor() -> InvalidArgument:
+    return InvalidArgument(
+        "This is no cursor.", hint="Use the 'next' of an earlier page as it is.", argument="cursor"
+    )
+
+
+def _list_of(path: str) -> str:
+    """The list of a route, in few letters: a cursor of one account's list is none of another's."""
+    return hashlib.sha256(path.encode()).hexdigest()[:12]

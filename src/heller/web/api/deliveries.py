@@ -11,7 +11,7 @@ from heller.stripe import deliveries
 from heller.stripe.reconcile import discrepancies
 from heller.web.api import models
 from heller.web.api.answers import BODY, READ, Page, Retried, responses
-from heller.web.api.caller import Caller, answer, moment_of, page, place_of, reads
+from heller.web.api.caller import Caller, answer, reads
 from heller.web.problems import NotFound
 
 router = APIRouter(tags=["stripe"])
@@ -39,10 +39,12 @@ async def list_deliveries(
         event_type=type,
         event_id=event,
         since=since,
-        before=place_of(cursor, int),
+        before=caller.place(cursor, int),
         limit=limit,
     )
-    return page([_plain(delivery) for delivery in found], limit=limit, after=lambda last: last["inbox_id"])
+    return caller.page(
+        [_plain(delivery) for delivery in found], limit=limit, after=lambda last: last["inbox_id"]
+    )
 
 
 @router.get("/deliveries/{delivery}", response_model=dict[str, Any], responses=responses(NotFound))
@@ -88,10 +90,10 @@ async def list_payments(
             "stripe_payments",
             account_id=account,
             since=since,
-            before=moment_of(cursor),
+            before=caller.moment(cursor),
             limit=limit,
         )
-    return page(found, limit=limit, after=lambda last: [last["created_at"], last["payment_key"]])
+    return caller.page(found, limit=limit, after=lambda last: [last["created_at"], last["payment_key"]])
 
 
 @router.post("/payments/{payment}/assign", response_model=dict[str, Any], responses=responses(*BODY, *READ))
@@ -119,10 +121,10 @@ async def list_discrepancies(
         state=state,
         since=since,
         payment_key=payment,
-        before=place_of(cursor, int),
+        before=caller.place(cursor, int),
         limit=limit,
     )
-    return page(found, limit=limit, after=lambda last: last["discrepancy_id"])
+    return caller.page(found, limit=limit, after=lambda last: last["discrepancy_id"])
 
 
 async def _delivery(caller: Caller, inbox_id: int) -> deliveries.Delivery:

@@ -39,9 +39,12 @@ async def list_events(
 
 
 @router.get("/endpoints", response_model=Page[WebhookEndpoint], responses=responses())
-async def list_endpoints(caller: Reader) -> Response:
+async def list_endpoints(
+    caller: Reader, limit: models.Limit = models.PAGE_MAX, cursor: models.Cursor = None
+) -> Response:
     """Where events are sent to, and how that goes."""
-    return answer({"items": await caller.wiring.heller.webhook_endpoints(), "next": None})
+    found = await caller.wiring.heller.webhook_endpoints(after=caller.place(cursor, str) or "", limit=limit)
+    return caller.page(list(found), limit=limit, after=lambda last: last.endpoint)
 
 
 @router.put("/endpoints/{endpoint}", response_model=WebhookEndpoint, responses=responses(*BODY))

@@ -13,7 +13,7 @@ from heller.rollout.state import LogEntry, Rollout
 from heller.web import audit
 from heller.web.api import models
 from heller.web.api.answers import BODY, Page, RolloutNow, responses
-from heller.web.api.caller import Caller, answer, page, place_of, reads
+from heller.web.api.caller import Caller, answer, reads
 from heller.web.problems import NotFound
 
 router = APIRouter(tags=["rollout"])
@@ -39,8 +39,8 @@ async def list_rollout_log(
 ) -> Response:
     """What was done to the rollout, by whom and why, newest first."""
     async with caller.wiring.database.connection() as connection:
-        found = await state.log_of(connection, before=place_of(cursor, int), limit=limit)
-    return page(list(found), limit=limit, after=lambda last: last.entry)
+        found = await state.log_of(connection, before=caller.place(cursor, int), limit=limit)
+    return caller.page(list(found), limit=limit, after=lambda last: last.entry)
 
 
 @router.post("/rollout", status_code=201, response_model=RolloutNow, responses=responses(*BODY))

@@ -16,7 +16,7 @@ from heller.stripe.checkout import Item, Order
 from heller.web import audit
 from heller.web.api import models
 from heller.web.api.answers import BODY, READ, Page, PortalSession, responses
-from heller.web.api.caller import Caller, answer, moment_of, page, reads, writes
+from heller.web.api.caller import Caller, answer, reads, writes
 from heller.web.problems import NotFound, NotSetUp
 
 router = APIRouter(tags=["buying"])
@@ -108,10 +108,10 @@ async def list_orders(
     found = await checkout.orders(
         caller.wiring.database,
         account=account,
-        before=moment_of(cursor),
+        before=caller.moment(cursor),
         limit=limit,
     )
-    return page(list(found), limit=limit, after=lambda last: [last.placed_at, last.order_id])
+    return caller.page(list(found), limit=limit, after=lambda last: [last.placed_at, last.order_id])
 
 
 @router.get("/orders/{order}", response_model=Order, responses=responses(NotFound, *READ))

@@ -29,11 +29,19 @@ async def list_members(
     caller: Reader,
     unit: models.Unit = DEFAULT_UNIT,
     include_former: Annotated[bool, Query(description="Also those who left.")] = False,
+    limit: models.Limit = models.PAGE_MAX,
+    cursor: models.Cursor = None,
 ) -> Response:
     """The members of a team's account, with what each has spent in the current period."""
     await caller.see(account)
-    found = await caller.wiring.heller.members(account, unit=unit, include_former=include_former)
-    return answer({"items": found, "next": None})
+    found = await caller.wiring.heller.members(
+        account,
+        unit=unit,
+        include_former=include_former,
+        after=caller.place(cursor, str) or "",
+        limit=limit,
+    )
+    return caller.page(list(found), limit=limit, after=lambda last: last.member)
 
 
 @router.put(
@@ -85,10 +93,19 @@ async def list_spending(
 
 
 @router.get("/accounts/{account}/alerts", response_model=Page[Alert], responses=responses(*READ))
-async def list_alerts(account: models.Account, caller: Reader, unit: models.Unit = DEFAULT_UNIT) -> Response:
+async def list_alerts(
+    account: models.Account,
+    caller: Reader,
+    unit: models.Unit = DEFAULT_UNIT,
+    limit: models.Limit = models.PAGE_MAX,
+    cursor: models.Cursor = None,
+) -> Response:
     """The low-balance alerts of an account."""
     await caller.see(account)
-    return answer({"items": await caller.wiring.heller.alerts(account, unit=unit), "next": None})
+    found = await caller.wiring.heller.alerts(
+        account, unit=unit, after=caller.place(cursor, int), limit=limit
+    )
+    return caller.page(list(found), limit=limit, after=lambda last: last.threshold)
 
 
 @router.put("/accounts/{account}/alerts/{threshold}", response_model=Alert, responses=responses(*BODY, *READ))
