@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 """True for who reads types. Nothing is imported here, not even for this, so that ``heller`` answers Ctrl-C from the start."""
 
 if TYPE_CHECKING:
+    from heller.database import refusal_of
     from heller.ledger import (
         Account,
         Draw,
@@ -36,19 +37,21 @@ __all__ = [
     "Movement",
     "Transaction",
     "is_moved",
+    "refusal_of",
     "route",
     "verify",
     "within",
 ]
 
-_HANDOVER = {
-    "Credits": "facade",
-    "Movement": "facade",
-    "HomeMiddleware": "routing",
-    "HomeMiddlewareWsgi": "routing",
-    "is_moved": "routing",
+_ELSEWHERE = {
+    "Credits": "migration.handover.facade",
+    "Movement": "migration.handover.facade",
+    "HomeMiddleware": "migration.handover.routing",
+    "HomeMiddlewareWsgi": "migration.handover.routing",
+    "is_moved": "migration.handover.routing",
+    "refusal_of": "database",
 }
-"""Names of the handover by their module: a program without a legacy system does not load its migration."""
+"""Names by their module that are not the ledger's: a program without a legacy system does not load its migration."""
 
 
 def __getattr__(name: str) -> object:
@@ -57,7 +60,7 @@ def __getattr__(name: str) -> object:
 
     if name not in __all__:
         raise AttributeError(f"module 'heller' has no attribute {name!r}")
-    module = f"heller.migration.handover.{_HANDOVER[name]}" if name in _HANDOVER else "heller.ledger"
+    module = f"heller.{_ELSEWHERE.get(name, 'ledger')}"
     value: object = getattr(import_module(module), name)
     globals()[name] = value
     return value

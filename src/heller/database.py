@@ -17,6 +17,9 @@ from heller.settings import settings
 CONNECT_TIMEOUT_SECONDS = 10
 POOL_WAIT_SECONDS = 10.0
 LOCK_TIMEOUT_SECONDS = 10
+LIMITS = [
+    "statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout",
+]  # fmt: skip
 ENCODING = "UTF8"  # whatever PGCLIENTENCODING, the role or the database say
 
 _REFUSALS: dict[str, type[errors.HellerError]] = {
@@ -88,15 +91,37 @@ def refusal(code: str, message: str, detail: dict[str, Any]) -> errors.HellerErr
     return kind(message, hint=_HINTS.get(code, ""), **known)
 
 
+def refusal_of(error: BaseException) -> errors.HellerError | None:
+    """The ledger's refusal behind an error of any driver (psycopg, asyncpg, SQLAlchemy); None when it is something else.
+
+    For callers of the SQL functions: the same classes, with the same data, as the library raises.
+    """
+    seen: list[Any] = [error]
+    for each in seen:  # and what it was made of: an adapter knows the code, the driver's own error the words
+        said = getattr(each, "diag", None)
+        message = getattr(said, "message_primary", None) or getattr(each, "message", None)
+        code = getattr(each, "sqlstate", None) or getattr(each, "pgcode", None) or ""
+        if code.startswith("HL0") and message:
+            return refusal(
+                code, message, _detail(getattr(said, "message_detail", None) or getattr(each, "detail", None))
+            )
+        behind = (getattr(each, "orig", None), each.__cause__ or each.__context__)
+        seen.extend(one for one in behind if one is not None and one not in seen)
+    return None
+
+
+def _detail(said: str | None) -> dict[str, Any]:
+    try:
+        return dict(json.loads(said or "{}"))
+    except ValueError:
+        return {}
+
+
 def translated(error: psycopg.Error) -> errors.HellerError | None:
     """Heller's error for a PostgreSQL error, or None where the original says more."""
     code = error.sqlstate or ""
     if code.startswith("HL0"):
-        try:
-            detail = json.loads(error.diag.message_detail or "{}")
-        except ValueError:
-            detail = {}
-        return refusal(code, error.diag.message_primary or str(error), detail)
+        return refusal(code, error.diag.message_primary or str(error), _detail(error.diag.message_detail))
     said = _first_line(error)
     if code == "42883" and (
         too_large := re.search(r"p_(\w+) => numeric", said)
@@ -162,6 +187,14 @@ async def connect(url: str, *, autocommit: bool = True, application_name: str = 
     except psycopg.Error as error:
         raise unreachable(error, url) from error
     return connection
+
+
+async def lift_limits(connection: AsyncConnection) -> None:
+    """Let a session work for as long as it takes, whatever the database or the role sets: it is one that is meant to."""
+    await connection.execute(
+        "select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings where name = any(%s)",
+        [LIMITS],
+    )
 
 
 def unreachable(

@@ -1,15 +1,16 @@
 """The way in: ``Heller`` has a pool and batches; ``within(connection)`` works in the caller's own transaction."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import msgspec
 from psycopg import AsyncConnection
 from psycopg import Error as DriverError
 
 from heller import schema
-from heller.database import Database, call, call_many, refusal, translated, translating
+from heller.database import Database, call, call_many, refusal_of, translated, translating
 from heller.errors import DatabaseError, HellerError, InvalidArgument
 from heller.ledger import spread
 from heller.ledger.alerts import Alerts
@@ -34,6 +35,7 @@ Ready = Operation | tuple[Operation, bytes]
 """An operation that was checked, with its JSON unless it is a short spend, which travels without."""
 
 _APPLY = "select heller.apply(%s::jsonb, %s)::text"
+_NAMED = re.compile(r"(?<!:):(\w+)")
 _decoder = msgspec.json.Decoder(list[dict[str, Any]])
 
 
@@ -204,14 +206,10 @@ class Within(Ledger):
         return await call_many(self._connection, function, **arguments)
 
 
-class _Session(Protocol):
-    async def execute(self, statement: Any, parameters: Any = ...) -> Any: ...
-
-
 class WithinSession(Ledger):
     """The verbs inside a SQLAlchemy ``AsyncSession`` or ``AsyncConnection``, whatever its driver."""
 
-    def __init__(self, session: _Session) -> None:
+    def __init__(self, session: Any) -> None:
         self._session = session
 
     async def _do(self, operation: Operation) -> Any:
@@ -221,7 +219,7 @@ class WithinSession(Ledger):
     async def _send(
         self, operations: "Sequence[Ready]", *, atomic: bool = False
     ) -> Sequence[Result | HellerError]:
-        statement = "select heller.apply(cast(:operations as jsonb), :atomic)::text"
+        statement = "select heller.apply(cast(cast(:operations as text) as jsonb), :atomic)::text"
         rows = await self._rows(statement, operations=_list(operations), atomic=atomic)
         return _results(operations, rows[0])
 
@@ -231,7 +229,12 @@ class WithinSession(Ledger):
 
     async def _read_many(self, function: str, **arguments: Any) -> list[Any]:
         given = {name: value for name, value in arguments.items() if value is not None}
-        named = ", ".join(f"p_{name} => :{name}" for name in given)
+        named = ", ".join(
+            f"p_{name} => cast(cast(:{name} as text) as jsonb)"
+            if isinstance(value, dict)
+            else f"p_{name} => :{name}"
+            for name, value in given.items()
+        )
         statement = f"select to_jsonb(x)::text from heller.{function}({named}) x"
         values = {n: msgspec.json.encode(v).decode() if isinstance(v, dict) else v for n, v in given.items()}
         return [msgspec.json.decode(text) for text in await self._rows(statement, **values)]
@@ -243,32 +246,51 @@ class WithinSession(Ledger):
         try:
             result = await self._session.execute(text(statement), values)
         except DBAPIError as error:
-            ours = translated(error.orig) if isinstance(error.orig, DriverError) else None
-            code = getattr(error.orig, "sqlstate", None) or ""
-            if ours is None and code.startswith("HL0"):
-                ours = refusal(code, str(error.orig), {})
+            ours = translated(error.orig) if isinstance(error.orig, DriverError) else refusal_of(error)
             if ours is None:
                 raise
             raise ours from error
         return [row[0] for row in result.all()]
 
 
+class WithinAsyncpg(WithinSession):
+    """The verbs on an asyncpg connection of the caller's, whatever codecs it has."""
+
+    async def _rows(self, statement: str, **values: Any) -> list[str]:
+        names = list(values)
+        numbered = _NAMED.sub(lambda name: f"${names.index(name[1]) + 1}", statement)
+        try:
+            rows = await self._session.fetch(numbered, *values.values())
+        except Exception as error:
+            ours = refusal_of(error)
+            if ours is None:
+                raise
+            raise ours from error
+        return [row[0] for row in rows]
+
+
 def within(connection: Any) -> Ledger:
     """The verbs inside the caller's own transaction: it commits and rolls back, heller never does.
 
     Args:
-        connection: a psycopg ``AsyncConnection``, or a SQLAlchemy ``AsyncSession`` or ``AsyncConnection``.
+        connection: a psycopg ``AsyncConnection``, a SQLAlchemy ``AsyncSession`` or ``AsyncConnection`` of any driver (also of
+            a class of your own, or of SQLModel's), or an asyncpg connection.
 
     Raises:
-        InvalidArgument: it is neither.
+        InvalidArgument: it is none of them.
     """
     if isinstance(connection, AsyncConnection):
         return Within(connection)
-    if type(connection).__module__.startswith("sqlalchemy.") and hasattr(connection, "execute"):
+    packages = [base.__module__ for base in type(connection).__mro__]
+    if any(name.startswith("sqlalchemy.ext.asyncio") for name in packages):
         return WithinSession(connection)
+    if any(name.startswith("asyncpg.") for name in packages) and hasattr(connection, "fetch"):
+        return WithinAsyncpg(connection)
     raise InvalidArgument(
-        f"within() takes a psycopg AsyncConnection or a SQLAlchemy AsyncSession, not {type(connection).__name__}.",
+        f"within() takes an AsyncConnection of psycopg, an AsyncSession of SQLAlchemy or a connection of asyncpg, not"
+        f" {type(connection).__module__}.{type(connection).__name__}.",
         argument="connection",
+        hint="From synchronous code call the SQL functions, such as select heller.spend(...); heller.refusal_of reads their errors.",
     )
 
 
