@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from heller.errors import StalePlan
-from heller.migration import Copied, audit, copy, plan, verify
+from heller.migration import Copied, audit, copy, plan, staging, verify
 from legacy_sample import build
 
 KILLED = """
@@ -89,6 +89,17 @@ async def test_a_killed_copy_goes_on_with_what_was_prepared(
     assert (result.ok, phases) == (True, ["compare", "copy"])
     assert 0 < result.present < result.present + result.copied
     assert (await verify(empty_database, heller_database, tmp_path)).ok
+
+
+async def test_a_source_before_postgresql_14_is_compared_by_its_text(
+    empty_database: str, heller_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "ROW_HASH_SINCE", 1_000_000)
+    await build(empty_database, shape="drifted", users=10, seed=8, clean=True)
+    await plan(empty_database, heller_database, tmp_path)
+    phases = Phases()
+    assert (await copy(empty_database, heller_database, tmp_path, progress=phases)).ok
+    assert phases == ["compare", "copy"]
 
 
 @pytest.mark.parametrize(

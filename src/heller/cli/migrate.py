@@ -182,7 +182,8 @@ def plan(
 ) -> None:
     """Say what copy will do, and keep it as plan.json.
 
-    Nothing is touched.
+    Nothing is touched. What was prepared stays in heller's database, in the
+    schema heller_staging, for the copy; the next migrate command clears it.
 
     Example: heller migrate plan --source "$LEGACY_DATABASE_URL" --decide recommended
     Exit 4: a blocker is undecided (decisions.toml).
@@ -216,6 +217,9 @@ def copy(
     as_json: options.JsonOption = False,
 ) -> None:
     """Copy what plan.json planned.
+
+    What the plan prepared is written if the source is still the same, which
+    the source's own server says; otherwise the source is read again.
 
     Example: heller migrate copy --source "$LEGACY_DATABASE_URL" --decide recommended
     Exit 3: it does not add up.
