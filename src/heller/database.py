@@ -190,7 +190,9 @@ async def connect(url: str, *, autocommit: bool = True, application_name: str = 
 
 
 async def lift_limits(connection: AsyncConnection) -> None:
-    """Let a session work for as long as it takes, whatever the database or the role sets: it is one that is meant to."""
+    """Let a session that is meant to last do so, whatever the database or the role sets. A pooler's session is left as it is."""
+    if await pooler.is_between(connection):
+        return
     await connection.execute(
         "select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings where name = any(%s)",
         [LIMITS],

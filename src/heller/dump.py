@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from heller import embedded, pooler
-from heller.database import translating
+from heller.database import lift_limits, translating
 from heller.errors import DatabaseError
 
 CHUNK_BYTES = 1 << 20
@@ -21,6 +21,8 @@ CHUNK_BYTES = 1 << 20
 @asynccontextmanager
 async def snapshot(connection: AsyncConnection) -> AsyncIterator[str]:
     """One instant of the database, which other connections can share for as long as the block lasts."""
+    with translating():
+        await lift_limits(connection)  # it waits in a transaction for as long as the dump takes
     await connection.set_autocommit(False)
     try:
         with translating():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from heller.errors import MappingError, SourceError
 from heller.migration import audit, backup, restore_check, run
@@ -126,3 +127,39 @@ async def test_a_backup_of_odd_values_is_found_whole(
     checked = restore_check(tmp_path / "backup")
     assert (checked.problems, checked.rows) == ((), 10)
     assert "1234.50" in (tmp_path / "backup" / "a%2Fb %25.members%2F..%2Fx.csv").read_text("utf-8")
+
+
+async def test_settings_of_either_database_change_nothing(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy, own = await connect(empty_database), await connect(heller_database)
+    await legacy.execute(
+        """
+        create table users (id int primary key, email text, credits_balance text, created_at timestamptz);
+        create table credit_transactions (id int primary key, user_id int, delta int, reason text);
+        insert into users select n, n || '@example.com', ' 5.0 ', '2025-01-01' from generate_series(1, 3000) n;
+        insert into credit_transactions values (1, 1, 5, 'a refund'), (2, 2, 5, 'welcome bonus');
+        create schema evil;
+        create table evil.pg_class (oid int);
+        create function evil.left(text, int) returns text language sql as 'select null::text';
+        """
+    )
+    limits = ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
+    for session in (legacy, own):
+        name = sql.Identifier(session.info.dbname)
+        for limit in limits:
+            await session.execute(
+                sql.SQL("alter database {} set {} = '50ms'").format(name, sql.Identifier(limit))
+            )
+        if session.info.server_version >= 170_000:
+            await session.execute(sql.SQL("alter database {} set transaction_timeout = '500ms'").format(name))
+        await session.execute(sql.SQL("alter database {} set standard_conforming_strings = off").format(name))
+    name = sql.Identifier(legacy.info.dbname)
+    await legacy.execute(sql.SQL("alter database {} set search_path = evil, pg_catalog, public").format(name))
+    await legacy.execute(sql.SQL("alter database {} set default_transaction_read_only = on").format(name))
+    result = await run(empty_database, heller_database, tmp_path)
+    assert (result.ok, result.copied.copied) == (True, 3002)
+    cursor = await own.execute(
+        "select kind from heller.transactions where source_table = 'credit_transactions' order by 1"
+    )
+    assert await cursor.fetchall() == [("grant",), ("refund",)]

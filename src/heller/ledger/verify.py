@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from heller import schema
-from heller.database import connect, translating
+from heller.database import connect, lift_limits, translating
 
 PAGE_ACCOUNTS = 2_000
 BROKEN_MAX = 1_000
@@ -51,6 +51,7 @@ async def verify(url: str, *, progress: Progress | None = None, workers: int = 2
     async with connection:
         await schema.require(connection)
         with translating():
+            await lift_limits(connection)
             rows = await (await connection.execute("select count(*) from heller.account_balances")).fetchall()
             total = int(rows[0][0])
             borders = await _borders(connection, total, workers)
@@ -100,6 +101,8 @@ async def _range(
     page: str | None = after
     connection = await connect(url)
     async with connection:
+        with translating():
+            await lift_limits(connection)
         while page is not None:
             with translating():
                 cursor = await connection.execute(

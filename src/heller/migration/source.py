@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from heller import pooler
-from heller.database import unreachable
+from heller.database import lift_limits, unreachable
 from heller.errors import SourceError
 from heller.migration.catalogue import Catalogue, read_catalogue
 from heller.migration.files import FILES_SCHEMA, load_folder
@@ -25,6 +25,10 @@ STATEMENT_TIMEOUT_SECONDS = 6 * 3600
 IDLE_TIMEOUT_SECONDS = 6 * 3600
 LOCK_TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 10
+_OWN_NAMES_FIRST = """
+select pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog', nullif(pg_catalog.current_setting('search_path'), '')), false)
+"""
+"""PostgreSQL's own tables and functions are meant, even where the search_path puts others before them."""
 OWN_SCHEMAS = ("heller", "heller_staging", FILES_SCHEMA)
 
 
@@ -85,6 +89,8 @@ def _is_folder(source: str) -> bool:
 
 async def _begin(connection: AsyncConnection) -> None:
     """Open the snapshot. Plain SET works for a role that may only SELECT."""
+    await lift_limits(connection)
+    await connection.execute(_OWN_NAMES_FIRST)
     settings = {
         "default_transaction_read_only": "on",
         "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",

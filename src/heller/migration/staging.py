@@ -18,7 +18,7 @@ from psycopg.generators import copy_from
 from psycopg.pq.abc import PGconn
 
 from heller import pooler
-from heller.database import unreachable
+from heller.database import lift_limits, unreachable
 from heller.errors import Busy, SourceError
 from heller.migration.catalogue import Table
 from heller.migration.progress import Progress, silent
@@ -39,6 +39,7 @@ SETTINGS = {
     "work_mem": "128MB",
     "maintenance_work_mem": "256MB",
     "default_statistics_target": "30",
+    "standard_conforming_strings": "on",
     "jit": "off",  # compiling costs more than it saves where each statement runs once
     "client_connection_check_interval": "500ms",
     "client_min_messages": "warning",
@@ -73,6 +74,7 @@ async def connect(database: str) -> AsyncConnection:
         ) from error
     try:
         await pooler.require_session(connection, database, what="A migration")
+        await lift_limits(connection)
         for name, value in SETTINGS.items():
             await connection.execute(sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(value)))
     except BaseException:
