@@ -10,7 +10,7 @@ from psycopg import sql
 
 from heller import schema
 from heller.citus import AT_COORDINATOR, REFERENCE, SHARD_KEY, SHARDED
-from heller.database import call
+from heller.database import translating
 from heller.errors import DatabaseError, LimitExceeded
 from heller.ledger.spread import AT_COORDINATOR as VERBS_AT_COORDINATOR
 
@@ -48,6 +48,16 @@ select p.proname, p.prosrc, p.provolatile <> 'i', p.proname !~ '^_' and coalesce
 from pg_proc p where p.pronamespace = 'heller'::regnamespace and p.prokind = 'f'
 """
 TABLES = "select relname from pg_class where relnamespace = 'heller'::regnamespace and relkind = 'r'"
+SPREAD: LiteralString = (
+    "create or replace function heller._is_spread() returns boolean language sql immutable as 'select true'"
+)
+MADE_FOR_ONE_SERVER: tuple[LiteralString, ...] = (
+    "select heller.claim_homes('legacy')",
+    "select heller.activate_homes('[{}]')",
+    "select heller.refuse_homes('[{}]')",
+    "select heller.seal_homes(array['1'])",
+    "select heller.confirm_returns('[{}]')",
+)
 CLOCKS = r"_clock\(\)|clock_timestamp\(\)|\bnow\(\)|random\(\)"
 
 
@@ -130,11 +140,37 @@ async def test_no_update_of_a_sharded_table_reads_a_clock(rows: Any) -> None:
     updates = [
         (name, statement)
         for name, source, *_ in await rows(FUNCTIONS)
-        for statement in re.findall(r"update heller\.(\w+[^;]*);", source)
-        if statement.split()[0] in {*SHARDED, *REFERENCE}
+        for pattern in (r"update heller\.(\w+)([^;]*)", r"insert into heller\.(\w+)[^;]*do update set([^;]*)")
+        for table, statement in re.findall(pattern, source)
+        if table in {*SHARDED, *REFERENCE}
     ]
-    assert len(updates) > 30
+    assert len(updates) > 40
     assert [name for name, statement in updates if re.search(CLOCKS, statement)] == []
+
+
+async def test_no_lateral_join_of_the_coordinators_rows_with_those_of_shards(rows: Any) -> None:
+    """Each table of the coordinator is carried to the shards whole, or what was added up there comes here."""
+    elsewhere = {table for (table,) in await rows(TABLES)} - {*SHARDED, *REFERENCE}
+    joined = [
+        name
+        for name, source, *_ in await rows(FUNCTIONS)
+        for statement in source.split(";")
+        for outside, lateral in re.findall(r"from heller\.(\w+) \w+\s[^;]*?join lateral \(([^;]*)", statement)
+        if outside in elsewhere and set(re.findall(r"heller\.(\w+)", lateral)) & set(SHARDED)
+    ]
+    assert joined == []
+
+
+async def test_a_look_into_all_shards_asks_for_a_column(rows: Any) -> None:
+    """Its answer is carried to the coordinator as rows, and rows of no column are not: ``exists (select 1 from ...)``."""
+    looks = [
+        (name, condition)
+        for name, source, *_ in await rows(FUNCTIONS)
+        for table, condition in re.findall(r"exists \(\s*select from heller\.(\w+)([^;]*)", source)
+        if table in SHARDED
+    ]
+    assert len(looks) > 10
+    assert [name for name, condition in looks if "account_id = " not in condition.split(")")[0]] == []
 
 
 async def test_no_row_of_a_shard_is_given_to_a_function_as_a_whole(rows: Any) -> None:
@@ -187,12 +223,16 @@ async def test_the_horizon_is_that_of_the_server_that_is_furthest_behind(heller_
 
 async def test_what_is_made_for_one_server_is_refused_on_a_cluster(heller_database: str) -> None:
     async with await psycopg.AsyncConnection.connect(heller_database) as connection:
-        await connection.execute(
-            "create or replace function heller._is_spread() returns boolean language sql immutable as 'select true'"
-        )
-        with pytest.raises(LimitExceeded, match="before heller schema apply --citus") as raised:
-            await call(connection, "claim_homes", system="legacy")
-        assert raised.value.limit == "cluster"
+        await connection.execute(SPREAD)
+        await connection.commit()
+        for statement in MADE_FOR_ONE_SERVER:
+            with (
+                pytest.raises(LimitExceeded, match="before heller schema apply --citus") as raised,
+                translating(),
+            ):
+                await connection.execute(statement)
+            assert raised.value.limit == "cluster"
+            await connection.rollback()
 
 
 async def test_without_the_extension_the_error_says_what_to_install(empty_database: str) -> None:

@@ -146,7 +146,7 @@ begin
   values (v_id, p_system, (s ->> 'balance')::bigint, v_target, a.last_seq)
   on conflict (account_id) do update set
     source_system = p_system, legacy_balance = excluded.legacy_balance, our_balance = excluded.our_balance, seen_seq = excluded.seen_seq,
-    quarantined_at = null, quarantine_reason = null, returned_at = null, changed_at = clock_timestamp();
+    quarantined_at = null, quarantine_reason = null, returned_at = null, changed_at = excluded.changed_at;
   return jsonb_build_object('outcome', 'moved', 'posted', v_target, 'entries', jsonb_array_length(s -> 'entries'));
 end $$;
 
@@ -2628,11 +2628,11 @@ CREATE FUNCTION heller._stripe_drifted(p_limit integer DEFAULT 100) RETURNS TABL
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog'
     AS $$
-  select p.payment_key, p.account_id, p.net_credits, s.ledger
-  from heller.payments p
-  cross join lateral (select coalesce(sum(t.delta), 0)::bigint as ledger from heller.transactions t
-                      where t.account_id = p.account_id and t.unit = p.unit and t.payment_key = p.payment_key) s
-  where p.provider = 'stripe' and p.source_system is null and s.ledger <> p.net_credits + p.forgiven_credits
+  select p.payment_key, p.account_id, p.net_credits, coalesce(s.ledger, 0)
+  from heller.payments p left join (
+    select t.account_id, t.unit, t.payment_key, sum(t.delta)::bigint as ledger from heller.transactions t
+    where t.payment_key is not null group by t.account_id, t.unit, t.payment_key) s using (account_id, unit, payment_key)
+  where p.provider = 'stripe' and p.source_system is null and coalesce(s.ledger, 0) <> p.net_credits + p.forgiven_credits
   limit p_limit
 $$;
 
@@ -3812,13 +3812,17 @@ end $$;
 COMMENT ON FUNCTION heller.clawback(p_account_id text, p_amount bigint, p_payment_key text, p_reason text, p_key text, p_unit text, p_actor text, p_metadata jsonb, p_policy text, p_dry_run boolean, p_if_version bigint, p_effective_at timestamp with time zone) IS 'A payment was taken back: its credits go, from its own grant first. What was spent already becomes debt (policy debt), or is let go (clamp; grant: only what is left of that purchase).';
 
 CREATE FUNCTION heller.confirm_returns(p_returns jsonb) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
-  update heller.homes h set returned_at = clock_timestamp(), quarantined_at = null, quarantine_reason = null, changed_at = clock_timestamp()
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  perform heller._refuse_spread('users are returned');
+  update heller.homes h set returned_at = v_now, quarantined_at = null, quarantine_reason = null, changed_at = v_now
   from heller.accounts a, jsonb_to_recordset(p_returns) r (account text, epoch bigint)
-  where h.account_id = r.account and a.account_id = r.account and a.unit = 'credit' and a.epoch = r.epoch and h.returned_at is null
-$$;
+  where h.account_id = r.account and a.account_id = r.account and a.unit = 'credit' and a.epoch = r.epoch and h.returned_at is null;
+end $$;
 
 COMMENT ON FUNCTION heller.confirm_returns(p_returns jsonb) IS 'Notes that the legacy database has received its returns, so that route can say legacy instead of moving. For people and pacing; nothing of the protocol depends on it.';
 
@@ -4674,7 +4678,7 @@ begin
   perform heller._check_text('user', p_user_id, 200);
   if p_seconds not between 1 and 3600 then
     perform heller._fail('HL001', 'seconds is not between 1 and 3600', '{"argument": "seconds"}');
-  elsif not exists (select from heller.accounts where user_id = p_user_id) then
+  elsif not exists (select 1 from heller.accounts where user_id = p_user_id) then
     perform heller._fail('HL003', format('user %s has no account', p_user_id), jsonb_build_object('account', p_user_id));
   end if;
   delete from heller.portal_sessions where expires_at < clock_timestamp() - interval '1 day';
@@ -4803,8 +4807,8 @@ CREATE FUNCTION heller.quarantine_home(p_account_id text, p_reason text, p_syste
     AS $$
   insert into heller.homes as h (account_id, source_system, quarantined_at, quarantine_reason)
   values (p_account_id, p_system, clock_timestamp(), left(p_reason, 2000))
-  on conflict (account_id) do update set quarantined_at = coalesce(h.quarantined_at, clock_timestamp()), quarantine_reason = excluded.quarantine_reason,
-    changed_at = clock_timestamp()
+  on conflict (account_id) do update set quarantined_at = coalesce(h.quarantined_at, excluded.quarantined_at),
+    quarantine_reason = excluded.quarantine_reason, changed_at = excluded.changed_at
 $$;
 
 COMMENT ON FUNCTION heller.quarantine_home(p_account_id text, p_reason text, p_system text) IS 'Notes why a user stays between the homes. The next move that succeeds clears it.';
@@ -4917,6 +4921,7 @@ declare
   v_results jsonb := '[]';
   v_done boolean;
 begin
+  perform heller._refuse_spread('users arrive');
   for s in select * from jsonb_array_elements(p_statements) v order by v ->> 'account' collate "C" loop
     insert into heller.accounts (account_id, unit, epoch) values (s ->> 'account', 'credit', 0) on conflict do nothing;
     update heller.accounts set epoch = (s ->> 'epoch')::bigint + 1
@@ -4929,7 +4934,7 @@ begin
       insert into heller.receipts (account_id, epoch, outcome, balance, rows, sum, digest)
       values (s ->> 'account', (s ->> 'epoch')::bigint, 'refused', (s ->> 'balance')::bigint, 0, 0, s ->> 'digest');
       insert into heller.homes as h (account_id, source_system) values (s ->> 'account', p_system)
-      on conflict (account_id) do update set returned_at = null, changed_at = clock_timestamp();
+      on conflict (account_id) do update set returned_at = null, changed_at = excluded.changed_at;
     end if;
     v_results := v_results || jsonb_build_object('account', s ->> 'account', 'epoch', (s ->> 'epoch')::bigint, 'outcome', case when v_done then 'refused' else 'stale' end);
   end loop;
@@ -5259,6 +5264,7 @@ declare
   v_results jsonb := '[]';
   r jsonb;
 begin
+  perform heller._refuse_spread('users are returned');
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'seal_homes must run at read committed' using errcode = 'HL001';
   elsif cardinality(p_accounts) > 1000 then

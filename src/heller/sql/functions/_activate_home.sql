@@ -61,7 +61,7 @@ begin
   values (v_id, p_system, (s ->> 'balance')::bigint, v_target, a.last_seq)
   on conflict (account_id) do update set
     source_system = p_system, legacy_balance = excluded.legacy_balance, our_balance = excluded.our_balance, seen_seq = excluded.seen_seq,
-    quarantined_at = null, quarantine_reason = null, returned_at = null, changed_at = clock_timestamp();
+    quarantined_at = null, quarantine_reason = null, returned_at = null, changed_at = excluded.changed_at;
   return jsonb_build_object('outcome', 'moved', 'posted', v_target, 'entries', jsonb_array_length(s -> 'entries'));
 end $$;
 comment on function heller._activate_home(jsonb, text) is

@@ -8,7 +8,7 @@ begin
   perform heller._check_text('user', p_user_id, 200);
   if p_seconds not between 1 and 3600 then
     perform heller._fail('HL001', 'seconds is not between 1 and 3600', '{"argument": "seconds"}');
-  elsif not exists (select from heller.accounts where user_id = p_user_id) then
+  elsif not exists (select 1 from heller.accounts where user_id = p_user_id) then
     perform heller._fail('HL003', format('user %s has no account', p_user_id), jsonb_build_object('account', p_user_id));
   end if;
   delete from heller.portal_sessions where expires_at < clock_timestamp() - interval '1 day';

@@ -5,6 +5,7 @@ declare
   v_results jsonb := '[]';
   v_done boolean;
 begin
+  perform heller._refuse_spread('users arrive');
   for s in select * from jsonb_array_elements(p_statements) v order by v ->> 'account' collate "C" loop
     insert into heller.accounts (account_id, unit, epoch) values (s ->> 'account', 'credit', 0) on conflict do nothing;
     update heller.accounts set epoch = (s ->> 'epoch')::bigint + 1
@@ -17,7 +18,7 @@ begin
       insert into heller.receipts (account_id, epoch, outcome, balance, rows, sum, digest)
       values (s ->> 'account', (s ->> 'epoch')::bigint, 'refused', (s ->> 'balance')::bigint, 0, 0, s ->> 'digest');
       insert into heller.homes as h (account_id, source_system) values (s ->> 'account', p_system)
-      on conflict (account_id) do update set returned_at = null, changed_at = clock_timestamp();
+      on conflict (account_id) do update set returned_at = null, changed_at = excluded.changed_at;
     end if;
     v_results := v_results || jsonb_build_object('account', s ->> 'account', 'epoch', (s ->> 'epoch')::bigint, 'outcome', case when v_done then 'refused' else 'stale' end);
   end loop;

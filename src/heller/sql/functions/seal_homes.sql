@@ -6,6 +6,7 @@ declare
   v_results jsonb := '[]';
   r jsonb;
 begin
+  perform heller._refuse_spread('users are returned');
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'seal_homes must run at read committed' using errcode = 'HL001';
   elsif cardinality(p_accounts) > 1000 then
