@@ -109,6 +109,21 @@ def test_a_mapping_reads_any_names(tmp_path: Path) -> None:
         ('system = "shop"', 'sistem = "shop"', r"line 2, sistem\.sistem: is none of"),
         ("[users]", "[[users]]\ntable='members'\nid='member_no'\n[[users]]", "only one table can be users"),
         ("[[transactions]]", "[[transactions", "is not TOML"),
+        (
+            'delta = "points"',
+            'delta = { value = "many" }',
+            r"line 22, transactions\.delta: 'many' is not a whole number",
+        ),
+        (
+            'delta = "points"',
+            'delta = "points"\ncreated_at = { value = "then" }',
+            r"transactions\.created_at: 'then' is not an instant",
+        ),
+        (
+            "[kinds]",
+            '[ledger]\ntable = "usage_log"\nid = "log_no"\nuser_ref = "member_no"\ndelta = "points"\n[kinds]',
+            r"ledger\.table: shop\.usage_log is read twice",
+        ),
     ],
 )
 def test_a_wrong_mapping_is_refused_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:

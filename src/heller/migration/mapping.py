@@ -7,6 +7,7 @@ import difflib
 import re
 import tomllib
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class _Reader:
             if not isinstance(value, dict):
                 columns[key] = self.column(part.name, key, value=value, table=table)
             elif set(value) == {"value"}:
-                constants[key] = str(value["value"])
+                constants[key] = self.constant(part, key, value["value"])
             elif set(value) == {"column", "scale"} and part.field(key).type == "integer":
                 columns[key] = self.column(part.name, key, value=value["column"], table=table)
                 scales[key] = self.scale(part.name, key, value["scale"])
@@ -114,6 +115,19 @@ class _Reader:
             time_zone=self.time_zone(part.name, section),
         )  # fmt: skip
 
+    def constant(self, part: Part, key: str, value: Any) -> str:
+        """The text of a constant, which its field's type can read."""
+        text, kind = str(value), part.field(key).type
+        if kind == "integer" and not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+            raise self.fail(part.name, key, f"{text!r} is not a whole number")
+        if kind == "time":
+            try:
+                datetime.fromisoformat(text)
+            except ValueError:
+                message = f"{text!r} is not an instant such as 2025-01-31T12:00:00Z"
+                raise self.fail(part.name, key, message) from None
+        return text
+
     def scale(self, part: str, key: str, value: Any) -> int:
         """How many of ours one of the column's is."""
         if value not in SCALES or isinstance(value, bool):
@@ -132,9 +146,10 @@ class _Reader:
             if "time_zone" in section
             else ("", self.content.get("time_zone", "UTC"))
         )
-        if isinstance(zone, str) and zone in self.catalogue.time_zones:
+        known = self.catalogue.time_zones
+        if isinstance(zone, str) and (known is None or zone == "UTC" or zone in known):
             return zone
-        alike = difflib.get_close_matches(str(zone), sorted(self.catalogue.time_zones), n=1)
+        alike = difflib.get_close_matches(str(zone), sorted(known or ()), n=1)
         raise self.fail(
             place,
             "time_zone",
@@ -192,6 +207,21 @@ def line_of(text: str, section: str, key: str) -> int:
     return found
 
 
+def _refuse_twice(reader: _Reader, tables: list[TableMapping]) -> None:
+    """A row of a history is known by its table and its id, so one table is one history."""
+    seen: set[str] = set()
+    for table in tables:
+        if table.part in {"transactions", "ledger"}:
+            if table.label in seen:
+                raise reader.fail(
+                    table.part,
+                    "table",
+                    f"{table.label} is read twice, and its rows could not be told apart",
+                    hint="Make a view of it in the source for each reading.",
+                )
+            seen.add(table.label)
+
+
 def mapping_text(path: Path) -> str:
     """What a mapping file says. Raises MappingError where it cannot be read."""
     try:
@@ -223,6 +253,7 @@ def parse_mapping(text: str, catalogue: Catalogue, *, place: str) -> Mapping:
         if len(sections) > 1 and name not in SEVERAL:
             raise reader.fail(name, "table", f"only one table can be {name}")
         tables.extend(reader.table(part, section) for section in sections)
+    _refuse_twice(reader, tables)
     mapping = Mapping(
         "mapped",
         system,
