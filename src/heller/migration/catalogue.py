@@ -66,10 +66,8 @@ where not g.tgisinternal and g.tgenabled <> 'D' and n.nspname = any(%(schemas)s)
 order by 1, 2, 3
 """
 
-_TIME_ZONES = """
-select array_agg(name), (select reset_val from pg_settings where name = 'TimeZone') from pg_timezone_names
-where name !~ '^(posix|right)' and name not in ('localtime', 'Factory')
-"""
+_TIME_ZONE = "select reset_val from pg_settings where name = 'TimeZone'"
+_TIME_ZONES = "select name from pg_timezone_names where name !~ '^(posix|right)' and name not in ('localtime', 'Factory')"
 
 _SCHEMAS = """
 select nspname from pg_namespace
@@ -130,12 +128,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All tables of the schemas read, with the server's version, encoding, the time zones it knows and the one it is set to."""
+    """All tables of the schemas read, with the server's version, encoding and time zone.
+
+    ``time_zones`` are those it knows, None where they were not asked for: the server reads six hundred files for them.
+    """
 
     tables: tuple[Table, ...]
     server_version: int
     encoding: str
-    time_zones: frozenset[str] = frozenset({"UTC"})
+    time_zones: frozenset[str] | None = None
     time_zone: str = "UTC"
 
     def find(self, schema: str, name: str) -> Table | None:
@@ -144,7 +145,11 @@ class Catalogue:
 
 
 async def read_catalogue(
-    connection: AsyncConnection, *, schemas: list[str] | None = None, without: tuple[str, ...] = ()
+    connection: AsyncConnection,
+    *,
+    schemas: list[str] | None = None,
+    without: tuple[str, ...] = (),
+    with_time_zones: bool = False,
 ) -> Catalogue:
     """Read the catalogue of ``schemas``, or of every schema the role may use except ``without``."""
     if schemas is None:
@@ -169,11 +174,12 @@ async def read_catalogue(
             tables[schema, name].triggers[trigger] = body
     order = {schema: place for place, schema in enumerate(schemas)}
     encoding = connection.info.parameter_status("server_encoding") or "UTF8"
-    zones, zone = await (await connection.execute(_TIME_ZONES)).fetchone() or ([], "UTC")
+    zone = await (await connection.execute(_TIME_ZONE)).fetchone()
+    zones = await (await connection.execute(_TIME_ZONES)).fetchall() if with_time_zones else None
     return Catalogue(
         tuple(sorted(tables.values(), key=lambda table: (order[table.schema], table.name))),
         connection.info.server_version,
         encoding,
-        frozenset(zones or ()) | {"UTC"},
-        zone,
+        None if zones is None else frozenset(row[0] for row in zones),
+        zone[0] if zone else "UTC",
     )

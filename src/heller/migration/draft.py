@@ -19,6 +19,8 @@ _HINTS = {
 }
 
 
+_NAIVE = frozenset({"timestamp without time zone", "date"})
+_UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Etc/UCT", "UCT", "Zulu"})
 _DECIMALS = frozenset({"numeric", "real", "double precision"})
 
 
@@ -30,6 +32,7 @@ def draft_mapping(catalogue: Catalogue) -> str:
         '# Credits are whole numbers here, amounts are cents. A column with decimals: { column = "...", scale = 100 } reads 12.50 as 1250.',
         "",
         'system = "legacy"  # names this source in the provenance of every copied row',
+        _time_zone(catalogue),
         "",
     ]
     used: set[str] = set()
@@ -55,6 +58,18 @@ def draft_mapping(catalogue: Catalogue) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _time_zone(catalogue: Catalogue) -> str:
+    """The line for the zone of times that do not say theirs: what the server is set to is a hint, no more."""
+    naive = [kind for table in catalogue.tables for kind in table.columns.values() if kind in _NAIVE]
+    is_open = bool(naive) and catalogue.time_zone not in _UTC
+    says = (
+        f"{len(naive)} columns; the server is set to this zone, the application may write in another"
+        if naive
+        else "no column here"
+    )
+    return f'{"" if is_open else "# "}time_zone = "{catalogue.time_zone}"  # of times that do not say theirs: {says}'
 
 
 def _likeliest(part: Part, catalogue: Catalogue, used: set[str]) -> Table | None:

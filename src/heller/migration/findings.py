@@ -287,8 +287,8 @@ FINDINGS: tuple[FindingKind, ...] = (
     ),
     FindingKind(
         "naive_timestamps", "note",
-        "One column of times does not say which time zone it means; it is read as UTC.",
-        "{n} columns of times do not say which time zone they mean; they are read as UTC.",
+        "One column of times does not say which time zone it means; it is read as the mapping's time_zone, UTC where it gives none.",
+        "{n} columns of times do not say which time zone they mean; they are read as the mapping's time_zone, UTC where it gives none.",
         per="column", from_rows=False,
     ),
 )  # fmt: skip

@@ -45,7 +45,9 @@ def _times(read: TableMapping, table: Table) -> Iterator[Observation]:
         if field.type == "time" and column and table.columns[column] == "timestamp without time zone":
             where = f"{read.label}.{column}"
             yield Observation(
-                "naive_timestamps", where, f"{where} does not say its time zone; it is read as UTC."
+                "naive_timestamps",
+                where,
+                f"{where} does not say its time zone; it is read as {read.time_zone}.",
             )
 
 

@@ -18,6 +18,7 @@ _TIME = (
     r"^(?!1900|9999)(19|[2-9][0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[ T]([01][0-9]|2[0-3]):[0-5][0-9]"
     r"(:[0-5][0-9](\.[0-9]{1,9})?)?\s*(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?$"
 )
+_ZONE_SAID = r":[0-9.]+\s*(Z|[+-][0-9:]+)$"
 _ODD_CHARACTERS_MAX = 80
 _STAGED_TYPES = {"integer": "bigint", "time": "timestamptz"}
 
@@ -61,7 +62,11 @@ def source_select(mapping: TableMapping, table: Table, source: int) -> sql.Compo
             continue
         column = sql.Identifier(mapping.columns[field.name])
         expression, complaint = _read(
-            field, column, table.columns[mapping.columns[field.name]], mapping.scale(field.name)
+            field,
+            column,
+            table.columns[mapping.columns[field.name]],
+            mapping.scale(field.name),
+            mapping.time_zone,
         )
         if field.name == "delta":
             expression = _signed(mapping, table, expression)
@@ -105,7 +110,7 @@ def _signed(mapping: TableMapping, table: Table, delta: sql.Composable) -> sql.C
 
 
 def _read(
-    field: Field, column: sql.Identifier, type_name: str, scale: int
+    field: Field, column: sql.Identifier, type_name: str, scale: int, zone: str
 ) -> tuple[sql.Composable, sql.Composable | None]:
     """The expression that reads a column, and the one that complains about a value it cannot read."""
     if field.type == "integer":
@@ -114,7 +119,7 @@ def _read(
             expression = balance(column, type_name, scale)
         return expression, None if readable is None else _complaint(field, column, readable)
     if field.type == "time":
-        return _time(field, column, type_name)
+        return _time(field, column, type_name, zone)
     return sql.SQL("{}::text").format(column), None
 
 
@@ -164,14 +169,14 @@ def _times(value: sql.Composable, scale: int) -> sql.Composed:
 
 
 def _time(
-    field: Field, column: sql.Identifier, type_name: str
+    field: Field, column: sql.Identifier, type_name: str, zone: str
 ) -> tuple[sql.Composable, sql.Composable | None]:
     between = sql.SQL("{} between {} and {}").format(column, sql.Literal(_TIME_MIN), sql.Literal(_TIME_MAX))
     if type_name == "timestamp with time zone":
         return sql.SQL("case when {} then {} end").format(between, column), None
     if type_name in {"timestamp without time zone", "date"}:
-        return sql.SQL("case when {} then {}::timestamp at time zone 'UTC' end").format(
-            between, column
+        return sql.SQL("case when {} then {}::timestamp at time zone {} end").format(
+            between, column, sql.Literal(zone)
         ), None
     month = sql.SQL("(left({c}::text, 7) || '-01')::date").format(c=column)
     readable = sql.SQL(
@@ -179,7 +184,9 @@ def _time(
         " <= extract(day from ({month} + interval '1 month' - interval '1 day')) else false end"
     ).format(c=column, pattern=sql.Literal(_TIME), month=month)
     return (
-        sql.SQL("case when {} then {}::text::timestamptz end").format(readable, column),
+        sql.SQL(
+            "case when {ok} then case when {c}::text ~ {said} then {c}::text::timestamptz else {c}::text::timestamp at time zone {zone} end end"
+        ).format(ok=readable, c=column, said=sql.Literal(_ZONE_SAID), zone=sql.Literal(zone)),
         _complaint(field, column, readable),
     )
 

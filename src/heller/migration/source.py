@@ -44,7 +44,7 @@ class Source:
 
 @asynccontextmanager
 async def open_catalogue(
-    source: str, workspace: AsyncConnection
+    source: str, workspace: AsyncConnection, *, with_time_zones: bool = False
 ) -> AsyncIterator[tuple[AsyncConnection, Catalogue]]:
     """The source's read-only snapshot and what its catalogue says, before anything is recognised."""
     schemas: list[str] | None = None
@@ -68,7 +68,12 @@ async def open_catalogue(
     try:
         await pooler.require_session(connection, target, what="Reading the legacy database")
         await _begin(connection)
-        yield connection, await read_catalogue(connection, schemas=schemas, without=OWN_SCHEMAS)
+        yield (
+            connection,
+            await read_catalogue(
+                connection, schemas=schemas, without=OWN_SCHEMAS, with_time_zones=with_time_zones
+            ),
+        )
     finally:
         await connection.close()
 
@@ -78,7 +83,10 @@ async def open_source(
     source: str, *, workspace: AsyncConnection, mapping: Path | None = None
 ) -> AsyncIterator[Source]:
     """Open ``source`` and recognise it, or read it by ``mapping``. Raises SourceError, MappingError."""
-    async with open_catalogue(source, workspace) as (connection, catalogue):
+    async with open_catalogue(source, workspace, with_time_zones=mapping is not None) as (
+        connection,
+        catalogue,
+    ):
         understood = read_mapping(mapping, catalogue) if mapping else recognise(catalogue)
         yield Source(connection, catalogue, understood, printable(source))
 

@@ -164,7 +164,9 @@ async def read_layout(
         SourceError: it is none, or has no column that says what a user owns.
         MappingError: the mapping file is wrong, with the place.
     """
-    catalogue = await read_catalogue(connection, without=(*OWN_SCHEMAS, FENCE))
+    catalogue = await read_catalogue(
+        connection, without=(*OWN_SCHEMAS, FENCE), with_time_zones=mapping is not None
+    )  # those of a mapping that the fence keeps were checked when it was built
     text = mapping_text(mapping) if mapping else await _kept_mapping(connection)
     place = str(mapping or "heller_fence.settings")
     understood = recognise(catalogue) if text is None else parse_mapping(text, catalogue, place=place)

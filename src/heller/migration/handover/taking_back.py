@@ -175,7 +175,7 @@ def _payment(part: Part, states: dict[str, str]) -> sql.Composed:
     if part.has("credits"):
         given[part.column("credits").name] = number(sql.SQL("p ->> 'credits'"), part, "credits")
     if part.has("created_at"):
-        given[part.column("created_at").name] = time_value("p ->> 'at'", part.column("created_at"))
+        given[part.column("created_at").name] = time_value("p ->> 'at'", part, "created_at")
     if part.has("raw") and part.column("raw").is_json:
         given[part.column("raw").name] = cut(
             sql.SQL(
@@ -246,7 +246,7 @@ async def transaction_values(
         )
         given[part.column("metadata").name] = cut(mark, part.column("metadata"))
     if part.has("created_at"):
-        given[part.column("created_at").name] = time_value("t ->> 'at'", part.column("created_at"))
+        given[part.column("created_at").name] = time_value("t ->> 'at'", part, "created_at")
     return fill_rest(part, given)
 
 

@@ -27,16 +27,21 @@ def number(value: sql.Composable, part: Part, field: str) -> sql.Composed:
     )  # fmt: skip
 
 
-def time_value(value: str, column: Column) -> sql.Composed:
-    """An instant in the form the column keeps."""
+def time_value(value: str, part: Part, field: str) -> sql.Composed:
+    """An instant in the form the column keeps, in the zone that the column is read in."""
+    column = part.column(field)
     stamp = sql.SQL("({})::timestamptz").format(sql.SQL(value))
-    if column.base == "timestamp without time zone":
-        return sql.SQL("({} at time zone 'UTC')").format(stamp)
+    if column.base in {"timestamp without time zone", "date"}:
+        return _local(stamp, column, part.mapping.time_zone)
     return (
         stamp
         if column.base == "timestamp with time zone"
         else cut(sql.SQL("({})::text").format(stamp), column)
     )
+
+
+def _local(stamp: sql.Composable, column: Column, zone: str) -> sql.Composed:
+    return sql.SQL("({} at time zone {})::{}").format(stamp, sql.Literal(zone), sql.SQL(column.type))
 
 
 def fill_rest(part: Part, given: dict[str, sql.Composable]) -> dict[str, sql.Composable]:
@@ -47,20 +52,26 @@ def fill_rest(part: Part, given: dict[str, sql.Composable]) -> dict[str, sql.Com
         if not column.not_null or column.is_generated or column.name in ours:
             continue
         if column.name in given:
-            instead = cut(sql.SQL("'EUR'"), column) if column.name == currency else filler(column)
+            instead = (
+                cut(sql.SQL("'EUR'"), column)
+                if column.name == currency
+                else filler(column, part.mapping.time_zone)
+            )
             given[column.name] = sql.SQL("coalesce({}, {})").format(given[column.name], instead)
         elif not column.has_default:
-            given[column.name] = filler(column)
+            given[column.name] = filler(column, part.mapping.time_zone)
     return given
 
 
-def filler(column: Column) -> sql.Composable:
-    """A value that means nothing, of the column's type."""
+def filler(column: Column, zone: str) -> sql.Composable:
+    """A value that means nothing, of the column's type; a time is now."""
     if column.labels:
         return sql.SQL("{}::{}").format(sql.Literal(column.labels[0]), sql.SQL(column.type))
     if column.base in {"smallint", "integer", "bigint", "numeric", "real", "double precision"}:
         return sql.SQL("0")
-    if column.base.startswith("timestamp") or column.base == "date":
+    if column.base in {"timestamp without time zone", "date"}:
+        return _local(sql.SQL("clock_timestamp()"), column, zone)
+    if column.base == "timestamp with time zone":
         return sql.SQL("clock_timestamp()")
     fillers = {"boolean": "false", "uuid": "gen_random_uuid()", "json": "'{}'::json", "jsonb": "'{}'::jsonb"}
     return sql.SQL(fillers.get(column.base, "''"))
