@@ -17,7 +17,11 @@ Shape = tuple[list[str], dict[str, tuple[Any, Any]]]
 
 # Who acts is said by the API key; a page is turned by the client itself.
 NOT_SENT = {"actor"}
-ONLY_OF_THE_LIBRARY = {"history": {"before_seq", "metadata"}, "find_accounts": {"after"}}
+_PAGE = {"after", "limit"}
+ONLY_OF_THE_LIBRARY = {
+    "history": {"before_seq", "metadata"}, "find_accounts": {"after"},
+    "grants": _PAGE, "holds": _PAGE, "members": _PAGE,
+}  # fmt: skip
 # The audit log of a server and its operators' tools, not a program's business.
 NOT_OVER_HTTP = {"statement", "statement_csv", "expiring", "revenue", "resolve", "books", "accounts_of", "identities_of", "export_user", "erase_user", "spending_by_member", "memberships"}  # fmt: skip
 

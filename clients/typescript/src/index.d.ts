@@ -341,7 +341,7 @@ export declare class Heller {
   /** Open an account; again with the same properties is a replay. */
   openAccount(body: OpenAccount, call?: Call): Promise<Account>;
 
-  /** Accounts by any name of theirs, or all. */
+  /** Accounts by any name of theirs, or all. A page ends with the last unit of an account, so it may be a little longer than `limit`. */
   listAccounts(query?: { text?: string | undefined; state?: "frozen" | "quarantined" | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageFoundAccount>;
 
   /** Change how far an account may go below zero, or its metadata; what is not given stays. */
@@ -354,7 +354,7 @@ export declare class Heller {
   adjust(account: string, body: Adjust, call?: Call): Promise<Transaction>;
 
   /** The low-balance alerts of an account. */
-  listAlerts(account: string, query?: { unit?: string | undefined }, call?: Call): Promise<PageAlert>;
+  listAlerts(account: string, query?: { unit?: string | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageAlert>;
 
   /** Ask to be told when available falls below a threshold. */
   putAlert(account: string, threshold: number, body: PutAlert, call?: Call): Promise<Alert>;
@@ -378,7 +378,7 @@ export declare class Heller {
   freeze(account: string, body: Freeze, call?: Call): Promise<Account>;
 
   /** The grants in burn-down order with what remains of each now. */
-  listGrants(account: string, query?: { unit?: string | undefined; include_ended?: boolean | undefined }, call?: Call): Promise<PageGrant>;
+  listGrants(account: string, query?: { unit?: string | undefined; include_ended?: boolean | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageGrant>;
 
   /** Give credits: a transaction at once, or a scheduled grant when `available_at` is ahead. */
   grant(account: string, body: GiveCredits, call?: Call): Promise<Transaction | Grant>;
@@ -387,7 +387,7 @@ export declare class Heller {
   void(account: string, grant: number, body: Void, call?: Call): Promise<Transaction | Grant>;
 
   /** The holds. */
-  listHolds(account: string, query?: { unit?: string | undefined; include_closed?: boolean | undefined }, call?: Call): Promise<PageHoldState>;
+  listHolds(account: string, query?: { unit?: string | undefined; include_closed?: boolean | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageHoldState>;
 
   /** Reserve credits: captured wholly, partly or in parts, released, or expired. */
   placeHold(account: string, body: PlaceHold, call?: Call): Promise<HoldState>;
@@ -402,7 +402,7 @@ export declare class Heller {
   renew(account: string, hold: number, body: Renew, call?: Call): Promise<HoldState>;
 
   /** The members of a team's account, with what each has spent in the current period. */
-  listMembers(account: string, query?: { unit?: string | undefined; include_former?: boolean | undefined }, call?: Call): Promise<PageMember>;
+  listMembers(account: string, query?: { unit?: string | undefined; include_former?: boolean | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageMember>;
 
   /** Let somebody spend from an account, up to a cap per calendar period (UTC); again changes it. */
   putMember(account: string, member: string, body: PutMember, call?: Call): Promise<Member>;
@@ -489,7 +489,7 @@ export declare class Heller {
   listDiscrepancies(query?: { state?: string | undefined; payment?: string | undefined; since?: string | Date | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageDictStrAny>;
 
   /** Where events are sent to, and how that goes. */
-  listEndpoints(call?: Call): Promise<PageWebhookEndpoint>;
+  listEndpoints(query?: { limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageWebhookEndpoint>;
 
   /** Send events to an address from now on, signed by the Standard Webhooks scheme; again changes it and ends a suspension. */
   putEndpoint(endpoint: string, body: PutEndpoint, call?: Call): Promise<WebhookEndpoint>;
@@ -503,8 +503,8 @@ export declare class Heller {
   /** Every transaction in the order of recording; `next` goes on where this page ends, also when it is empty. A new event shows once nothing older can come: about a second after it, if somebody asks that often. None is skipped. */
   listEvents(query?: { account?: string | undefined; kind?: Array<"purchase" | "grant" | "spend" | "refund" | "clawback" | "reinstate" | "expire" | "adjust" | "transfer" | "migrate"> | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageDictStrAny>;
 
-  /** The API keys, never their secrets. */
-  listKeys(query?: { include_ended?: boolean | undefined }, call?: Call): Promise<PageApiKey>;
+  /** The API keys, never their secrets, newest first. */
+  listKeys(query?: { include_ended?: boolean | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageApiKey>;
 
   /** Make an API key. Its secret is answered this once and kept nowhere. */
   createKey(body: CreateKey, call?: Call): Promise<NewApiKey>;

@@ -51,7 +51,7 @@ export const operations = {
   ignoreDelivery: { method: "POST", path: "/v1/deliveries/{delivery}/ignore", body: true },
   retryDelivery: { method: "POST", path: "/v1/deliveries/{delivery}/retry" },
   listDiscrepancies: { method: "GET", path: "/v1/discrepancies", query: true },
-  listEndpoints: { method: "GET", path: "/v1/endpoints" },
+  listEndpoints: { method: "GET", path: "/v1/endpoints", query: true },
   putEndpoint: { method: "PUT", path: "/v1/endpoints/{endpoint}", body: true },
   removeEndpoint: { method: "DELETE", path: "/v1/endpoints/{endpoint}" },
   listEndpointAttempts: { method: "GET", path: "/v1/endpoints/{endpoint}/attempts" },

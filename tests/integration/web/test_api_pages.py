@@ -1,7 +1,11 @@
 """Lists come in pages whose cursors lose nothing and repeat nothing, also where many rows are of one instant."""
 
+import base64
+
+import httpx
 import psycopg
-import pytest
+
+from heller.client import AsyncClient
 
 INSTANT = "2026-01-31 12:00:00+00"
 ROWS = (
@@ -23,11 +27,27 @@ ROWS = (
         " select 's', 'n' || n, 'balance', '{}', 'd', now() from generate_series(1, 7) n"
     ),
 )
+SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+LEDGER = """
+select heller.grant('ann', n, p_priority => n % 3, p_expires_at => now() + interval '9 days') from generate_series(1, 7) n;
+select heller.hold('ann', 1) from generate_series(1, 7);
+select heller.put_member('ann', 'm' || n) from generate_series(1, 7) n;
+select heller.put_alert('ann', -n) from generate_series(1, 7) n;
+select heller.put_webhook_endpoint('e' || n, 'http://127.0.0.1/', '{secret}') from generate_series(1, 7) n;
+select heller.create_api_key('key' || n, 'a test', sha256(n::text::bytea), 'support', '{{credits:read}}', 'tests') from generate_series(1, 6) n;
+"""
 LISTS = {
     "/v1/payments": lambda row: row["payment_key"],
     "/v1/accounts/ann/orders": lambda row: row["order_id"],
     "/v1/rollout/log": lambda row: row["stage"],
     "/v1/migration/runs": lambda row: row["source_name"],
+    "/v1/accounts/ann/grants": lambda row: row["grant"],
+    "/v1/accounts/ann/holds": lambda row: row["hold"],
+    "/v1/accounts/ann/members": lambda row: row["member"],
+    "/v1/accounts/ann/alerts": lambda row: row["threshold"],
+    "/v1/accounts/ann/transactions": lambda row: row["seq"],
+    "/v1/endpoints": lambda row: row["endpoint"],
+    "/v1/keys": lambda row: row["key_id"],
 }
 
 
@@ -36,9 +56,10 @@ async def test_every_page_goes_on_where_the_one_before_ended(web, heller_databas
     with psycopg.connect(heller_database, autocommit=True) as connection:
         for statement in ROWS:
             connection.execute(statement)  # type: ignore[arg-type]
+        connection.execute(LEDGER.format(secret=SECRET).encode())
     for path, name in LISTS.items():
         whole = [name(row) for row in (await web.api.get(path)).json()["items"]]
-        assert len(set(whole)) == 7
+        assert len(set(whole)) == len(whole) == 7, path
         for limit in (1, 2, 3, 7):
             found, cursor = [], None
             while True:
@@ -64,9 +85,38 @@ async def test_the_portals_payments_go_on_where_the_page_before_ended(web, helle
             assert found == whole
 
 
-@pytest.mark.parametrize("path", LISTS)
-async def test_a_cursor_of_another_list_is_refused(web, path: str) -> None:
+async def test_what_is_no_cursor_is_refused(web) -> None:
     await web.open("ann", user="ann")
-    for cursor in ("WyJ4Il0", "IiI", "bm9uc2Vuc2U"):  # ["x"], "", nonsense
-        answer = await web.api.get(path, params={"cursor": cursor})
+    for path in LISTS:
+        for cursor in ("WyJ4Il0", "e30", "bm9uc2Vuc2U"):  # ["x"], {}, nonsense
+            answer = await web.api.get(path, params={"cursor": cursor})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_argument"), path
+
+
+async def test_a_cursor_belongs_to_one_list_of_one_account(web) -> None:
+    for name in ("ann", "bob"):
+        await web.open(name, user=name)
+        for _ in range(3):
+            await web.api.post(f"/v1/accounts/{name}/grants", json={"amount": 5})
+    grants = (await web.api.get("/v1/accounts/ann/grants", params={"limit": 2})).json()
+    for path in ("/v1/accounts/bob/grants", "/v1/accounts/ann/holds", "/v1/accounts/ann/transactions"):
+        answer = await web.api.get(path, params={"cursor": grants["next"]})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_argument")
+        assert "another list" in answer.json()["detail"]
+    # those of version 0.1.0 did not say whose they are
+    of_an_older_version = base64.urlsafe_b64encode(b"2").decode().rstrip("=")
+    answer = await web.api.get("/v1/accounts/ann/transactions", params={"cursor": of_an_older_version})
+    assert [row["seq"] for row in answer.json()["items"]] == [1]
+    beyond = base64.urlsafe_b64encode(b"9999999999999999999").decode().rstrip("=")
+    answer = await web.api.get("/v1/accounts/ann/transactions", params={"cursor": beyond})
+    assert answer.status_code == 422
+
+
+async def test_the_client_turns_the_pages_of_a_long_list(web, heller_database: str) -> None:
+    await web.open("ann", user="ann")
+    with psycopg.connect(heller_database, autocommit=True) as connection:
+        connection.execute("select heller.put_member('ann', 'm' || n) from generate_series(1, 1001) n")
+    transport = httpx.ASGITransport(web.app)
+    async with AsyncClient("http://127.0.0.1:8000", key=await web.key(), transport=transport) as client:
+        members = await client.members("ann")
+    assert len({member.member for member in members}) == 1_001

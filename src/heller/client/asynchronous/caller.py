@@ -1,6 +1,7 @@
 """How requests are sent."""
 
 import asyncio
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -71,3 +72,13 @@ class AsyncCaller:
 
     async def _items(self, ask: Ask[dict[str, Any]], kind: type[T]) -> list[T]:
         return [decoded(item, kind) for item in (await self._send(ask))["items"]]
+
+    async def _all(self, ask: Ask[dict[str, Any]], kind: type[T]) -> list[T]:
+        """The items of every page."""
+        found: list[T] = []
+        while True:
+            page = await self._send(ask)
+            found += [decoded(item, kind) for item in page["items"]]
+            if page["next"] is None:
+                return found
+            ask = replace(ask, query={**ask.query, "cursor": page["next"]})

@@ -228,4 +228,4 @@ class AsyncCredits(AsyncCaller):
     ) -> list[Grant]:
         """The grants in burn-down order with what remains of each now."""
         query = {"unit": unit, "include_ended": include_ended or None}
-        return await self._items(Ask("GET", of(account, "/grants"), dict[str, Any], query=query), Grant)
+        return await self._all(Ask("GET", of(account, "/grants"), dict[str, Any], query=query), Grant)

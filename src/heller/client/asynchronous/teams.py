@@ -38,7 +38,7 @@ class AsyncTeams(AsyncCaller):
     ) -> list[Member]:
         """The members with what each has spent in the current period."""
         query = {"unit": unit, "include_former": include_former or None}
-        return await self._items(Ask("GET", of(account, "/members"), dict[str, Any], query=query), Member)
+        return await self._all(Ask("GET", of(account, "/members"), dict[str, Any], query=query), Member)
 
     async def spend_as(
         self,

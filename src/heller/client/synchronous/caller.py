@@ -1,6 +1,7 @@
 """Made of ``asynchronous/caller.py`` by ``tests/tools/clients.py``; not edited."""
 
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -71,3 +72,13 @@ class Caller:
 
     def _items(self, ask: Ask[dict[str, Any]], kind: type[T]) -> list[T]:
         return [decoded(item, kind) for item in (self._send(ask))["items"]]
+
+    def _all(self, ask: Ask[dict[str, Any]], kind: type[T]) -> list[T]:
+        """The items of every page."""
+        found: list[T] = []
+        while True:
+            page = self._send(ask)
+            found += [decoded(item, kind) for item in page["items"]]
+            if page["next"] is None:
+                return found
+            ask = replace(ask, query={**ask.query, "cursor": page["next"]})

@@ -226,4 +226,4 @@ class Credits(Caller):
     def grants(self, account: str, *, unit: str = DEFAULT_UNIT, include_ended: bool = False) -> list[Grant]:
         """The grants in burn-down order with what remains of each now."""
         query = {"unit": unit, "include_ended": include_ended or None}
-        return self._items(Ask("GET", of(account, "/grants"), dict[str, Any], query=query), Grant)
+        return self._all(Ask("GET", of(account, "/grants"), dict[str, Any], query=query), Grant)

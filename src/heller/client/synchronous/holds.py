@@ -81,7 +81,7 @@ class Holds(Caller):
     ) -> list[HoldState]:
         """The open holds."""
         query = {"unit": unit, "include_closed": include_closed or None}
-        return self._items(Ask("GET", of(account, "/holds"), dict[str, Any], query=query), HoldState)
+        return self._all(Ask("GET", of(account, "/holds"), dict[str, Any], query=query), HoldState)
 
 
 class Hold:

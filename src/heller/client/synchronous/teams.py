@@ -38,7 +38,7 @@ class Teams(Caller):
     ) -> list[Member]:
         """The members with what each has spent in the current period."""
         query = {"unit": unit, "include_former": include_former or None}
-        return self._items(Ask("GET", of(account, "/members"), dict[str, Any], query=query), Member)
+        return self._all(Ask("GET", of(account, "/members"), dict[str, Any], query=query), Member)
 
     def spend_as(
         self,

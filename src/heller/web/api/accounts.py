@@ -13,7 +13,7 @@ from heller.ledger.results import Account, Draw, FoundAccount, Grant, HoldState,
 from heller.ledger.statements import StatementHead, Usage
 from heller.web.api import models
 from heller.web.api.answers import BODY, READ, WRITE, Balance, Page, responses
-from heller.web.api.caller import Caller, answer, page, place_of, reads, writes
+from heller.web.api.caller import Caller, answer, reads, writes
 
 router = APIRouter(tags=["accounts"])
 
@@ -47,12 +47,12 @@ async def list_accounts(
     limit: models.Limit = models.PAGE_DEFAULT,
     cursor: models.Cursor = None,
 ) -> Response:
-    """Accounts by any name of theirs, or all."""
+    """Accounts by any name of theirs, or all. A page ends with the last unit of an account, so it may be a little longer than `limit`."""
     _no_nul("text", text)
     found = await caller.wiring.heller.find_accounts(
-        text, state=state, after=place_of(cursor, str) or "", limit=limit
+        text, state=state, after=caller.place(cursor, str) or "", limit=limit
     )
-    return page(list(found), limit=limit, after=lambda last: last.account)
+    return caller.page(list(found), limit=limit, after=lambda last: last.account)
 
 
 @router.get("/accounts/{account}/balance-at", response_model=Balance, responses=responses(*READ))
@@ -92,7 +92,7 @@ async def list_transactions(
     found = await caller.wiring.heller.history(
         account,
         unit=unit,
-        before_seq=place_of(cursor, int),
+        before_seq=caller.place(cursor, int),
         limit=limit,
         kinds=kind,
         since=since,
@@ -100,7 +100,7 @@ async def list_transactions(
         text=text,
         metadata=_object("metadata", metadata),
     )
-    return page(list(found), limit=limit, after=lambda last: last.seq)
+    return caller.page(list(found), limit=limit, after=lambda last: last.seq)
 
 
 @router.get(
@@ -145,10 +145,15 @@ async def list_grants(
     caller: Annotated[Caller, reads("credits:read")],
     unit: models.Unit = DEFAULT_UNIT,
     include_ended: Annotated[bool, Query(description="Also those of which nothing is left.")] = False,
+    limit: models.Limit = models.PAGE_MAX,
+    cursor: models.Cursor = None,
 ) -> Response:
     """The grants in burn-down order with what remains of each now."""
     await caller.see(account)
-    return _whole(await caller.wiring.heller.grants(account, unit=unit, include_ended=include_ended))
+    found = await caller.wiring.heller.grants(
+        account, unit=unit, include_ended=include_ended, after=caller.place(cursor, int), limit=limit
+    )
+    return caller.page(list(found), limit=limit, after=lambda last: last.grant)
 
 
 @router.get("/accounts/{account}/holds", response_model=Page[HoldState], responses=responses(*READ))
@@ -157,10 +162,15 @@ async def list_holds(
     caller: Annotated[Caller, reads("credits:read")],
     unit: models.Unit = DEFAULT_UNIT,
     include_closed: Annotated[bool, Query(description="Also those that ended.")] = False,
+    limit: models.Limit = models.PAGE_MAX,
+    cursor: models.Cursor = None,
 ) -> Response:
     """The holds."""
     await caller.see(account)
-    return _whole(await caller.wiring.heller.holds(account, unit=unit, include_closed=include_closed))
+    found = await caller.wiring.heller.holds(
+        account, unit=unit, include_closed=include_closed, after=caller.place(cursor, int), limit=limit
+    )
+    return caller.page(list(found), limit=limit, after=lambda last: last.hold)
 
 
 @router.get("/accounts/{account}/expiring", response_model=Page[Grant], responses=responses(*READ))

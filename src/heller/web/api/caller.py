@@ -248,12 +248,6 @@ def answer(result: Any, *, status: int = 200, headers: Mapping[str, str] | None 
     )
 
 
-def page(items: list[Any], *, limit: int, after: Callable[[Any], Any]) -> Response:
-    """A page of a list, and the cursor of the next one where there may be more."""
-    following = cursor_of(after(items[-1])) if len(items) == limit and items else None
-    return answer({"items": items, "next": following})
-
-
 def cursor_of(place: Any) -> str:
     """A place in a list as opaque text."""
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")

@@ -15,7 +15,7 @@ from heller.rollout import state
 from heller.web import audit, keys
 from heller.web.api import models
 from heller.web.api.answers import BODY, Me, Page, responses
-from heller.web.api.caller import Caller, answer, page, place_of, reads
+from heller.web.api.caller import Caller, answer, reads
 from heller.web.audit import AuditEntry
 from heller.web.keys import ApiKey, NewApiKey
 from heller.web.principal import Role
@@ -93,11 +93,10 @@ async def list_all_expiring(
     cursor: models.Cursor = None,
 ) -> Response:
     """Grants of all accounts that expire before an instant, and what is left of each."""
-    found = await caller.wiring.heller.expiring(before, limit=limit, after=place_of(cursor, str) or "")
+    found = await caller.wiring.heller.expiring(before, limit=limit, after=caller.place(cursor, str) or "")
     accounts = {grant.account for grant in found}
-    return page(
-        list(found), limit=len(found) if len(accounts) == limit else 0, after=lambda last: last.account
-    )
+    following = len(found) if len(accounts) == limit else len(found) + 1
+    return caller.page(list(found), limit=following, after=lambda last: last.account)
 
 
 @router.get("/migration/homes", tags=["migration"], response_model=dict[str, int], responses=responses())
@@ -115,8 +114,8 @@ async def list_migration_steps(
 ) -> Response:
     """The steps of migrations (audit, backup, plan, copy, verify, proof) with their progress, newest first."""
     async with caller.wiring.database.connection() as connection:
-        found = await journal.steps(connection, before=place_of(cursor, int), limit=limit)
-    return page(list(found), limit=limit, after=lambda last: last.step_id)
+        found = await journal.steps(connection, before=caller.place(cursor, int), limit=limit)
+    return caller.page(list(found), limit=limit, after=lambda last: last.step_id)
 
 
 @router.get(
@@ -140,8 +139,8 @@ async def list_migration_runs(
 ) -> Response:
     """The copies, newest first: truth, decisions, summary, and how many rows were set aside."""
     async with caller.wiring.database.connection() as connection:
-        found = await journal.runs(connection, before=place_of(cursor, int), limit=limit)
-    return page(found, limit=limit, after=lambda last: last["run_id"])
+        found = await journal.runs(connection, before=caller.place(cursor, int), limit=limit)
+    return caller.page(found, limit=limit, after=lambda last: last["run_id"])
 
 
 @router.get(
@@ -157,9 +156,9 @@ async def list_migration_outcomes(
     """Source rows that are no row of their own here, and why."""
     async with caller.wiring.database.connection() as connection:
         found = await journal.outcomes(
-            connection, outcome, table=table, after=place_of(cursor, list[str]), limit=limit
+            connection, outcome, table=table, after=caller.place(cursor, list[str]), limit=limit
         )
-    return page(
+    return caller.page(
         found,
         limit=limit,
         after=lambda last: [last["source_system"], last["source_table"], last["source_id"]],
@@ -183,7 +182,7 @@ async def list_audit_log(
     async with caller.wiring.database.connection() as connection:
         found = await audit.entries(
             connection,
-            before=place_of(cursor, int),
+            before=caller.place(cursor, int),
             limit=limit,
             actor=actor,
             action=action,
@@ -191,17 +190,22 @@ async def list_audit_log(
             since=since,
             until=until,
         )
-    return page(list(found), limit=limit, after=lambda last: last.entry)
+    return caller.page(list(found), limit=limit, after=lambda last: last.entry)
 
 
 @router.get("/keys", tags=["access"], response_model=Page[ApiKey], responses=responses())
 async def list_keys(
     caller: KeyMaker,
     include_ended: Annotated[bool, Query(description="Also revoked and expired ones.")] = False,
+    limit: models.Limit = models.PAGE_MAX,
+    cursor: models.Cursor = None,
 ) -> Response:
-    """The API keys, never their secrets."""
+    """The API keys, never their secrets, newest first."""
     async with caller.wiring.database.connection() as connection:
-        return answer({"items": await keys.listed(connection, include_ended=include_ended), "next": None})
+        found = await keys.listed(
+            connection, include_ended=include_ended, before=caller.place(cursor, str), limit=limit
+        )
+    return caller.page(list(found), limit=limit, after=lambda last: last.key_id)
 
 
 @router.post("/keys", tags=["access"], status_code=201, response_model=NewApiKey, responses=responses(*BODY))
