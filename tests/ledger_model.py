@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NEVER = float("inf")
+PERIOD = 20
+"""Seconds from one boundary of a recurring grant to the next."""
 
 
 class Refusal(Exception):
@@ -44,6 +46,27 @@ class Grant:
 
     def worth(self, used: int) -> int:
         return self.cost * used // self.amount
+
+
+@dataclass
+class Recurring:
+    amount: int
+    anchor: int
+    next_at: int
+    rollover: int = 0
+    expires: bool = True
+    ends_at: int | None = None
+    given_until: int | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def next_end(self) -> int:
+        """The first boundary after the next period has begun."""
+        return self.anchor + ((self.next_at - self.anchor) // PERIOD + 1) * PERIOD
+
+    @property
+    def is_over(self) -> bool:
+        return self.ends_at is not None and self.next_at >= self.ends_at
 
 
 @dataclass
@@ -88,6 +111,7 @@ class Account:
     transactions: list[Transaction] = field(default_factory=list)
     members: dict[str, int | None] = field(default_factory=dict)  # who may spend, and the cap
     spent: dict[str, int] = field(default_factory=dict)  # by each member so far
+    recurring: dict[str, Recurring] = field(default_factory=dict)
 
     @property
     def held(self) -> int:
@@ -99,7 +123,27 @@ class Account:
 
     # -- what time does
 
+    def begin_periods(self, now: int) -> None:
+        """Give what recurs, a period at a time; the part that may live on is a grant of its own."""
+        while begun := [
+            (r.next_at, name) for name, r in self.recurring.items() if r.next_at <= now and not r.is_over
+        ]:
+            at, name = min(begun)
+            r = self.recurring[name]
+            late = min(r.rollover, r.amount) if r.expires else r.amount
+            cost = r.more["cost"] * late // r.amount
+            parts = [
+                (r.amount - late, r.more["cost"] - cost, r.next_end),
+                (late, cost, r.next_end + PERIOD if r.expires else None),
+            ]
+            for amount, its_cost, until in parts:
+                if amount:
+                    more = {**r.more, "cost": its_cost, "expires_at": until}
+                    self.give(amount, available_at=at, is_scheduled=True, **more)
+            r.next_at = r.given_until = r.next_end
+
     def run_due(self, now: int) -> None:
+        self.begin_periods(now)
         events = [
             (g.available_at, 1, g.id) for g in self.grants if g.is_scheduled and g.available_at is not None
         ]
@@ -107,7 +151,9 @@ class Account:
         events += [
             (g.expires_at, 3, g.id) for g in self.grants if g.expires_at is not None and not g.is_voided
         ]
-        for at, rank, number in sorted(event for event in events if event[0] <= now):
+        due = sorted(event for event in events if event[0] <= now)
+        last = {at: (at, rank, number) for at, rank, number in due}
+        for at, rank, number in due:
             if rank == 1:
                 grant = self.grants[number - 1]
                 grant.is_scheduled = False
@@ -115,7 +161,8 @@ class Account:
                 self.post(grant.amount, kind_of(grant.source), at, payment=grant.payment)
             elif rank == 2:
                 self.holds[number - 1].state = "expired"
-            self.sweep(at)
+            if last[at] == (at, rank, number):
+                self.sweep(at)
 
     def sweep(self, at: int) -> None:
         """Forfeit what is left of expired grants, but for the first credits in order, which open holds promise."""
@@ -231,6 +278,40 @@ class Ledger:
         account.post(amount, kind_of(source), self._at(at), payment=grant.payment)
         account.sweep(self.now)
         return {"grant": grant.id, "delta": amount, "available": account.available}
+
+    def put_recurring(
+        self,
+        name: tuple[str, str],
+        which: str,
+        amount: int,
+        *,
+        anchor: int | None,
+        starts_at: int | None,
+        ends_at: int | None,
+        **settings: Any,
+    ) -> dict[str, Any]:
+        account = self._of(name)
+        known = account.recurring.get(which)
+        given_until = known.given_until if known else None
+        next_at = known.next_at if known else 0
+        if starts_at is not None or known is None or known.is_over:
+            next_at = max(self.now, starts_at or 0, given_until or 0)
+        if ends_at is not None and (ends_at <= self.now or (ends_at <= next_at and given_until is None)):
+            raise Refusal("HL001")
+        if anchor is None:
+            anchor = known.anchor if known else next_at
+        account.recurring[which] = Recurring(
+            amount, anchor, next_at, ends_at=ends_at, given_until=given_until, **settings
+        )
+        account.run_due(self.now)
+        return {"amount": amount}
+
+    def remove_recurring(self, name: tuple[str, str], which: str) -> None:
+        account = self.accounts[name]
+        if not account.is_frozen:
+            account.run_due(self.now)
+        known = account.recurring[which]
+        known.ends_at = self.now if known.ends_at is None else min(known.ends_at, self.now)
 
     def spend(
         self,

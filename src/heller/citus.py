@@ -22,6 +22,7 @@ SHARDED = (
     "members",
     "outcomes",
     "receipts",
+    "recurring_grants",
     "statements",
     "top_up_attempts",
     "top_up_rules",

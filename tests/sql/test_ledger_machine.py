@@ -29,6 +29,7 @@ NAMES = [("a", "credit"), ("a", "token"), ("b", "credit"), ("c", "credit")]
 OVERDRAFTS = {"c": 25}
 TEAM = ("b", "credit")
 IN_A_BATCH = {"account_id": "account", "hold_id": "hold", "grant_id": "grant", "payment_key": "payment"}
+NOT_OPERATIONS = {"spend_as", "remove_member", "put_recurring_grant"}
 SAME_ON_REPLAY = {
     *("seq", "delta", "balance_after", "grant", "hold", "left", "shortfall", "voided", "captured", "to_seq"),
 }
@@ -122,6 +123,46 @@ class LedgerMachine(RuleBasedStateMachine):
         error, _ = self._try("remove_member", **whose)
         refusal, _ = _act(lambda m: m.remove_member(TEAM, member), self.model)
         assert error == refusal or error is None, "again changes nothing"
+
+    @rule(
+        name=names, which=st.sampled_from(["free", "plus"]), amount=amounts, dry=dry, cost=st.integers(0, 99),
+        rollover=st.sampled_from([0, 0, 7, 60]), anchor=st.none() | st.integers(-50, 50), start=maybe_delay, end=maybe_delay,
+        source=st.sampled_from(["subscription", "promotion"]), priority=st.sampled_from([100, 50]),
+    )  # fmt: skip
+    def put_recurring(
+        self,
+        name: Any,
+        which: str,
+        amount: int,
+        dry: bool,
+        cost: int,
+        rollover: int,
+        anchor: Any,
+        start: Any,
+        end: Any,
+        source: str,
+        priority: int,
+    ) -> None:
+        starts_at = start and self.model.now + start - 10  # a past one is as good as none
+        ends_at = end and self.model.now + 3 * end - 20
+        expires = rollover > 0 or cost % 3 > 0
+        more = {"source": source, "priority": priority, "cost": cost}
+        self._verb("put_recurring_grant", name, None, dry,
+                   lambda m: m.put_recurring(name, which, amount, anchor=anchor, starts_at=starts_at, ends_at=ends_at, rollover=rollover,
+                                             expires=expires, more=more),
+                   name=which, amount=amount, period="day", rollover=rollover, expires=expires, anchor=_instant(anchor),
+                   starts_at=_instant(starts_at), ends_at=_instant(ends_at), currency="EUR", **more)  # fmt: skip
+
+    @rule(name=names, which=st.sampled_from(["free", "plus"]))
+    def remove_recurring(self, name: Any, which: str) -> None:
+        known = which in self.model.accounts[name].recurring
+        self.stale[name] = True
+        removed = self._call(
+            "remove_recurring_grant", account_id=self.prefix + name[0], name=which, unit=name[1]
+        )
+        assert (removed is not None) == known
+        if known:
+            self.model.remove_recurring(name, which)
 
     @rule(name=names, amount=amounts, key=keys)
     def spend_plainly(self, name: Any, amount: int, key: Any) -> None:
@@ -346,7 +387,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.model.unfreeze(name)
             self._call("unfreeze", account_id=self.prefix + name[0], unit=name[1])
 
-    @rule(seconds=st.integers(1, 25))
+    @rule(seconds=st.integers(1, 25) | st.sampled_from([1, 20, 110]))
     def pass_time(self, seconds: int) -> None:
         self._clock(self.model.now + seconds)
         self.stale = dict.fromkeys(NAMES, True)
@@ -371,6 +412,11 @@ class LedgerMachine(RuleBasedStateMachine):
             assert {g["grant"]: g["cost"] for g in rows} == {g.id: g.cost for g in account.grants}, name
             assert {g["grant"] for g in rows if g["scheduled"]} == {
                 g.id for g in account.grants if g.is_scheduled
+            }, name
+            recurring = self._rows("select r from heller.recurring_grants_of(%s, %s, true) r", name)
+            assert {r["name"]: r["next_at"] for r in recurring} == {
+                which: None if r.is_over else (BASE + timedelta(seconds=r.next_at)).isoformat()
+                for which, r in account.recurring.items()
             }, name
 
     def teardown(self) -> None:
@@ -422,7 +468,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # -- plumbing
 
-    def _verb(self, verb: str, name: Any, key: str | None, dry: bool, act: Any, **arguments: Any) -> None:
+    def _verb(self, verb: str, name: Any, key: str | None, dry: bool, act: Any, /, **arguments: Any) -> None:
         account, unit = name
         self.stale[name] = True
         request = self._request(verb, name, arguments)
@@ -479,9 +525,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert result[field] == known[1][field], field
         assert result["available"] == self.model.look(name).available
 
-    def _try(self, verb: str, **given: Any) -> tuple[str | None, dict[str, Any]]:
+    def _try(self, verb: str, /, **given: Any) -> tuple[str | None, dict[str, Any]]:
         self.tries += 1
-        if self.is_batching and self.tries % 3 == 0 and verb not in {"spend_as", "remove_member"}:
+        if self.is_batching and self.tries % 3 == 0 and verb not in NOT_OPERATIONS:
             operation = {IN_A_BATCH.get(n, n): v for n, v in given.items() if v is not None}
             result = self._call("apply", operations=[{"verb": verb, **operation}])[0]
             return (result["error"], {}) if "error" in result else (None, result)
@@ -494,7 +540,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model.now = now
         self.connection.execute("update clock_of_tests set at = %s", [_instant(now)])
 
-    def _call(self, function: str, **arguments: Any) -> Any:
+    def _call(self, function: str, /, **arguments: Any) -> Any:
         given = {n: v for n, v in arguments.items() if v is not None}
         named = sql.SQL(", ").join(
             sql.SQL("{} => {}").format(sql.Identifier(f"p_{n}"), sql.Placeholder()) for n in given
@@ -534,6 +580,11 @@ MOVABLE_CLOCK = """
 create table public.clock_of_tests (at timestamptz not null);
 insert into public.clock_of_tests values ('2030-01-01 00:00:00+00');
 create or replace function heller._clock() returns timestamptz language sql volatile as 'select at from public.clock_of_tests';
+-- a day of twenty seconds: many pass in one program, a hold outlives one (the calendar has tests of its own)
+create or replace function heller._period_boundary(p_anchor timestamptz, p_time_zone text, p_period text, p_number bigint) returns timestamptz
+language sql stable as $$ select p_anchor + p_number * interval '20 seconds' $$;
+create or replace function heller._period_number(p_anchor timestamptz, p_time_zone text, p_period text, p_at timestamptz) returns bigint
+language sql stable as $$ select floor(extract(epoch from p_at - p_anchor) / 20)::bigint $$;
 do $$ begin
   if heller._is_spread() then
     perform create_reference_table('public.clock_of_tests');

@@ -4,6 +4,7 @@ from heller.ledger.anchors import Anchor, VerificationSince, verify_since
 from heller.ledger.heller import Heller, Within, WithinSession, within
 from heller.ledger.hold import Hold
 from heller.ledger.home import Home, route
+from heller.ledger.recurring import RecurringGrant
 from heller.ledger.results import Account, Draw, Grant, HoldState, Transaction
 from heller.ledger.verify import Verification, verify
 
@@ -16,6 +17,7 @@ __all__ = [
     "Hold",
     "HoldState",
     "Home",
+    "RecurringGrant",
     "Transaction",
     "Verification",
     "VerificationSince",

@@ -26,6 +26,7 @@ from heller.ledger.operations import (
     encoded,
     result_of,
 )
+from heller.ledger.recurring import Recurring
 from heller.ledger.spends import is_plain, is_short, spend_many
 from heller.ledger.statements import Statements
 from heller.ledger.teams import Teams
@@ -39,7 +40,7 @@ _NAMED = re.compile(r"(?<!:):(\w+)")
 _decoder = msgspec.json.Decoder(list[dict[str, Any]])
 
 
-class Ledger(Verbs, Teams, Alerts, Events, Anchors, Statements):
+class Ledger(Verbs, Recurring, Teams, Alerts, Events, Anchors, Statements):
     """All verbs and all reads, over whatever connection the subclass has."""
 
     def hold(

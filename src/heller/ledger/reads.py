@@ -156,7 +156,7 @@ class Reads(ABC):
         await self._read("add_identity", user_id=user, kind=kind, name=name)
 
     async def export_user(self, user: str) -> dict[str, Any]:
-        """All that is kept of a user but the transactions: names, accounts, grants, holds, orders, payments, memberships.
+        """All that is kept of a user but the transactions: names, accounts, grants, recurring grants, holds, orders, payments, memberships.
 
         Raises:
             UnknownAccount: there is no such user.

@@ -103,7 +103,10 @@ class Books:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """Credits given. ``cost`` is what was paid for all of them, in minor units of ``currency``."""
+    """Credits given. ``cost`` is what was paid for all of them, in minor units of ``currency``.
+
+    ``recurring`` is the name of the recurring grant whose period this is.
+    """
 
     account: str
     unit: str
@@ -122,6 +125,7 @@ class Grant:
     payment: str | None = None
     reason: str = ""
     key: str | None = None
+    recurring: str | None = None
     scheduled: bool = False
     replayed: bool = False
     available: int | None = None

@@ -139,6 +139,7 @@ begin
     raise exception 'the account should hold % credits and its transactions sum to %', v_target, v_sum using errcode = 'HL015';
   end if;
   update heller.accounts set epoch = v_epoch, draining_since = null where account_id = v_id and unit = 'credit';
+  perform heller._pass_periods(a, heller._clock());  -- what began while the other system owned the account was that one's to give
   perform heller._reset_due(v_id, 'credit');
   insert into heller.receipts (account_id, epoch, outcome, balance, rows, sum, digest)
   values (v_id, v_epoch, 'activated', (s ->> 'balance')::bigint, (s ->> 'rows')::bigint, (s ->> 'sum')::bigint, s ->> 'digest');
@@ -416,6 +417,7 @@ CREATE FUNCTION heller._as_of(a heller.accounts, p_at timestamp with time zone, 
   select (a).posted
          + coalesce((select sum(g.amount) from heller.grants g
                      where g.account_id = (a).account_id and g.unit = (a).unit and g.seq is null and g.ended_at is null and g.available_at <= p_at), 0)::bigint
+         + coalesce((select sum(d.amount) from heller._recurring_due(a, p_at) d), 0)::bigint
          - coalesce((select sum(g.forfeit) from heller._grants_at(a, p_at) g), 0)::bigint,
          (a).held - coalesce((select sum(greatest(h.amount - h.captured, 0)) from heller.holds h
                               where h.account_id = (a).account_id and h.unit = (a).unit and h.state = 'open' and h.expires_at <= p_at), 0)::bigint
@@ -588,6 +590,23 @@ end $$;
 
 COMMENT ON FUNCTION heller._check_common(p_account_id text, p_unit text, p_reason text, p_actor text, p_key text, p_metadata jsonb) IS 'The checks every verb shares.';
 
+CREATE FUNCTION heller._check_given(p_source text, p_priority integer, p_cost bigint, p_currency text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  if p_source is null or p_source not in ('purchase', 'promotion', 'subscription', 'adjustment', 'migration') then
+    perform heller._fail('HL001', format('source %s is not one of purchase, promotion, subscription, adjustment, migration', p_source), '{"argument": "source"}');
+  elsif p_priority is null then
+    perform heller._fail('HL001', 'priority is missing; smaller burns first, 100 is usual', '{"argument": "priority"}');
+  elsif p_cost is null or p_cost < 0 or (p_cost > 0 and p_currency is null) then
+    perform heller._fail('HL001', 'cost must not be negative and needs a currency', '{"argument": "cost"}');
+  end if;
+  perform heller._check_text('currency', p_currency, 3, false);
+end $$;
+
+COMMENT ON FUNCTION heller._check_given(p_source text, p_priority integer, p_cost bigint, p_currency text) IS 'The checks of what is said of credits that are given.';
+
 CREATE FUNCTION heller._check_instant(p_argument text, p_at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog'
@@ -617,6 +636,27 @@ exception when invalid_datetime_format or datetime_field_overflow then
 end $$;
 
 COMMENT ON FUNCTION heller._check_place(p_argument text, p_place jsonb) IS 'Refuses what is no place in a list by time: [instant, id] of the last row of a page.';
+
+CREATE FUNCTION heller._check_recurrence(p_period text, p_time_zone text, p_rollover bigint, p_expires boolean) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_time_zone text := (select name from pg_timezone_names where lower(name) = lower(p_time_zone));
+begin
+  if p_period is null or p_period not in ('day', 'week', 'month', 'quarter', 'year') then
+    perform heller._fail('HL001', format('period %s is not one of day, week, month, quarter, year', p_period), '{"argument": "period"}');
+  elsif v_time_zone is null then
+    perform heller._fail('HL001', format('there is no time zone %s; give a name such as Europe/Berlin', p_time_zone), '{"argument": "time_zone"}');
+  elsif p_rollover is null or p_rollover < 0 then
+    perform heller._fail('HL001', 'rollover must be at least 0; it is how many credits live on for one more period', '{"argument": "rollover"}');
+  elsif p_expires is null or not p_expires and p_rollover > 0 then
+    perform heller._fail('HL001', 'what never expires has nothing to roll over; give rollover or expires false, not both', '{"argument": "expires"}');
+  end if;
+  return v_time_zone;
+end $$;
+
+COMMENT ON FUNCTION heller._check_recurrence(p_period text, p_time_zone text, p_rollover bigint, p_expires boolean) IS 'The time zone as PostgreSQL spells it, once all that says how credits recur is in order.';
 
 CREATE FUNCTION heller._check_seconds(p_seconds integer) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
@@ -1035,6 +1075,7 @@ CREATE TABLE heller.grants (
     metadata jsonb,
     idempotency_key text COLLATE pg_catalog."C",
     granted_at timestamp with time zone NOT NULL,
+    recurring text COLLATE pg_catalog."C",
     CONSTRAINT grants_amount_positive CHECK ((amount > 0)),
     CONSTRAINT grants_cost_not_negative CHECK ((cost >= 0)),
     CONSTRAINT grants_currency_with_cost CHECK (((cost = 0) OR (currency IS NOT NULL))),
@@ -1054,6 +1095,8 @@ COMMENT ON COLUMN heller.grants.ended_at IS 'When the rest was forfeited (expiry
 
 COMMENT ON COLUMN heller.grants.cost IS 'What was paid for the whole grant, in minor currency units; the unit cost is cost / amount, kept whole so that nothing is rounded away.';
 
+COMMENT ON COLUMN heller.grants.recurring IS 'The name of the recurring grant whose period this is.';
+
 CREATE FUNCTION heller._grant_result(g heller.grants) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog'
@@ -1061,7 +1104,7 @@ CREATE FUNCTION heller._grant_result(g heller.grants) RETURNS jsonb
   select jsonb_build_object('account', (g).account_id, 'unit', (g).unit, 'grant', (g).grant_id, 'seq', (g).seq, 'amount', (g).amount,
     'source', (g).source, 'priority', (g).priority, 'available_at', (g).available_at, 'expires_at', (g).expires_at,
     'cost', (g).cost, 'currency', (g).currency, 'payment', (g).payment_key, 'reason', (g).reason, 'key', (g).idempotency_key,
-    'granted_at', (g).granted_at, 'scheduled', (g).seq is null, 'replayed', false)
+    'granted_at', (g).granted_at, 'recurring', (g).recurring, 'scheduled', (g).seq is null, 'replayed', false)
 $$;
 
 COMMENT ON FUNCTION heller._grant_result(g heller.grants) IS 'What is known of a grant, as given.';
@@ -1085,8 +1128,10 @@ CREATE FUNCTION heller._grants_at(a heller.accounts, p_at timestamp with time zo
     select g.grant_id, g.priority, g.expires_at, g.source,  -- arriving by p_at; debt is paid first
            g.amount - least(g.amount, greatest(owed.debt - coalesce(sum(g.amount) over (
              order by g.available_at, g.grant_id rows between unbounded preceding and 1 preceding), 0), 0))
-    from heller.grants g cross join owed
-    where g.account_id = (a).account_id and g.unit = (a).unit and g.seq is null and g.ended_at is null and g.available_at <= p_at
+    from (select s.* from heller.grants s
+          where s.account_id = (a).account_id and s.unit = (a).unit and s.seq is null and s.ended_at is null and s.available_at <= p_at
+          union all
+          select d.* from heller._recurring_due(a, p_at) d) g cross join owed
   ), promised as (
     select (a).held - coalesce(sum(greatest(h.amount - h.captured, 0)), 0) as held
     from heller.holds h
@@ -1101,6 +1146,17 @@ CREATE FUNCTION heller._grants_at(a heller.accounts, p_at timestamp with time zo
 $$;
 
 COMMENT ON FUNCTION heller._grants_at(a heller.accounts, p_at timestamp with time zone) IS 'What remains of each grant at an instant, and what of it is forfeited by then. Open holds promise the first credits in burn-down order: those outlive their expiry while the hold is open. Reads only; _run_due does it.';
+
+CREATE FUNCTION heller._grants_known(a heller.accounts) RETURNS SETOF heller.grants
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select g.* from heller.grants g where g.account_id = (a).account_id and g.unit = (a).unit
+  union all
+  select d.* from heller._recurring_due(a, heller._clock()) d
+$$;
+
+COMMENT ON FUNCTION heller._grants_known(a heller.accounts) IS 'The grants of an account as a reader sees them: those of recurring periods that have begun included, though they are not written yet.';
 
 CREATE TABLE heller.holds (
     account_id text NOT NULL COLLATE pg_catalog."C",
@@ -1480,6 +1536,53 @@ $$;
 
 COMMENT ON FUNCTION heller._options_of(p_verb text) IS 'The options that have a meaning for a verb (the table is in the README of the ledger); null for a verb that is not known.';
 
+CREATE FUNCTION heller._pass_periods(a heller.accounts, p_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  r heller.recurring_grants;
+begin
+  for r in
+    select * from heller.recurring_grants
+    where account_id = a.account_id and unit = a.unit and next_at <= p_at and next_at < coalesce(ends_at, 'infinity')
+  loop
+    r.next_number := heller._period_number(r.anchor, r.time_zone, r.period, least(p_at, r.ends_at - interval '1 microsecond')) + 1;
+    r.next_at := heller._period_boundary(r.anchor, r.time_zone, r.period, r.next_number);
+    update heller.recurring_grants set next_number = r.next_number, next_at = r.next_at, given_until = r.next_at
+    where account_id = a.account_id and unit = a.unit and name = r.name;
+  end loop;
+end $$;
+
+COMMENT ON FUNCTION heller._pass_periods(a heller.accounts, p_at timestamp with time zone) IS 'Moves the recurring grants of a locked account behind the periods that have begun by an instant.';
+
+CREATE FUNCTION heller._period_boundary(p_anchor timestamp with time zone, p_time_zone text, p_period text, p_number bigint) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select timezone(p_time_zone, timezone(p_time_zone, p_anchor) + case p_period
+    when 'day' then make_interval(days => p_number::integer)
+    when 'week' then make_interval(weeks => p_number::integer)
+    when 'month' then make_interval(months => p_number::integer)
+    when 'quarter' then make_interval(months => 3 * p_number::integer)
+    when 'year' then make_interval(years => p_number::integer) end)
+$$;
+
+COMMENT ON FUNCTION heller._period_boundary(p_anchor timestamp with time zone, p_time_zone text, p_period text, p_number bigint) IS 'When period number p_number begins, counted from the anchor (0): by the calendar of the time zone, and always from the anchor, so that the 31st is the last day of short months and the 31st again after them.';
+
+CREATE FUNCTION heller._period_number(p_anchor timestamp with time zone, p_time_zone text, p_period text, p_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select max(n) from (
+    select floor(extract(epoch from p_at - p_anchor)
+                 / case p_period when 'day' then 86400 when 'week' then 604800 when 'month' then 2629746 when 'quarter' then 7889238 else 31556952 end)::bigint
+  ) e (about), generate_series(about - 2, about + 2) n  -- no calendar is further than that from the average
+  where heller._period_boundary(p_anchor, p_time_zone, p_period, n) <= p_at
+$$;
+
+COMMENT ON FUNCTION heller._period_number(p_anchor timestamp with time zone, p_time_zone text, p_period text, p_at timestamp with time zone) IS 'The number of the period, counted from the anchor, that holds an instant.';
+
 CREATE FUNCTION heller._period_start(p_period text, p_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog'
@@ -1589,6 +1692,117 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller._receive(b heller.accounts, u heller.transactions, a heller.accounts, t heller.transactions) IS 'Makes grants at the taker out of what the giver''s grants gave.';
+
+CREATE FUNCTION heller._recur(a heller.accounts, p_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_count integer;
+begin
+  insert into heller.grants select d.* from heller._recurring_due(a, p_at) d;
+  get diagnostics v_count = row_count;
+  if v_count > 0 then
+    update heller.accounts set last_grant = last_grant + v_count, version = version + v_count where account_id = a.account_id and unit = a.unit;
+  end if;
+  perform heller._pass_periods(a, p_at);
+end $$;
+
+COMMENT ON FUNCTION heller._recur(a heller.accounts, p_at timestamp with time zone) IS 'Writes a scheduled grant for each recurring period that has begun by an instant. The account must be locked.';
+
+CREATE FUNCTION heller._recurring_due(a heller.accounts, p_at timestamp with time zone) RETURNS SETOF heller.grants
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  -- in the order of the columns of grants
+  select r.account_id, r.unit, (a).last_grant + row_number() over (order by p.starts_at, r.name, s.expires_at), null::bigint, s.amount, 0::bigint, r.source,
+         r.priority, p.starts_at, s.expires_at, null::timestamptz, s.cost::bigint, r.currency, null::text, r.reason, 'heller'::text,
+         coalesce(r.metadata, '{}') || jsonb_build_object('recurring', r.name), null::text, p.starts_at, r.name
+  from heller.recurring_grants r
+  cross join lateral generate_series(r.next_number, heller._period_number(r.anchor, r.time_zone, r.period,
+                                                                          least(p_at, r.ends_at - interval '1 microsecond'))) n (number)
+  cross join lateral (
+    select case n.number when r.next_number then r.next_at else heller._period_boundary(r.anchor, r.time_zone, r.period, n.number) end as starts_at,
+           heller._period_boundary(r.anchor, r.time_zone, r.period, n.number + 1) as until,
+           case when r.expires then least(r.rollover, r.amount) else r.amount end as kept
+  ) p
+  cross join lateral (  -- what may outlive the period is a grant of its own; the others expire sooner, so they burn first
+    values (p.until, r.amount - p.kept, r.cost - div(r.cost::numeric * p.kept, r.amount)),
+           (case when r.expires then heller._period_boundary(r.anchor, r.time_zone, r.period, n.number + 2) end, p.kept,
+            div(r.cost::numeric * p.kept, r.amount))
+  ) s (expires_at, amount, cost)
+  where r.account_id = (a).account_id and r.unit = (a).unit and r.next_at <= p_at and r.next_at < coalesce(r.ends_at, 'infinity')
+    and s.amount > 0 and p.starts_at < p.until  -- a time zone may skip a day
+    and (a).epoch % 2 is distinct from 0
+$$;
+
+COMMENT ON FUNCTION heller._recurring_due(a heller.accounts, p_at timestamp with time zone) IS 'The grants of the recurring periods that have begun by an instant and are not written yet, as they will be. Reads only; _recur writes them.';
+
+CREATE TABLE heller.recurring_grants (
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    unit text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL COLLATE pg_catalog."C",
+    amount bigint NOT NULL,
+    period text NOT NULL COLLATE pg_catalog."C",
+    anchor timestamp with time zone NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    rollover bigint DEFAULT 0 NOT NULL,
+    expires boolean DEFAULT true NOT NULL,
+    source text DEFAULT 'subscription'::text NOT NULL COLLATE pg_catalog."C",
+    priority integer DEFAULT 100 NOT NULL,
+    cost bigint DEFAULT 0 NOT NULL,
+    currency text COLLATE pg_catalog."C",
+    reason text DEFAULT ''::text NOT NULL,
+    metadata jsonb,
+    next_number bigint NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    given_until timestamp with time zone,
+    ends_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT recurring_grants_amount_positive CHECK ((amount > 0)),
+    CONSTRAINT recurring_grants_cost_not_negative CHECK ((cost >= 0)),
+    CONSTRAINT recurring_grants_currency_with_cost CHECK (((cost = 0) OR (currency IS NOT NULL))),
+    CONSTRAINT recurring_grants_name_length CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT recurring_grants_period_known CHECK ((period = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'quarter'::text, 'year'::text]))),
+    CONSTRAINT recurring_grants_rollover_of_what_expires CHECK (((rollover >= 0) AND (expires OR (rollover = 0)))),
+    CONSTRAINT recurring_grants_source_known CHECK ((source = ANY (ARRAY['purchase'::text, 'promotion'::text, 'subscription'::text, 'adjustment'::text, 'migration'::text])))
+);
+
+COMMENT ON TABLE heller.recurring_grants IS 'Credits an account gets anew every period: the settings, and up to where they have been given.';
+
+COMMENT ON COLUMN heller.recurring_grants.amount IS 'Credits of one period.';
+
+COMMENT ON COLUMN heller.recurring_grants.anchor IS 'An instant at which a period begins; the others begin whole periods before and after, by the calendar of time_zone.';
+
+COMMENT ON COLUMN heller.recurring_grants.rollover IS 'So many of a period''s credits, at most, live on for one more period.';
+
+COMMENT ON COLUMN heller.recurring_grants.expires IS 'Whether what is left at the end of a period is forfeited; false: it stays for good.';
+
+COMMENT ON COLUMN heller.recurring_grants.cost IS 'What is paid for one period, in minor currency units.';
+
+COMMENT ON COLUMN heller.recurring_grants.next_number IS 'Which period is given next, counted from the anchor (0 begins there, -1 before it).';
+
+COMMENT ON COLUMN heller.recurring_grants.next_at IS 'When the next period begins; accounts.next_due_at is never later while that is before ends_at.';
+
+COMMENT ON COLUMN heller.recurring_grants.given_until IS 'The end of the last period that was given; null before the first. No period is given twice, also when this was removed and put again.';
+
+COMMENT ON COLUMN heller.recurring_grants.ends_at IS 'No period begins then or later; null: it goes on.';
+
+CREATE FUNCTION heller._recurring_grant_result(r heller.recurring_grants) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select jsonb_build_object('account', (r).account_id, 'unit', (r).unit, 'name', (r).name, 'amount', (r).amount, 'period', (r).period,
+    'anchor', (r).anchor, 'time_zone', (r).time_zone, 'rollover', (r).rollover, 'expires', (r).expires, 'source', (r).source,
+    'priority', (r).priority, 'cost', (r).cost, 'currency', (r).currency, 'reason', (r).reason, 'metadata', (r).metadata,
+    'next_at', case when n.next_at < coalesce((r).ends_at, 'infinity') then n.next_at end, 'ends_at', (r).ends_at, 'created_at', (r).created_at)
+  from (select case when (r).next_at > c.now then (r).next_at
+                    else heller._period_boundary((r).anchor, (r).time_zone, (r).period,
+                                                 heller._period_number((r).anchor, (r).time_zone, (r).period, c.now) + 1) end as next_at
+        from heller._clock() c (now)) n
+$$;
+
+COMMENT ON FUNCTION heller._recurring_grant_result(r heller.recurring_grants) IS 'A recurring grant as it stands at this instant; next_at is null when no further period begins.';
 
 CREATE FUNCTION heller._refuse_frozen(a heller.accounts) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -1756,7 +1970,9 @@ begin
     (select min(expires_at) from heller.grants
      where account_id = p_account_id and unit = p_unit and remaining > 0 and seq is not null and ended_at is null),
     (select min(available_at) from heller.grants where account_id = p_account_id and unit = p_unit and seq is null and ended_at is null),
-    (select min(expires_at) from heller.holds where account_id = p_account_id and unit = p_unit and state = 'open'))
+    (select min(expires_at) from heller.holds where account_id = p_account_id and unit = p_unit and state = 'open'),
+    (select min(next_at) from heller.recurring_grants
+     where account_id = p_account_id and unit = p_unit and next_at < coalesce(ends_at, 'infinity')))
   where account_id = p_account_id and unit = p_unit;
 end $$;
 
@@ -1953,8 +2169,10 @@ declare
   v_has_outlived boolean := exists (select from heller.grants where account_id = a.account_id and unit = a.unit and remaining > 0
                                                                   and ended_at is not null and expires_at is not null);
 begin
+  perform heller._recur(a, v_now);
   -- what expires between two other events is forfeited together: the outcome is the same, one look suffices
   for v_due in
+    select d.*, lead(d.at) over (order by d.at, d.rank, d.id) is distinct from d.at as is_last_then from (
     select 1 as rank, 'arrival' as what, grant_id as id, available_at as at from heller.grants
     where account_id = a.account_id and unit = a.unit and seq is null and ended_at is null and available_at <= v_now
     union all
@@ -1964,7 +2182,7 @@ begin
     select 3, 'expiry', grant_id, expires_at from heller.grants
     where account_id = a.account_id and unit = a.unit and expires_at <= v_now and ended_at is null
       and (remaining > 0 or seq is null and available_at <= v_now)
-    order by at, rank, id
+    ) d order by d.at, d.rank, d.id
   loop
     if v_due.what = 'expiry' then
       v_expired_at := v_due.at;
@@ -1987,7 +2205,7 @@ begin
       select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
       perform heller._arrive(a, v_due.id);
     end if;
-    if v_has_outlived then
+    if v_has_outlived and v_due.is_last_then then
       select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
       a.held := v_held;
       perform heller._forfeit(a, v_due.at);
@@ -2006,7 +2224,7 @@ begin
   perform heller._reset_due(a.account_id, a.unit);
 end $$;
 
-COMMENT ON FUNCTION heller._run_due(a heller.accounts) IS 'Expires the holds and grants that are due and lets scheduled grants arrive, in the order of their instants (at one instant: arrivals, holds, grants). The account must be locked.';
+COMMENT ON FUNCTION heller._run_due(a heller.accounts) IS 'Expires the holds and grants that are due and lets scheduled and recurring grants arrive, in the order of their instants (at one instant: arrivals, holds, grants). The account must be locked.';
 
 CREATE FUNCTION heller._seal_home(a heller.accounts, p_system text) RETURNS jsonb
     LANGUAGE plpgsql
@@ -3104,6 +3322,17 @@ begin
       and (not heller._is_spread() or x.account_id = p_account_id)) h
       using (account_id, unit, hold_id)
     where coalesce(c.amount, 0) <> coalesce(h.captured, 0)
+    union all  -- no period is given that was not passed, and the account is due when the next begins
+    select r.account_id, r.unit, null, format('recurring %s', r.name), format('nothing given for %s or later', r.next_at), max(g.available_at)::text
+    from heller.recurring_grants r join heller.grants g on g.account_id = r.account_id and g.unit = r.unit and g.recurring = r.name
+    where r.account_id > p_after and (p_until is null or r.account_id <= p_until)
+      and (not heller._is_spread() or r.account_id = p_account_id) and g.available_at >= r.next_at
+    group by r.account_id, r.unit, r.name, r.next_at
+    union all
+    select a.account_id, a.unit, null, 'next_due_at', format('%s at the latest, for recurring %s', r.next_at, r.name), coalesce(a.next_due_at::text, 'never')
+    from owners a join heller.recurring_grants r on r.account_id = a.account_id and r.unit = a.unit
+    where (not heller._is_spread() or r.account_id = p_account_id) and a.epoch % 2 is distinct from 0
+      and r.next_at < coalesce(r.ends_at, 'infinity') and (a.next_due_at <= r.next_at) is not true
     union all
     select e.account_id, e.unit, null, 'account', 'an account', 'only transactions' from ends e
     where not exists (select from owners a where a.account_id = e.account_id and a.unit = e.unit)
@@ -3942,6 +4171,7 @@ begin
   delete from heller.identities where user_id = p_user_id;
   get diagnostics v_names = row_count;
   update heller.accounts set metadata = null where user_id = p_user_id and metadata is not null;
+  update heller.recurring_grants set ends_at = least(ends_at, v_now), metadata = null where account_id = any (v_accounts);
   update heller.orders set stripe_customer = null, session_url = null, metadata = null, actor = null where account_id = any (v_accounts);
   get diagnostics v_orders = row_count;
   update heller.payments set stripe_customer = null, snapshot = null where account_id = any (v_accounts);
@@ -3954,7 +4184,7 @@ begin
                             'payments', v_payments, 'events', v_events, 'dry_run', false);
 end $$;
 
-COMMENT ON FUNCTION heller.erase_user(p_user_id text, p_actor text, p_dry_run boolean) IS 'Forgets who a person is: every name, what Stripe sent, what orders said. The ledger stays, under ids that no longer lead to anybody; reasons and metadata of transactions are immutable, so nobody should write a name there.';
+COMMENT ON FUNCTION heller.erase_user(p_user_id text, p_actor text, p_dry_run boolean) IS 'Forgets who a person is: every name, what Stripe sent, what orders said; recurring grants end. The ledger stays, under ids that no longer lead to anybody; reasons and metadata of transactions are immutable, so nobody should write a name there.';
 
 CREATE FUNCTION heller.events(p_after jsonb DEFAULT NULL::jsonb, p_limit integer DEFAULT 100, p_account_id text DEFAULT NULL::text, p_kinds text[] DEFAULT NULL::text[]) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4016,12 +4246,13 @@ CREATE FUNCTION heller.expiring(p_before timestamp with time zone, p_account_id 
   select heller._grant_result(row(g.*)::heller.grants) || jsonb_build_object('remaining', n.remaining)
   from (select * from heller.accounts a
         where a.next_due_at < p_before and (p_account_id is null or a.account_id = p_account_id) and a.account_id > p_after
-          and exists (select from heller._grants_at(row(a.*)::heller.accounts, heller._clock()) m join heller.grants h on h.grant_id = m.grant_id
-                      where h.account_id = a.account_id and h.unit = a.unit and h.expires_at < p_before and m.remaining > 0)
+          and exists (select from heller._grants_at(row(a.*)::heller.accounts, heller._clock()) m
+                      join lateral heller._grants_known(row(a.*)::heller.accounts) h on h.grant_id = m.grant_id
+                      where h.expires_at < p_before and m.remaining > 0)
         order by a.account_id fetch first (least(greatest(p_limit, 1), 1000)) rows with ties) a,
     lateral heller._grants_at(row(a.*)::heller.accounts, heller._clock()) n
-    join heller.grants g on g.grant_id = n.grant_id
-  where g.account_id = a.account_id and g.unit = a.unit and g.expires_at < p_before and n.remaining > 0
+    join lateral heller._grants_known(row(a.*)::heller.accounts) g on g.grant_id = n.grant_id
+  where g.expires_at < p_before and n.remaining > 0
   order by a.account_id, a.unit, g.expires_at, g.grant_id
 $$;
 
@@ -4036,6 +4267,7 @@ declare
   a heller.accounts;
   v_grants jsonb;
   v_holds jsonb;
+  v_recurring jsonb;
   v_identities jsonb;
   v_memberships jsonb;
   v_accounts jsonb := '[]';
@@ -4050,7 +4282,9 @@ begin
     from heller.grants g where g.account_id = a.account_id and g.unit = a.unit;
     select coalesce(jsonb_agg(heller._hold_result(row(h.*)::heller.holds) order by h.hold_id), '[]') into v_holds
     from heller.holds h where h.account_id = a.account_id and h.unit = a.unit;
-    v_accounts := v_accounts || jsonb_build_object('account', heller._account_result(a), 'grants', v_grants, 'holds', v_holds,
+    select coalesce(jsonb_agg(heller._recurring_grant_result(row(r.*)::heller.recurring_grants) order by r.name), '[]') into v_recurring
+    from heller.recurring_grants r where r.account_id = a.account_id and r.unit = a.unit;
+    v_accounts := v_accounts || jsonb_build_object('account', heller._account_result(a), 'grants', v_grants, 'holds', v_holds, 'recurring_grants', v_recurring,
       'orders', (select coalesce(jsonb_agg(to_jsonb(o) order by o.placed_at), '[]') from heller.orders o where o.account_id = a.account_id and o.unit = a.unit),
       'payments', (select coalesce(jsonb_agg(to_jsonb(p) order by p.created_at), '[]') from heller.payments p
                    where p.account_id = a.account_id and p.unit = a.unit));
@@ -4061,7 +4295,7 @@ begin
   return jsonb_build_object('user', to_jsonb(u), 'identities', v_identities, 'accounts', v_accounts, 'memberships', v_memberships);
 end $$;
 
-COMMENT ON FUNCTION heller.export_user(p_user_id text) IS 'All that is kept of one person but the transactions, which are read by pages with history: names, accounts, grants, holds, orders, payments, memberships.';
+COMMENT ON FUNCTION heller.export_user(p_user_id text) IS 'All that is kept of one person but the transactions, which are read by pages with history: names, accounts, grants, recurring grants, holds, orders, payments, memberships.';
 
 CREATE FUNCTION heller.find_accounts(p_text text DEFAULT NULL::text, p_state text DEFAULT NULL::text, p_after text DEFAULT ''::text, p_limit integer DEFAULT 50) RETURNS SETOF jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4241,16 +4475,11 @@ begin
   end if;
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
   perform heller._check_amount('amount', p_amount);
-  if p_source is null or p_source not in ('purchase', 'promotion', 'subscription', 'adjustment', 'migration') then
-    perform heller._fail('HL001', format('source %s is not one of purchase, promotion, subscription, adjustment, migration', p_source), '{"argument": "source"}');
-  elsif p_priority is null then
-    perform heller._fail('HL001', 'priority is missing; smaller burns first, 100 is usual', '{"argument": "priority"}');
-  elsif p_cost is null or p_cost < 0 or (p_cost > 0 and p_currency is null) then
-    perform heller._fail('HL001', 'cost must not be negative and needs a currency', '{"argument": "cost"}');
-  elsif p_expires_at <= coalesce(p_available_at, '-infinity') then
+  perform heller._check_given(p_source, p_priority, p_cost, p_currency);
+  if p_expires_at <= coalesce(p_available_at, '-infinity') then
     perform heller._fail('HL001', 'the grant would expire before it is available', '{"argument": "expires_at"}');
   end if;
-  perform heller._check_text('currency', p_currency, 3, false), heller._check_text('payment', p_payment_key, 255, false),
+  perform heller._check_text('payment', p_payment_key, 255, false),
     heller._check_instant('available_at', p_available_at), heller._check_instant('expires_at', p_expires_at),
     heller._check_instant('effective_at', p_effective_at);
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);
@@ -4293,7 +4522,8 @@ declare
   b heller.grants;
 begin
   if p_after is not null then
-    select * into b from heller.grants where account_id = p_account_id and unit = p_unit and grant_id = p_after;
+    select g.* into b from heller.accounts a, lateral heller._grants_known(row(a.*)::heller.accounts) g
+    where a.account_id = p_account_id and a.unit = p_unit and g.grant_id = p_after;
     if not found then
       perform heller._fail('HL001', format('after is %s, which is no grant of %s', p_after, p_account_id), '{"argument": "after"}');
     end if;
@@ -4307,8 +4537,8 @@ begin
              'remaining', coalesce(n.remaining, 0),
              'scheduled', g.seq is null and n.grant_id is null and g.ended_at is null,
              'ended_at', coalesce(g.ended_at, case when g.expires_at <= heller._clock() then g.expires_at end))
-    from heller.grants g left join now_left n using (grant_id)
-    where g.account_id = p_account_id and g.unit = p_unit
+    from heller.accounts a, lateral heller._grants_known(row(a.*)::heller.accounts) g left join now_left n using (grant_id)
+    where a.account_id = p_account_id and a.unit = p_unit
       and (p_all or n.remaining > 0 or (g.seq is null and n.grant_id is null and g.ended_at is null))
       and (p_after is null or (g.priority, coalesce(g.expires_at, 'infinity'), g.source <> 'promotion', g.grant_id)
                             > (b.priority, coalesce(b.expires_at, 'infinity'), b.source <> 'promotion', b.grant_id))
@@ -4753,6 +4983,62 @@ end $$;
 
 COMMENT ON FUNCTION heller.put_member(p_account_id text, p_member_id text, p_cap bigint, p_period text, p_unit text) IS 'Lets somebody spend from a team''s account, up to a cap per period (calendar periods in UTC); again changes the cap.';
 
+CREATE FUNCTION heller.put_recurring_grant(p_account_id text, p_name text, p_amount bigint, p_period text DEFAULT 'month'::text, p_unit text DEFAULT 'credit'::text, p_rollover bigint DEFAULT 0, p_expires boolean DEFAULT true, p_anchor timestamp with time zone DEFAULT NULL::timestamp with time zone, p_time_zone text DEFAULT 'UTC'::text, p_starts_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_ends_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_source text DEFAULT 'subscription'::text, p_priority integer DEFAULT 100, p_cost bigint DEFAULT 0, p_currency text DEFAULT NULL::text, p_reason text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_dry_run boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_now timestamptz;
+  v_time_zone text;
+  a heller.accounts;
+  r heller.recurring_grants;
+  v_result jsonb;
+begin
+  if p_dry_run then
+    begin
+      v_result := heller.put_recurring_grant(p_account_id, p_name, p_amount, p_period, p_unit, p_rollover, p_expires, p_anchor, p_time_zone,
+                                             p_starts_at, p_ends_at, p_source, p_priority, p_cost, p_currency, p_reason, p_metadata);
+      raise exception using errcode = 'HL900';
+    exception when sqlstate 'HL900' then return v_result || '{"dry_run": true}';
+    end;
+  end if;
+  perform heller._check_common(p_account_id, p_unit, p_reason, null, null, p_metadata);
+  perform heller._check_text('name', p_name, 200), heller._check_amount('amount', p_amount),
+    heller._check_given(p_source, p_priority, p_cost, p_currency),
+    heller._check_instant('anchor', p_anchor), heller._check_instant('starts_at', p_starts_at), heller._check_instant('ends_at', p_ends_at);
+  v_time_zone := heller._check_recurrence(p_period, p_time_zone, p_rollover, p_expires);
+  a := heller._lock(p_account_id, p_unit);  -- what has begun is given as it was set until now
+  v_now := heller._clock();
+  select * into r from heller.recurring_grants where account_id = p_account_id and unit = p_unit and name = p_name;
+  if not found and (select count(*) from heller.recurring_grants where account_id = p_account_id and unit = p_unit) >= 100 then
+    perform heller._fail('HL012', format('account %s has 100 recurring grants already', p_account_id), '{"limit": "recurring_grants"}');
+  end if;
+  if p_starts_at is not null or r.next_at is null or r.next_at >= r.ends_at then
+    r.next_at := greatest(p_starts_at, v_now, r.given_until);
+  end if;
+  if p_ends_at <= v_now or p_ends_at <= r.next_at and r.given_until is null then
+    perform heller._fail('HL001', format('ends_at %s is before the first period, which begins at %s', p_ends_at, r.next_at), '{"argument": "ends_at"}');
+  end if;
+  r.anchor := coalesce(p_anchor, r.anchor, r.next_at);
+  r.next_number := heller._period_number(r.anchor, v_time_zone, p_period, r.next_at);
+  insert into heller.recurring_grants as x (
+    account_id, unit, name, amount, period, anchor, time_zone, rollover, expires, source, priority, cost, currency, reason, metadata, next_number, next_at,
+    ends_at, created_at)
+  values (p_account_id, p_unit, p_name, p_amount, p_period, r.anchor, v_time_zone, p_rollover, p_expires, p_source, p_priority, p_cost, p_currency,
+          coalesce(nullif(p_reason, ''), p_name), nullif(p_metadata, '{}'), r.next_number, r.next_at, p_ends_at, v_now)
+  on conflict (account_id, unit, name) do update set amount = excluded.amount, period = excluded.period, anchor = excluded.anchor,
+    time_zone = excluded.time_zone, rollover = excluded.rollover, expires = excluded.expires, source = excluded.source, priority = excluded.priority,
+    cost = excluded.cost, currency = excluded.currency, reason = excluded.reason, metadata = excluded.metadata, next_number = excluded.next_number,
+    next_at = excluded.next_at, ends_at = excluded.ends_at
+  returning * into r;
+  perform heller._reset_due(p_account_id, p_unit);
+  perform heller._lock(p_account_id, p_unit);  -- a period that begins now is given now
+  select * into r from heller.recurring_grants where account_id = p_account_id and unit = p_unit and name = p_name;
+  return heller._recurring_grant_result(r);
+end $$;
+
+COMMENT ON FUNCTION heller.put_recurring_grant(p_account_id text, p_name text, p_amount bigint, p_period text, p_unit text, p_rollover bigint, p_expires boolean, p_anchor timestamp with time zone, p_time_zone text, p_starts_at timestamp with time zone, p_ends_at timestamp with time zone, p_source text, p_priority integer, p_cost bigint, p_currency text, p_reason text, p_metadata jsonb, p_dry_run boolean) IS 'Gives an account p_amount credits every p_period, from now or p_starts_at on; periods begin at p_anchor and whole periods from it, by the calendar of p_time_zone. At the end of a period up to p_rollover of what is left live on for one more; all of it stays if p_expires is false. Again changes the settings, from the next period on.';
+
 CREATE FUNCTION heller.put_top_up_rule(p_account_id text, p_threshold bigint, p_price text, p_quantity integer DEFAULT 1, p_ceiling bigint DEFAULT NULL::bigint, p_ceiling_days integer DEFAULT 30, p_cooldown_seconds integer DEFAULT 300, p_failures_max integer DEFAULT 3, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -4893,6 +5179,18 @@ end $$;
 
 COMMENT ON FUNCTION heller.record_top_up(p_account_id text, p_outcome text, p_amount bigint, p_detail text, p_unit text) IS 'Says what became of an automatic top-up; failures_max failures in a row pause the rule. declined: nothing was tried.';
 
+CREATE FUNCTION heller.recurring_grants_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select x.result from (
+    select r.name, heller._recurring_grant_result(row(r.*)::heller.recurring_grants) as result
+    from heller.recurring_grants r where r.account_id = p_account_id and r.unit = p_unit
+  ) x where p_all or x.result ->> 'next_at' is not null order by x.name
+$$;
+
+COMMENT ON FUNCTION heller.recurring_grants_of(p_account_id text, p_unit text, p_all boolean) IS 'The recurring grants of an account by name, each with when its next period begins; p_all includes ended ones.';
+
 CREATE FUNCTION heller.refund(p_account_id text, p_seq bigint, p_amount bigint DEFAULT NULL::bigint, p_reason text DEFAULT NULL::text, p_key text DEFAULT NULL::text, p_unit text DEFAULT 'credit'::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_if_version bigint DEFAULT NULL::bigint, p_dry_run boolean DEFAULT false, p_revive boolean DEFAULT true, p_effective_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -5020,6 +5318,24 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.remove_member(p_account_id text, p_member_id text, p_unit text) IS 'Ends a membership; what the member spent stays on record.';
+
+CREATE FUNCTION heller.remove_recurring_grant(p_account_id text, p_name text, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_now timestamptz := heller._clock();  -- Citus lets no update read a clock
+  r heller.recurring_grants;
+begin
+  perform heller._lock(p_account_id, p_unit, p_even_frozen => true);
+  update heller.recurring_grants set ends_at = least(ends_at, v_now)
+  where account_id = p_account_id and unit = p_unit and name = p_name returning * into r;
+  if not found then return null; end if;
+  perform heller._reset_due(p_account_id, p_unit);
+  return heller._recurring_grant_result(r);
+end $$;
+
+COMMENT ON FUNCTION heller.remove_recurring_grant(p_account_id text, p_name text, p_unit text) IS 'Ends a recurring grant: no further period begins. The credits of the period in progress stay; void takes them back. Null when there is none of this name.';
 
 CREATE FUNCTION heller.remove_top_up_rule(p_account_id text, p_unit text DEFAULT 'credit'::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -7504,6 +7820,9 @@ ALTER TABLE ONLY heller.rate_limits
 ALTER TABLE ONLY heller.receipts
     ADD CONSTRAINT receipts_pkey PRIMARY KEY (account_id, epoch);
 
+ALTER TABLE ONLY heller.recurring_grants
+    ADD CONSTRAINT recurring_grants_pkey PRIMARY KEY (account_id, unit, name);
+
 ALTER TABLE ONLY heller.rollout_log
     ADD CONSTRAINT rollout_log_pkey PRIMARY KEY (rollout, entry);
 
@@ -7568,6 +7887,10 @@ CREATE UNIQUE INDEX grants_idempotency_key ON heller.grants USING btree (account
 CREATE INDEX grants_open ON heller.grants USING btree (account_id, unit) WHERE (remaining > 0);
 
 CREATE INDEX grants_payment ON heller.grants USING btree (account_id, payment_key) WHERE (payment_key IS NOT NULL);
+
+CREATE UNIQUE INDEX grants_recurring ON heller.grants USING btree (account_id, unit, recurring, available_at, expires_at) NULLS NOT DISTINCT WHERE (recurring IS NOT NULL);
+
+CREATE INDEX grants_scheduled ON heller.grants USING btree (account_id, unit, available_at) WHERE ((seq IS NULL) AND (ended_at IS NULL));
 
 CREATE UNIQUE INDEX holds_idempotency_key ON heller.holds USING btree (account_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 

@@ -54,6 +54,7 @@ begin
     raise exception 'the account should hold % credits and its transactions sum to %', v_target, v_sum using errcode = 'HL015';
   end if;
   update heller.accounts set epoch = v_epoch, draining_since = null where account_id = v_id and unit = 'credit';
+  perform heller._pass_periods(a, heller._clock());  -- what began while the other system owned the account was that one's to give
   perform heller._reset_due(v_id, 'credit');
   insert into heller.receipts (account_id, epoch, outcome, balance, rows, sum, digest)
   values (v_id, v_epoch, 'activated', (s ->> 'balance')::bigint, (s ->> 'rows')::bigint, (s ->> 'sum')::bigint, s ->> 'digest');

@@ -16,8 +16,10 @@ language sql stable set search_path = pg_catalog as $$
     select g.grant_id, g.priority, g.expires_at, g.source,  -- arriving by p_at; debt is paid first
            g.amount - least(g.amount, greatest(owed.debt - coalesce(sum(g.amount) over (
              order by g.available_at, g.grant_id rows between unbounded preceding and 1 preceding), 0), 0))
-    from heller.grants g cross join owed
-    where g.account_id = (a).account_id and g.unit = (a).unit and g.seq is null and g.ended_at is null and g.available_at <= p_at
+    from (select s.* from heller.grants s
+          where s.account_id = (a).account_id and s.unit = (a).unit and s.seq is null and s.ended_at is null and s.available_at <= p_at
+          union all
+          select d.* from heller._recurring_due(a, p_at) d) g cross join owed
   ), promised as (
     select (a).held - coalesce(sum(greatest(h.amount - h.captured, 0)), 0) as held
     from heller.holds h

@@ -10,8 +10,10 @@ declare
   v_has_outlived boolean := exists (select from heller.grants where account_id = a.account_id and unit = a.unit and remaining > 0
                                                                   and ended_at is not null and expires_at is not null);
 begin
+  perform heller._recur(a, v_now);
   -- what expires between two other events is forfeited together: the outcome is the same, one look suffices
   for v_due in
+    select d.*, lead(d.at) over (order by d.at, d.rank, d.id) is distinct from d.at as is_last_then from (
     select 1 as rank, 'arrival' as what, grant_id as id, available_at as at from heller.grants
     where account_id = a.account_id and unit = a.unit and seq is null and ended_at is null and available_at <= v_now
     union all
@@ -21,7 +23,7 @@ begin
     select 3, 'expiry', grant_id, expires_at from heller.grants
     where account_id = a.account_id and unit = a.unit and expires_at <= v_now and ended_at is null
       and (remaining > 0 or seq is null and available_at <= v_now)
-    order by at, rank, id
+    ) d order by d.at, d.rank, d.id
   loop
     if v_due.what = 'expiry' then
       v_expired_at := v_due.at;
@@ -44,7 +46,7 @@ begin
       select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
       perform heller._arrive(a, v_due.id);
     end if;
-    if v_has_outlived then
+    if v_has_outlived and v_due.is_last_then then
       select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
       a.held := v_held;
       perform heller._forfeit(a, v_due.at);
@@ -63,4 +65,4 @@ begin
   perform heller._reset_due(a.account_id, a.unit);
 end $$;
 comment on function heller._run_due(heller.accounts) is
-  'Expires the holds and grants that are due and lets scheduled grants arrive, in the order of their instants (at one instant: arrivals, holds, grants). The account must be locked.';
+  'Expires the holds and grants that are due and lets scheduled and recurring grants arrive, in the order of their instants (at one instant: arrivals, holds, grants). The account must be locked.';

@@ -72,6 +72,17 @@ begin
       and (not heller._is_spread() or x.account_id = p_account_id)) h
       using (account_id, unit, hold_id)
     where coalesce(c.amount, 0) <> coalesce(h.captured, 0)
+    union all  -- no period is given that was not passed, and the account is due when the next begins
+    select r.account_id, r.unit, null, format('recurring %s', r.name), format('nothing given for %s or later', r.next_at), max(g.available_at)::text
+    from heller.recurring_grants r join heller.grants g on g.account_id = r.account_id and g.unit = r.unit and g.recurring = r.name
+    where r.account_id > p_after and (p_until is null or r.account_id <= p_until)
+      and (not heller._is_spread() or r.account_id = p_account_id) and g.available_at >= r.next_at
+    group by r.account_id, r.unit, r.name, r.next_at
+    union all
+    select a.account_id, a.unit, null, 'next_due_at', format('%s at the latest, for recurring %s', r.next_at, r.name), coalesce(a.next_due_at::text, 'never')
+    from owners a join heller.recurring_grants r on r.account_id = a.account_id and r.unit = a.unit
+    where (not heller._is_spread() or r.account_id = p_account_id) and a.epoch % 2 is distinct from 0
+      and r.next_at < coalesce(r.ends_at, 'infinity') and (a.next_due_at <= r.next_at) is not true
     union all
     select e.account_id, e.unit, null, 'account', 'an account', 'only transactions' from ends e
     where not exists (select from owners a where a.account_id = e.account_id and a.unit = e.unit)

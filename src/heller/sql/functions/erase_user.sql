@@ -25,6 +25,7 @@ begin
   delete from heller.identities where user_id = p_user_id;
   get diagnostics v_names = row_count;
   update heller.accounts set metadata = null where user_id = p_user_id and metadata is not null;
+  update heller.recurring_grants set ends_at = least(ends_at, v_now), metadata = null where account_id = any (v_accounts);
   update heller.orders set stripe_customer = null, session_url = null, metadata = null, actor = null where account_id = any (v_accounts);
   get diagnostics v_orders = row_count;
   update heller.payments set stripe_customer = null, snapshot = null where account_id = any (v_accounts);
@@ -37,4 +38,4 @@ begin
                             'payments', v_payments, 'events', v_events, 'dry_run', false);
 end $$;
 comment on function heller.erase_user(text, text, boolean) is
-  'Forgets who a person is: every name, what Stripe sent, what orders said. The ledger stays, under ids that no longer lead to anybody; reasons and metadata of transactions are immutable, so nobody should write a name there.';
+  'Forgets who a person is: every name, what Stripe sent, what orders said; recurring grants end. The ledger stays, under ids that no longer lead to anybody; reasons and metadata of transactions are immutable, so nobody should write a name there.';

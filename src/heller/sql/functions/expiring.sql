@@ -4,12 +4,13 @@ language sql stable security definer set search_path = pg_catalog as $$
   select heller._grant_result(row(g.*)::heller.grants) || jsonb_build_object('remaining', n.remaining)
   from (select * from heller.accounts a
         where a.next_due_at < p_before and (p_account_id is null or a.account_id = p_account_id) and a.account_id > p_after
-          and exists (select from heller._grants_at(row(a.*)::heller.accounts, heller._clock()) m join heller.grants h on h.grant_id = m.grant_id
-                      where h.account_id = a.account_id and h.unit = a.unit and h.expires_at < p_before and m.remaining > 0)
+          and exists (select from heller._grants_at(row(a.*)::heller.accounts, heller._clock()) m
+                      join lateral heller._grants_known(row(a.*)::heller.accounts) h on h.grant_id = m.grant_id
+                      where h.expires_at < p_before and m.remaining > 0)
         order by a.account_id fetch first (least(greatest(p_limit, 1), 1000)) rows with ties) a,
     lateral heller._grants_at(row(a.*)::heller.accounts, heller._clock()) n
-    join heller.grants g on g.grant_id = n.grant_id
-  where g.account_id = a.account_id and g.unit = a.unit and g.expires_at < p_before and n.remaining > 0
+    join lateral heller._grants_known(row(a.*)::heller.accounts) g on g.grant_id = n.grant_id
+  where g.expires_at < p_before and n.remaining > 0
   order by a.account_id, a.unit, g.expires_at, g.grant_id
 $$;
 comment on function heller.expiring(timestamptz, text, integer, text) is

@@ -5,6 +5,7 @@ declare
   a heller.accounts;
   v_grants jsonb;
   v_holds jsonb;
+  v_recurring jsonb;
   v_identities jsonb;
   v_memberships jsonb;
   v_accounts jsonb := '[]';
@@ -19,7 +20,9 @@ begin
     from heller.grants g where g.account_id = a.account_id and g.unit = a.unit;
     select coalesce(jsonb_agg(heller._hold_result(row(h.*)::heller.holds) order by h.hold_id), '[]') into v_holds
     from heller.holds h where h.account_id = a.account_id and h.unit = a.unit;
-    v_accounts := v_accounts || jsonb_build_object('account', heller._account_result(a), 'grants', v_grants, 'holds', v_holds,
+    select coalesce(jsonb_agg(heller._recurring_grant_result(row(r.*)::heller.recurring_grants) order by r.name), '[]') into v_recurring
+    from heller.recurring_grants r where r.account_id = a.account_id and r.unit = a.unit;
+    v_accounts := v_accounts || jsonb_build_object('account', heller._account_result(a), 'grants', v_grants, 'holds', v_holds, 'recurring_grants', v_recurring,
       'orders', (select coalesce(jsonb_agg(to_jsonb(o) order by o.placed_at), '[]') from heller.orders o where o.account_id = a.account_id and o.unit = a.unit),
       'payments', (select coalesce(jsonb_agg(to_jsonb(p) order by p.created_at), '[]') from heller.payments p
                    where p.account_id = a.account_id and p.unit = a.unit));
@@ -30,4 +33,4 @@ begin
   return jsonb_build_object('user', to_jsonb(u), 'identities', v_identities, 'accounts', v_accounts, 'memberships', v_memberships);
 end $$;
 comment on function heller.export_user(text) is
-  'All that is kept of one person but the transactions, which are read by pages with history: names, accounts, grants, holds, orders, payments, memberships.';
+  'All that is kept of one person but the transactions, which are read by pages with history: names, accounts, grants, recurring grants, holds, orders, payments, memberships.';

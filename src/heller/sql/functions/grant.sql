@@ -24,16 +24,11 @@ begin
   end if;
   perform heller._check_common(p_account_id, p_unit, p_reason, p_actor, p_key, p_metadata);
   perform heller._check_amount('amount', p_amount);
-  if p_source is null or p_source not in ('purchase', 'promotion', 'subscription', 'adjustment', 'migration') then
-    perform heller._fail('HL001', format('source %s is not one of purchase, promotion, subscription, adjustment, migration', p_source), '{"argument": "source"}');
-  elsif p_priority is null then
-    perform heller._fail('HL001', 'priority is missing; smaller burns first, 100 is usual', '{"argument": "priority"}');
-  elsif p_cost is null or p_cost < 0 or (p_cost > 0 and p_currency is null) then
-    perform heller._fail('HL001', 'cost must not be negative and needs a currency', '{"argument": "cost"}');
-  elsif p_expires_at <= coalesce(p_available_at, '-infinity') then
+  perform heller._check_given(p_source, p_priority, p_cost, p_currency);
+  if p_expires_at <= coalesce(p_available_at, '-infinity') then
     perform heller._fail('HL001', 'the grant would expire before it is available', '{"argument": "expires_at"}');
   end if;
-  perform heller._check_text('currency', p_currency, 3, false), heller._check_text('payment', p_payment_key, 255, false),
+  perform heller._check_text('payment', p_payment_key, 255, false),
     heller._check_instant('available_at', p_available_at), heller._check_instant('expires_at', p_expires_at),
     heller._check_instant('effective_at', p_effective_at);
   a := heller._lock(p_account_id, p_unit, p_even_frozen => true);

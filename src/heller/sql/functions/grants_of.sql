@@ -6,7 +6,8 @@ declare
   b heller.grants;
 begin
   if p_after is not null then
-    select * into b from heller.grants where account_id = p_account_id and unit = p_unit and grant_id = p_after;
+    select g.* into b from heller.accounts a, lateral heller._grants_known(row(a.*)::heller.accounts) g
+    where a.account_id = p_account_id and a.unit = p_unit and g.grant_id = p_after;
     if not found then
       perform heller._fail('HL001', format('after is %s, which is no grant of %s', p_after, p_account_id), '{"argument": "after"}');
     end if;
@@ -20,8 +21,8 @@ begin
              'remaining', coalesce(n.remaining, 0),
              'scheduled', g.seq is null and n.grant_id is null and g.ended_at is null,
              'ended_at', coalesce(g.ended_at, case when g.expires_at <= heller._clock() then g.expires_at end))
-    from heller.grants g left join now_left n using (grant_id)
-    where g.account_id = p_account_id and g.unit = p_unit
+    from heller.accounts a, lateral heller._grants_known(row(a.*)::heller.accounts) g left join now_left n using (grant_id)
+    where a.account_id = p_account_id and a.unit = p_unit
       and (p_all or n.remaining > 0 or (g.seq is null and n.grant_id is null and g.ended_at is null))
       and (p_after is null or (g.priority, coalesce(g.expires_at, 'infinity'), g.source <> 'promotion', g.grant_id)
                             > (b.priority, coalesce(b.expires_at, 'infinity'), b.source <> 'promotion', b.grant_id))
