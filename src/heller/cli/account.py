@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from rich.markup import escape
 
 from heller import Heller, within
-from heller.cli import account_holds, account_reading, account_verbs, options, output
+from heller.cli import account_holds, account_many, account_reading, account_verbs, options, output
 from heller.cli.shared import WHEN, Id, IfVersion, Metadata, Reason, Where, find, instant, taking, where
 from heller.database import call
 from heller.ledger.heller import Ledger
@@ -199,3 +199,4 @@ def _audited(
 app.add_typer(account_verbs.app)
 app.add_typer(account_holds.app)
 app.add_typer(account_reading.app)
+app.add_typer(account_many.app)
