@@ -122,6 +122,12 @@ def test_reading(ledger: Ask) -> None:
     assert [(t["seq"], t["delta"]) for t in lines] == [(3, -10)]
     assert [t["seq"] for t in ledger("account history u1 --before 3 --limit 1")] == [2]
     assert [g["remaining"] for g in ledger("account grants u1")] == [97]
+    assert [(a["account"], a["available"]) for a in ledger("account find")] == [("u1", 97), ("u2", 0)]
+    assert [a["matched"] for a in ledger("account find ADA@")] == ["email: ada@example.org"]
+    assert [a["account"] for a in ledger("account find --after u1 --limit 1")] == ["u2"]
+    assert ledger("account find --state frozen") == []
+    assert "ada@example.org" in ledger("account find ada", as_json=False)
+    assert ledger("account find --state asleep", code=2)["error"] == "invalid_argument"
     assert len(ledger("account grants u1 --all")) == 2
     assert ledger("account expiring --days 30") == []
     period = ledger("account statement ada@example.org --from 1h")
@@ -249,3 +255,37 @@ def test_anchors_and_the_incremental_verify(ledger: Ask, heller_database: str, t
     forged.write_text(json.dumps(taken | {"digest": "00"}))
     assert ledger("anchors check", str(forged), code=3)["ok"] is False
     assert ledger("anchors check", str(tmp_path / "nothing.json"), code=2)["error"] == "invalid_argument"
+
+
+def test_lists_are_printed_by_pages(ledger: Ask, heller_database: str) -> None:
+    with psycopg.connect(heller_database, autocommit=True) as connection:
+        connection.execute(
+            "select heller.grant('u1', n, p_priority => n % 2), heller.hold('u1', 1), heller.put_member('u1', 'm' || n),"
+            " heller.put_webhook_endpoint('e' || n, 'http://127.0.0.1/', 'whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0'),"
+            " heller.create_api_key('key' || n, 'a test', sha256(n::text::bytea), 'support', '{credits:read}', 'tests')"
+            " from generate_series(1, 4) n"
+        )
+        connection.execute(
+            "insert into heller.anchors (at, accounts, transactions, digest, taken_at)"
+            " select clock_timestamp() - n * interval '1 day', 1, 1, 'd', now() from generate_series(1, 4) n"
+        )
+        connection.execute(
+            "insert into heller.rollout_log (rollout, event, state, stage, reason, actor)"
+            " select 'home', 'halt', 'halted', n, 'a test', 'tests' from generate_series(1, 4) n"
+        )
+    for line, option, name in (
+        ("account grants u1", "--after", "grant"),
+        ("account holds u1", "--after", "hold"),
+        ("team members u1", "--after", "member"),
+        ("events endpoints list", "--after", "endpoint"),
+        ("keys list", "--before", "key_id"),
+        ("anchors list", "--before", "at"),
+        ("rollout log", "--before", "entry"),
+        ("account history u1", "--before", "seq"),
+    ):
+        whole = [row[name] for row in ledger(line)]
+        found: list[Any] = []
+        while page := ledger(f"{line} --limit 2", *((option, str(found[-1])) if found else ())):
+            found += [row[name] for row in page]
+        assert found == whole, line
+        assert len(whole) >= 4, line

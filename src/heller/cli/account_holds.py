@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from heller.cli import options
 from heller.cli.output import moment
 from heller.cli.shared import (
     AllowPartial,
@@ -133,12 +134,19 @@ def holds(
     closed: Annotated[
         bool, typer.Option("--all", help="Also those that were captured, released or have expired.")
     ] = False,
+    after: Annotated[
+        int | None, typer.Option("--after", metavar="HOLD", help="The next page: after this hold.")
+    ] = None,
+    limit: options.PageOption = None,
 ) -> None:
     """List the holds of an account.
 
     Example: heller account holds ann --all
     """
-    found = at.ask_of(account, lambda heller, a: heller.holds(a, unit=at.unit, include_closed=closed))
+    found = at.ask_of(
+        account,
+        lambda heller, a: heller.holds(a, unit=at.unit, include_closed=closed, after=after, limit=limit),
+    )
     at.listed(
         found,
         ("hold>", "state", "amount>", "captured>", "until (UTC)", "reason"),

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from heller import Heller
+from heller.cli import options
 from heller.cli.output import moment, out, print_json, table
 from heller.cli.shared import (
     WHEN,
@@ -18,6 +19,7 @@ from heller.cli.shared import (
     Since,
     Until,
     Where,
+    anywhere,
     find,
     instant,
     plain,
@@ -33,6 +35,49 @@ app = typer.Typer(add_completion=False)
 EXPIRING_DAYS = 30
 
 
+@app.command("find")
+@taking(anywhere)
+def find_accounts(
+    at: Where,
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TEXT",
+            help="The beginning of an id or of any name of its user; a whole payment or order id (default: all).",
+        ),
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", help="Only those that are frozen, or quarantined.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)] = 100,
+    after: Annotated[
+        str, typer.Option("--after", metavar="ID", help="The next page: the last account of this one.")
+    ] = "",
+) -> None:
+    """List accounts with their balances, or find one.
+
+    By the beginning of any name, in order of their ids.
+
+    Example: heller account find ann@
+    """
+    found = at.ask(lambda heller: heller.find_accounts(text, state=state, limit=limit, after=after))
+    at.listed(
+        found,
+        ("account", "unit", "user", "posted>", "held>", "available>", "frozen", "home", "found by"),
+        lambda a: (
+            a.account,
+            a.unit,
+            a.user or "",
+            a.posted,
+            a.held,
+            a.available,
+            a.frozen_reason or "",
+            a.home,
+            a.matched or "",
+        ),
+    )
+
+
 @app.command("history")
 @taking(where)
 def history(
@@ -46,7 +91,7 @@ def history(
     before: Annotated[
         int | None, typer.Option("--before", metavar="SEQ", help="The next page: before this transaction.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)] = 100,
+    limit: options.LimitOption = 100,
 ) -> None:
     """List transactions, newest first.
 
@@ -189,12 +234,19 @@ def grants(
     ended: Annotated[
         bool, typer.Option("--all", help="Also those that are used up, expired or void.")
     ] = False,
+    after: Annotated[
+        int | None, typer.Option("--after", metavar="GRANT", help="The next page: after this grant.")
+    ] = None,
+    limit: options.PageOption = None,
 ) -> None:
     """List grants in burn-down order, with what is left of each.
 
     Example: heller account grants ann
     """
-    found = at.ask_of(account, lambda heller, a: heller.grants(a, unit=at.unit, include_ended=ended))
+    found = at.ask_of(
+        account,
+        lambda heller, a: heller.grants(a, unit=at.unit, include_ended=ended, after=after, limit=limit),
+    )
     _print_grants(at, found)
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from heller import Heller
+from heller.cli import options
 from heller.cli.output import counted, out, print_json
-from heller.cli.shared import Where, anywhere, taking
+from heller.cli.shared import Where, anywhere, instant, taking
 from heller.errors import Busy, InvalidArgument
 from heller.ledger.anchors import Anchor
 
@@ -80,14 +82,19 @@ def take(at: Where) -> None:
 @app.command("list")
 @taking(anywhere)
 def list_anchors(
-    at: Where, limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at most.")] = 100
+    at: Where,
+    before: Annotated[
+        datetime | None,
+        typer.Option("--before", parser=instant, metavar="WHEN", help="The next page: before this anchor."),
+    ] = None,
+    limit: options.LimitOption = 100,
 ) -> None:
     """List the anchors, newest first.
 
     Example: heller anchors list --limit 7
     """
     at.listed(
-        at.ask(lambda heller: heller.anchors(limit=limit)),
+        at.ask(lambda heller: heller.anchors(before=before, limit=limit)),
         ("at", "accounts>", "transactions>", "digest"),
         lambda a: (a.at, a.accounts, a.transactions, a.digest),
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from heller.cli import options
 from heller.cli.output import moment, out, print_json, table, talk
 from heller.cli.shared import Kinds, Where, anywhere, plain, taking
 from heller.errors import InvalidArgument
@@ -63,7 +64,7 @@ def list_events(
         str | None,
         typer.Option("--after", metavar="CURSOR", help="Go on from here (default: the beginning)."),
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)] = 100,
+    limit: options.LimitOption = 100,
     account: Account = None,
     kind: Kinds = None,
 ) -> None:
@@ -140,13 +141,19 @@ def add(
 
 @endpoints.command("list")
 @taking(anywhere)
-def list_endpoints(at: Where) -> None:
+def list_endpoints(
+    at: Where,
+    after: Annotated[
+        str, typer.Option("--after", metavar="NAME", help="The next page: after this endpoint.")
+    ] = "",
+    limit: options.LimitOption = 1000,
+) -> None:
     """List the endpoints, and how their delivery goes.
 
     Example: heller events endpoints list
     """
     at.listed(
-        at.ask(lambda heller: heller.webhook_endpoints()),
+        at.ask(lambda heller: heller.webhook_endpoints(after=after, limit=limit)),
         ("name", "url", "failures>", "disabled", "last delivery (UTC)", "last error"),
         lambda e: (e.endpoint, e.url, e.failures, e.disabled, moment(e.delivered_at), e.last_error or ""),
     )

@@ -86,6 +86,10 @@ def list_keys(
     include_ended: Annotated[
         bool, typer.Option("--all", help="Also those that were revoked or have expired.")
     ] = False,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="KEY", help="The next page: before this key.")
+    ] = None,
+    limit: options.LimitOption = 1000,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
@@ -95,7 +99,9 @@ def list_keys(
     Example: heller keys list
     """
     found: list[keys.ApiKey] = _do(
-        database, embedded, lambda connection: keys.listed(connection, include_ended=include_ended)
+        database,
+        embedded,
+        lambda connection: keys.listed(connection, include_ended=include_ended, before=before, limit=limit),
     )
     if as_json:
         output.print_json(found)

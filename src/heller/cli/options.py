@@ -68,6 +68,13 @@ KeyOption = Annotated[
 ]
 
 
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at most.")]
+PageOption = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, max=1000, help="How many at most (default: all).", show_default=False),
+]
+
+
 def with_directory(arguments: list[str]) -> list[str]:
     """Let ``--embedded`` stand without a folder."""
     completed: list[str] = []

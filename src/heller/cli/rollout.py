@@ -218,7 +218,10 @@ def status(
 
 @app.command()
 def log(
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many.")] = 20,
+    before: Annotated[
+        int | None, typer.Option("--before", metavar="ENTRY", help="The next page: before this entry.")
+    ] = None,
+    limit: options.LimitOption = 20,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
@@ -227,12 +230,12 @@ def log(
 
     Example: heller rollout log --limit 50
     """
-    entries = _do(database, embedded, lambda c: state.log_of(c, limit=limit))
+    entries = _do(database, embedded, lambda c: state.log_of(c, before=before, limit=limit))
     if as_json:
         output.print_json(entries)
         return
-    rows = [(output.moment(e.at), e.event, e.state, e.stage, e.actor, e.reason) for e in entries]
-    output.out.print(output.table(None, ["at", "event", "state", "stage>", "by", "reason"], rows))
+    rows = [(e.entry, output.moment(e.at), e.event, e.state, e.stage, e.actor, e.reason) for e in entries]
+    output.out.print(output.table(None, ["entry>", "at", "event", "state", "stage>", "by", "reason"], rows))
 
 
 @app.command()

@@ -103,16 +103,22 @@ def discrepancies(
         Literal["open", "healed", "closed"] | None, typer.Option("--state", help="Only those that are so.")
     ] = None,
     since: Since = None,
+    before: Annotated[int | None, typer.Option(help="The last number of the page before.")] = None,
+    limit: options.LimitOption = 100,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Show the differences that reconcile found.
+    """Show the differences that reconcile found, newest first.
 
     Example: heller stripe discrepancies --state open
     """
     at = when(since)
-    found = with_database(database, embedded, lambda d: found_discrepancies(d, state=state, since=at))
+    found = with_database(
+        database,
+        embedded,
+        lambda d: found_discrepancies(d, state=state, since=at, before=before, limit=limit),
+    )
     if as_json:
         output.print_json(found)
         return

@@ -29,7 +29,7 @@ def list_deliveries(
     event_type: Annotated[str | None, typer.Option("--type", help="Only this type of event.")] = None,
     since: Since = None,
     before: Annotated[int | None, typer.Option(help="The last number of the page before.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at most.")] = 50,
+    limit: options.LimitOption = 50,
     database: options.DatabaseOption = None,
     embedded: options.EmbeddedOption = None,
     as_json: options.JsonOption = False,

@@ -42,6 +42,10 @@ def members(
     at: Where,
     account: Id,
     former: Annotated[bool, typer.Option("--all", help="Also those who have left.")] = False,
+    after: Annotated[
+        str, typer.Option("--after", metavar="MEMBER", help="The next page: after this member.")
+    ] = "",
+    limit: options.PageOption = None,
 ) -> None:
     """List the members of an account.
 
@@ -49,7 +53,10 @@ def members(
 
     Example: heller team members acme
     """
-    found = at.ask_of(account, lambda heller, a: heller.members(a, unit=at.unit, include_former=former))
+    found = at.ask_of(
+        account,
+        lambda heller, a: heller.members(a, unit=at.unit, include_former=former, after=after, limit=limit),
+    )
     at.listed(found, ("member", "cap>", "per", "spent>", "left>", ""), _cells)
 
 

@@ -83,7 +83,7 @@ class Anchors(Reads):
         row = await self._read("take_anchor")
         return None if row is None else decoded(row, Anchor)
 
-    async def anchors(self, *, before: str | None = None, limit: int = 100) -> list[Anchor]:
+    async def anchors(self, *, before: datetime | str | None = None, limit: int = 100) -> list[Anchor]:
         """The anchors, newest first; at most 1,000 a page, the next page is ``before`` the last one's ``at``."""
         rows = await self._read_many("anchors_list", limit=limit, before=before)
         return [decoded(row, Anchor) for row in rows]
