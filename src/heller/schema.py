@@ -5,8 +5,10 @@ applied again when their checksum changes. ``verify`` compares the database with
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 
 from psycopg import AsyncConnection, sql
@@ -67,6 +69,10 @@ select 'function ' || p.oid::regprocedure, md5(case p.prokind when 'a' then p.pr
 from pg_proc p where p.pronamespace = 'heller'::regnamespace
 """
 
+# The end of a statement, or what may have a semicolon in it.
+_TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|(\$\w*\$).*?\1|;""", re.DOTALL)
+_COMMENT = re.compile(r"--[^\n]*")
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -79,6 +85,13 @@ class File:
     def checksum(self) -> str:
         """SHA-256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def statements(self) -> list[str]:
+        """The text in single statements: to the servers of a cluster a change of a table is sent as it came."""
+        ends = [found.end() for found in _TOKEN.finditer(self.text) if found[0] == ";"]
+        parts = [self.text[begin:end] for begin, end in pairwise([0, *ends, len(self.text)])]
+        return [part for part in parts if _COMMENT.sub("", part).strip()]
 
     @property
     def number(self) -> int:
@@ -251,14 +264,17 @@ async def _apply(connection: AsyncConnection, *, is_spread: bool) -> Plan:
         await connection.execute("select pg_advisory_xact_lock(%s)", [LOCK_KEY])
         await connection.execute("set local check_function_bodies = off")  # functions may name later ones
         await connection.execute("set local client_min_messages = warning")
-        await connection.execute("set local standard_conforming_strings = on")  # else the default of head_hash is another
+        await connection.execute(
+            "set local standard_conforming_strings = on"
+        )  # else the default of head_hash is another
         await connection.execute("set local search_path = pg_catalog")  # catalogue names in full
         await connection.execute(_BOOKS)
         todo = await _plan(connection)
         if todo.is_empty:
             return todo
         for file in todo.migrations:
-            await connection.execute(sql.SQL(file.text))
+            for statement in file.statements:
+                await connection.execute(sql.SQL(statement))
             await connection.execute(
                 "insert into heller.schema_migrations (number, name, checksum) values (%s, %s, %s)",
                 [file.number, file.path.removeprefix("migrations/"), file.checksum],

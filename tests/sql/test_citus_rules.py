@@ -48,6 +48,7 @@ select p.proname, p.prosrc, p.provolatile <> 'i', p.proname !~ '^_' and coalesce
 from pg_proc p where p.pronamespace = 'heller'::regnamespace and p.prokind = 'f'
 """
 TABLES = "select relname from pg_class where relnamespace = 'heller'::regnamespace and relkind = 'r'"
+BEFORE_CLUSTERS = 9  # the last migration of the first release, applied before a ledger is spread
 SPREAD: LiteralString = (
     "create or replace function heller._is_spread() returns boolean language sql immutable as 'select true'"
 )
@@ -163,14 +164,27 @@ async def test_no_lateral_join_of_the_coordinators_rows_with_those_of_shards(row
 
 async def test_a_look_into_all_shards_asks_for_a_column(rows: Any) -> None:
     """Its answer is carried to the coordinator as rows, and rows of no column are not: ``exists (select 1 from ...)``."""
+    later = [(file.path, file.text) for file in schema.files("migrations") if file.number > BEFORE_CLUSTERS]
     looks = [
         (name, condition)
-        for name, source, *_ in await rows(FUNCTIONS)
+        for name, source, *_ in [*await rows(FUNCTIONS), *later]
         for table, condition in re.findall(r"exists \(\s*select from heller\.(\w+)([^;]*)", source)
         if table in SHARDED
     ]
     assert len(looks) > 10
     assert [name for name, condition in looks if "account_id = " not in condition.split(")")[0]] == []
+
+
+def test_a_migration_is_sent_statement_by_statement() -> None:
+    """Citus sends the text of a change of a table on to the shards, and takes one statement at a time."""
+    file = schema.File(
+        "migrations/0099_x.sql",
+        "-- one; two\ncreate table a (b text default 'it''s; $$');\n\n"
+        'do $x$ begin perform 1; perform $$;$$; end $x$;\ncomment on column a."c;d" is $$;$$;\n-- the end;\n',
+    )
+    assert [statement.split()[-1] for statement in file.statements] == ["$$');", "$x$;", "$$;$$;"]
+    for migration in schema.files("migrations"):
+        assert "".join(migration.statements).strip() == migration.text.strip()
 
 
 async def test_no_row_of_a_shard_is_given_to_a_function_as_a_whole(rows: Any) -> None:

@@ -9,7 +9,7 @@ comment on column heller.transactions.filed_at is
 -- what an older version wrote: a row that stands in order needs no mark, so few rows are touched
 do $$
 begin
-  if not exists (select from heller.transactions) then return; end if;
+  if not exists (select 1 from heller.transactions) then return; end if;
   alter table heller.transactions disable trigger transactions_append_only;
   update heller.transactions t set filed_at = coalesce(o.latest_at, '-infinity')
   from (select account_id, unit, seq, effective_at, recorded_at,
