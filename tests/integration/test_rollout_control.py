@@ -143,6 +143,41 @@ async def test_accounts_that_were_opened_in_heller_say_nothing_of_the_split(empt
         assert current.verdict["weighed"]["users"] == len(moved)
 
 
+async def test_accounts_that_were_opened_in_heller_neither_roll_back_nor_pass_a_gate(
+    empty_database, heller_database
+):
+    """Nobody assigned them to a bucket, and a rollback could not return them: they are no evidence either way."""
+    await build_legacy(empty_database, users=4)
+    async with fenced(empty_database, heller_database) as sides, Heller.connect(heller_database) as heller:
+        await _begin(sides, stages=[100])
+        await controller.tick(sides)
+        for n in range(5, 25):
+            await heller.open_account(str(n))
+
+        async def signed_up(name, *, failed):
+            for n in range(80):
+                await observe(
+                    sides.ours.connection, operation=f"{name}-{n}", account=str(5 + n % 20), arm="heller", what="spend", failed=failed, milliseconds=20,
+                )  # fmt: skip
+            await asyncio.sleep(1.05)
+
+        await signed_up("good", failed=False)
+        done = await controller.tick(sides, strict=True)
+        assert done.decision.waiting_for[0].startswith("more outcomes: evidence is +0.00 after 0")
+        await signed_up("bad", failed=True)
+        await _outcomes(sides, "heller", count=1, users=4)
+        done = await controller.tick(sides, strict=True)
+        assert (done.state, done.decision.action) == ("running", "none")
+        rollout = await state.rollout_of(sides.ours.connection)
+        assert rollout.verdict["weighed"]["streams"]["heller/errors"]["n"] == 1
+        newest = await (
+            await sides.ours.connection.execute("select max(observation) from heller.observations")
+        ).fetchone()
+        assert rollout.verdict["weighed"]["last"] == newest[0], (
+            "what is no evidence is not read again and again"
+        )
+
+
 @pytest.mark.parametrize(
     ("what", "milliseconds", "failed", "guardrail"),
     [("spend", 2_500, 0, "latency"), ("webhook", 10, 3, "webhooks")],

@@ -34,12 +34,15 @@ _UNFENCED = (
     "Run 'heller migrate fence install' (with --reseal if that database was restored);"
     " once the legacy system is off for good, take LEGACY_DATABASE_URL from the worker."
 )
-# users who are seen in each arm; an account that was opened in heller never moved, so it is no evidence of the split
-SEEN = """
+# An account that was opened in heller is in no bucket: the rollout did not put it here and could not return it, so it is no evidence.
+_BORN_HERE = "exists (select from heller.accounts a where a.account_id = o.account_id and a.unit = 'credit' and a.epoch is null)"
+NEWS = f"""
+select o.observation, o.arm, o.what, o.failed, o.milliseconds, o.account_id, not {_BORN_HERE}
+from heller.observations_since(%s, %s, %s, %s) o order by o.observation
+"""
+SEEN = f"""
 select o.arm, count(distinct o.account_id) from heller.observations o
-where o.rollout = %s and o.what <> 'webhook' and o.at >= {since} and not exists (
-  select from heller.accounts a where a.account_id = o.account_id and a.unit = 'credit' and a.epoch is null)
-group by o.arm
+where o.rollout = %s and o.what <> 'webhook' and o.at >= {{since}} and not {_BORN_HERE} group by o.arm
 """
 SEEN_IN_STAGE = SEEN.format(since="%s")
 SEEN_SINCE_LAST_MOVE = SEEN.format(since="greatest(%s, (select max(changed_at) from heller.homes))")
@@ -118,7 +121,7 @@ async def evaluate(sides: Sides, *, invariants: Invariants, rollout: str = DEFAU
     limits, weighed = Limits.of(current.settings), Weighed.of(current.verdict)
     rows = await (
         await connection.execute(
-            "select observation, arm, what, failed, milliseconds, account_id from heller.observations_since(%s, %s, %s, %s)",
+            NEWS,
             [weighed.last, current.stage_since, OBSERVATIONS_MAX, rollout],
         )
     ).fetchall()

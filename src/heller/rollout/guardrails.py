@@ -20,7 +20,7 @@ Action = Literal["none", "halt", "breach_halt", "breach_rollback", "promote"]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One outcome that counts."""
+    """One outcome that counts. ``is_assigned``: its account is one of those that the rollout moves."""
 
     observation: int
     arm: str
@@ -28,6 +28,7 @@ class Observation:
     failed: bool
     milliseconds: int
     account: str
+    is_assigned: bool = True
 
 
 @dataclass(slots=True)
@@ -53,10 +54,12 @@ class Weighed:
         )
 
     def add(self, observations: Iterable[Observation], limits: Limits) -> int:
-        """Weigh more outcomes; answers how many were of users at home in heller."""
+        """Weigh more outcomes; answers how many were of users at home in heller whom the rollout moved there."""
         news = 0
         for o in observations:
             self.last = max(self.last, o.observation)
+            if not o.is_assigned:
+                continue
             is_webhook = o.what == "webhook"
             self._weigh(f"{o.arm}/{'webhooks' if is_webhook else 'errors'}", o.failed, limits)
             if not is_webhook:

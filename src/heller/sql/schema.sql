@@ -4818,10 +4818,11 @@ CREATE FUNCTION heller.observation_rates(p_since timestamp with time zone, p_slo
          count(*) filter (where o.failed and o.what = 'webhook')
   from heller.observations o, (select greatest((clock_timestamp() - p_since) / least(greatest(p_steps, 1), 500), interval '1 second') as width) w
   where o.rollout = p_rollout and o.at >= p_since and o.counts
+    and not exists (select from heller.accounts a where a.account_id = o.account_id and a.unit = 'credit' and a.epoch is null)
   group by 1, 2 order by 1, 2
 $$;
 
-COMMENT ON FUNCTION heller.observation_rates(p_since timestamp with time zone, p_slow_milliseconds integer, p_steps integer, p_rollout text) IS 'Outcomes since an instant in so many steps of time and per arm: how many, how many failed, how many took longer than the limit.';
+COMMENT ON FUNCTION heller.observation_rates(p_since timestamp with time zone, p_slow_milliseconds integer, p_steps integer, p_rollout text) IS 'Outcomes since an instant in so many steps of time and per arm: how many, how many failed, how many took longer than the limit. Without accounts that were opened in heller, which no rollout moves.';
 
 CREATE FUNCTION heller.observations_since(p_after bigint, p_since timestamp with time zone, p_limit integer DEFAULT 50000, p_rollout text DEFAULT 'home'::text) RETURNS TABLE(observation bigint, arm text, what text, failed boolean, milliseconds integer, account_id text)
     LANGUAGE sql STABLE SECURITY DEFINER

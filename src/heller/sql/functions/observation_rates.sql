@@ -6,7 +6,8 @@ language sql stable security definer set search_path = pg_catalog as $$
          count(*) filter (where o.failed and o.what = 'webhook')
   from heller.observations o, (select greatest((clock_timestamp() - p_since) / least(greatest(p_steps, 1), 500), interval '1 second') as width) w
   where o.rollout = p_rollout and o.at >= p_since and o.counts
+    and not exists (select from heller.accounts a where a.account_id = o.account_id and a.unit = 'credit' and a.epoch is null)
   group by 1, 2 order by 1, 2
 $$;
 comment on function heller.observation_rates(timestamptz, integer, integer, text) is
-  'Outcomes since an instant in so many steps of time and per arm: how many, how many failed, how many took longer than the limit.';
+  'Outcomes since an instant in so many steps of time and per arm: how many, how many failed, how many took longer than the limit. Without accounts that were opened in heller, which no rollout moves.';
