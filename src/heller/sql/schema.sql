@@ -6218,6 +6218,17 @@ end $$;
 
 COMMENT ON FUNCTION heller.stripe_orders(p_account_id text, p_unfinished boolean, p_limit integer, p_before jsonb) IS 'Orders, newest first; of one account, or all that are unfinished; at most 1000 a call; the next page is before [placed_at, order_id] of the last.';
 
+CREATE FUNCTION heller.stripe_overdue_top_ups(p_at timestamp with time zone, p_after text DEFAULT ''::text, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select to_jsonb(o) from heller.orders o
+  where kind = 'top_up' and state in ('open', 'requires_action') and expires_at <= p_at and order_id > p_after
+  order by order_id limit least(greatest(p_limit, 1), 1000)
+$$;
+
+COMMENT ON FUNCTION heller.stripe_overdue_top_ups(p_at timestamp with time zone, p_after text, p_limit integer) IS 'Automatic top-ups whose time is over and whose payment is neither paid, cancelled nor with the bank, by order id; the next page is after the last one.';
+
 CREATE FUNCTION heller.stripe_payment(p_payment_key text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -6488,12 +6499,14 @@ CREATE FUNCTION heller.stripe_unfinished_payments(p_stripe_account text DEFAULT 
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
+  select x.payment_key from (
   select payment_key from heller.payments
   where provider = 'stripe' and stripe_account = p_stripe_account and (state = 'processing' or parked_reason is not null and parked_reason <> 'adjusted')
     and payment_intent is not null
   union
   select payment_key from heller.inbox where status in ('parked', 'dead') and payment_key is not null and stripe_account = p_stripe_account
     and reason in ('no_order', 'gone', 'unknown_account', 'attempts')
+  ) x order by random()  -- where there are more, each time others: none is left for good
   limit least(greatest(p_limit, 1), 10000)
 $$;
 

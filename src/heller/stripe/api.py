@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 import stripe
 
+from heller.errors import LimitExceeded
 from heller.stripe.settings import StripeSettings
 
 TIMEOUT_SECONDS = 10.0
@@ -18,7 +19,7 @@ RETRIES_MAX = 2
 BUSY_TRIES_MAX = 4
 BUSY_PAUSE_SECONDS = 0.5
 PAGE = 100
-PAGES_MAX = 1_000
+PAGES_MAX = 10_000
 API_VERSION = stripe.api_version
 
 Json = dict[str, Any]
@@ -118,7 +119,11 @@ class StripeApi:
         account: str = "",
         limit: int | None = None,
     ) -> AsyncIterator[Json]:
-        """All objects of a list, newest first; at most ``limit``."""
+        """All objects of a list, newest first; at most ``limit``.
+
+        Raises:
+            LimitExceeded: there are more than a million: the oldest are not given, which nobody may take for all.
+        """
         method = self._method(service, "list_async")
         asked: Json = {"limit": min(PAGE, limit or PAGE), **(params or {})}
         given = 0
@@ -132,6 +137,11 @@ class StripeApi:
             if not page.get("has_more") or not page["data"]:
                 return
             asked["starting_after"] = page["data"][-1]["id"]
+        raise LimitExceeded(
+            f"Stripe has more than {PAGES_MAX * PAGE:,} {service} to list.",
+            hint="Look at a shorter time: heller stripe reconcile --since.",
+            limit="pages",
+        )
 
     async def all(self, service: str, params: Mapping[str, Any], *, account: str = "") -> list[Json]:
         """All objects of a short list."""

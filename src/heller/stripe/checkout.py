@@ -1,7 +1,7 @@
 """Buying: the order is committed first, then Stripe makes the session; the success page converges at once."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,8 @@ from heller.stripe.events import keyed, reference
 LIFETIME_SECONDS = 23 * 3600  # Stripe lets a session live for 24 hours at most
 SESSION_ATTEMPTS_MAX = 3
 SESSIONS_LOOKED_AT_MAX = 200
+PAGE = 1_000
+PAGES_MAX = 1_000
 PLACEHOLDER = "{CHECKOUT_SESSION_ID}"
 
 
@@ -296,6 +298,18 @@ async def orders(
             limit=limit,
         )
     return [as_order(row) for row in rows]
+
+
+async def unfinished(database: Database) -> AsyncIterator[Order]:
+    """Every order that is open, processing or waiting for its buyer, newest first."""
+    before: list[str] | None = None
+    for _ in range(PAGES_MAX):
+        page = await orders(database, unfinished=True, before=before, limit=PAGE)
+        for order in page:
+            yield order
+        if len(page) < PAGE:
+            return
+        before = [page[-1].placed_at.isoformat(), page[-1].order_id]
 
 
 async def receipt_url(api: StripeApi, payment_intent: str, *, account: str = "") -> str | None:

@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import stripe
+import structlog
 
 from heller.database import Database, call, call_many
 from heller.errors import HellerError
 from heller.stripe.api import Json, StripeApi
-from heller.stripe.checkout import orders
+from heller.stripe.checkout import unfinished
 from heller.stripe.converge import Converged, converge
 from heller.stripe.events import KNOWN_TYPES, bare, keyed, read, reference
 from heller.stripe.ingest import receipt_of
@@ -29,8 +30,9 @@ NIGHTLY = timedelta(days=35)
 DISPUTES = timedelta(days=400)  # a SEPA debit can come back for 13 months
 EVENTS_KEPT = timedelta(days=29)
 KEYS_PAGE = 500
-UNFINISHED_MAX = 10_000
 EVENTS_MARK = "events"
+
+log = structlog.get_logger("heller.stripe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,18 +87,32 @@ async def missed_events(
 ) -> int:
     """Put every event into the inbox that Stripe made and that never arrived; says how many.
 
-    All types are listed, not only undelivered ones: that would miss what was answered 2xx and lost.
+    All types are listed, not only undelivered ones: that would miss what was answered 2xx and lost. A connected
+    account that cannot be asked (it left, it is closed) is said in the log, and does not keep the others.
     """
-    now = datetime.now(UTC)
-    mark: datetime | None = await _call(database, "stripe_mark", name=EVENTS_MARK)
-    start = since or (mark or now - HOURLY) - OVERLAP
-    start = max(start, now - EVENTS_KEPT)
+    until = datetime.now(UTC) - grace
     missed = 0
     for account in ("", *sorted(api.settings.accounts)):
-        async for raw in api.pages("events", {"created": _between(start, now - grace)}, account=account):
-            if raw["type"] in KNOWN_TYPES:
-                missed += await _receive(database, api, raw, account)
-    await _call(database, "stripe_mark", name=EVENTS_MARK, at=now - grace)
+        try:
+            missed += await _missed_of(database, api, account, since=since, until=until)
+        except stripe.StripeError as error:
+            if not account:
+                raise
+            log.warning("a connected account's events cannot be had", account=account, error=said(error))
+    return missed
+
+
+async def _missed_of(
+    database: Database, api: StripeApi, account: str, *, since: datetime | None, until: datetime
+) -> int:
+    name = f"{EVENTS_MARK} {account}".strip()
+    mark: datetime | None = await _call(database, "stripe_mark", name=name)
+    start = max(since or (mark or until - HOURLY) - OVERLAP, until - EVENTS_KEPT)
+    missed = 0
+    async for raw in api.pages("events", {"created": _between(start, until)}, account=account):
+        if raw["type"] in KNOWN_TYPES:
+            missed += await _receive(database, api, raw, account)
+    await _call(database, "stripe_mark", name=name, at=until)
     return missed
 
 
@@ -116,24 +132,61 @@ async def sweep(
     database: Database, api: StripeApi, *, since: datetime, until: datetime, dry_run: bool = False
 ) -> Reconciled:
     """Compare Stripe's objects with our payments, and converge where they may differ."""
-    looked, healed, parked, failed = 0, [], [], []
+    found = _Found()
     for account in ("", *sorted(api.settings.accounts)):
-        async for key in _suspects(database, api, account, since, until):
-            looked += 1
-            try:
-                outcome, was_waiting = await _look(database, api, key, account, dry_run=dry_run)
-            except (stripe.StripeError, HellerError) as error:
-                failed.append(f"{key}: {said(error)}")
-                continue
-            if outcome.outcome == "parked":
-                parked.append(outcome.payment_key)
-                await _note(database, outcome, dry_run=dry_run)
-            elif outcome.delta and not was_waiting and _is_old(outcome, until):
-                healed.append(outcome.payment_key)
-                await _note(database, outcome, dry_run=dry_run)
+        try:
+            async for key in _suspects(database, api, account, since, until):
+                await _compare(database, api, key, account, found, until=until, dry_run=dry_run)
+        except stripe.StripeError as error:
+            if not account:
+                raise
+            found.fail(account, error)  # it left or is closed: the others must not suffer
     if not dry_run:
         await _close_unborn_orders(database)
-    return Reconciled(looked_at=looked, healed=tuple(healed), parked=tuple(parked), failed=tuple(failed))
+    return Reconciled(
+        looked_at=found.looked_at,
+        healed=tuple(found.healed),
+        parked=tuple(found.parked),
+        failed=tuple(found.failed),
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a sweep has come to so far."""
+
+    looked_at: int = 0
+    healed: list[str] = field(default_factory=list)
+    parked: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def fail(self, name: str, error: Exception) -> None:
+        log.warning("reconcile could not look", at=name, error=said(error))
+        self.failed.append(f"{name}: {said(error)}")
+
+
+async def _compare(
+    database: Database,
+    api: StripeApi,
+    key: str,
+    account: str,
+    found: _Found,
+    *,
+    until: datetime,
+    dry_run: bool,
+) -> None:
+    found.looked_at += 1
+    try:
+        outcome, was_waiting = await _look(database, api, key, account, dry_run=dry_run)
+    except (stripe.StripeError, HellerError) as error:
+        found.fail(key, error)
+        return
+    if outcome.outcome == "parked":
+        found.parked.append(outcome.payment_key)
+        await _note(database, outcome, dry_run=dry_run)
+    elif outcome.delta and not was_waiting and _is_old(outcome, until):
+        found.healed.append(outcome.payment_key)
+        await _note(database, outcome, dry_run=dry_run)
 
 
 def _is_old(outcome: Converged, until: datetime) -> bool:
@@ -208,7 +261,7 @@ async def _others(
             yield keyed(account, invoice["id"])
     async for key in _taken_back(api, account, window, until):
         yield key
-    for order in await orders(database, unfinished=True, limit=UNFINISHED_MAX):
+    async for order in unfinished(database):
         name = order.payment_intent or order.checkout_session
         if order.stripe_account == account and name is not None and order.placed_at < until:
             yield keyed(account, name)
@@ -241,7 +294,7 @@ async def _know_session(database: Database, session: Json) -> None:
 
 async def _close_unborn_orders(database: Database) -> None:
     now = datetime.now(UTC)
-    for order in await orders(database, unfinished=True, limit=UNFINISHED_MAX):
+    async for order in unfinished(database):
         if order.checkout_session is None and order.kind != "top_up" and order.expires_at < now:
             await _call(database, "stripe_update_order", order_id=order.order_id, state="expired")
 

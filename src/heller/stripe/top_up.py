@@ -10,19 +10,24 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import stripe
+import structlog
 
 from heller.database import Database, call, call_many
 from heller.errors import HellerError
 from heller.stripe.api import Json, StripeApi
-from heller.stripe.checkout import Order, as_order, new_order_id, orders
+from heller.stripe.checkout import Order, as_order, new_order_id
 from heller.stripe.converge import Converged, converge
 from heller.stripe.customers import customer_of
 from heller.stripe.said import said
 
 LIFETIME_SECONDS = 3_600
 RULES_MAX = 100
-UNFINISHED_MAX = 500
+INTENTS_LOOKED_AT_MAX = 500
+PAGE = 100
+PAGES_MAX = 1_000
 CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action", "requires_capture")
+
+log = structlog.get_logger("heller.stripe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,27 +210,45 @@ async def _give_up(database: Database, api: StripeApi, order: Order, intent_id: 
 
 
 async def release_overdue(database: Database, api: StripeApi, *, now: datetime | None = None) -> int:
-    """Settle top-ups whose time is over: paid ones are credited, the others cancelled. Says how many."""
-    at = now or datetime.now(UTC)
-    count = 0
-    for order in await orders(database, unfinished=True, limit=UNFINISHED_MAX):
-        if order.kind != "top_up" or order.expires_at > at or order.state == "processing":
-            continue
-        count += 1
-        intent = order.payment_intent or await _intent_at_stripe(api, order)
-        if intent is None:
-            await _update(database, order, state="canceled", failure="Stripe never made a payment for it")
-        else:
-            await _update(database, order, payment_intent=intent)
-            await _give_up(database, api, order, intent, "canceled")
+    """Settle top-ups whose time is over: paid ones are credited, the others cancelled. Says how many.
+
+    Raises:
+        stripe.StripeError, HellerError: the last of those that could not be settled, when all were tried.
+    """
+    at, after, count = now or datetime.now(UTC), "", 0
+    trouble: Exception | None = None
+    for _ in range(PAGES_MAX):
+        async with database.connection() as connection:
+            rows = await call_many(connection, "stripe_overdue_top_ups", at=at, after=after, limit=PAGE)
+        for order in map(as_order, rows):
+            try:
+                await _settle(database, api, order)
+                count += 1
+            except (stripe.StripeError, HellerError) as error:  # one account's trouble stops no other
+                log.warning("a top-up could not be settled", order=order.order_id, error=said(error))
+                trouble = error
+        if len(rows) < PAGE:
+            break
+        after = rows[-1]["order_id"]
+    if trouble is not None:
+        raise trouble
     return count
+
+
+async def _settle(database: Database, api: StripeApi, order: Order) -> None:
+    intent = order.payment_intent or await _intent_at_stripe(api, order)
+    if intent is None:
+        await _update(database, order, state="canceled", failure="Stripe never made a payment for it")
+        return
+    await _update(database, order, payment_intent=intent)
+    await _give_up(database, api, order, intent, "canceled")
 
 
 async def _intent_at_stripe(api: StripeApi, order: Order) -> str | None:
     query: Json = {"created": {"gte": int(order.placed_at.timestamp()) - 300}}
     if order.stripe_customer is not None:
         query["customer"] = order.stripe_customer
-    async for intent in api.pages("payment_intents", query, limit=UNFINISHED_MAX):
+    async for intent in api.pages("payment_intents", query, limit=INTENTS_LOOKED_AT_MAX):
         if (intent.get("metadata") or {}).get("order_id") == order.order_id:
             return str(intent["id"])
     return None

@@ -236,6 +236,49 @@ async def test_lock_is_let_go_only_when_the_payment_is_cancelled(shop: Any) -> N
     )
 
 
+async def copy_orders(shop: Any, count: int) -> None:
+    """So many open checkouts, placed after all orders there are."""
+    await shop.rows(
+        "insert into heller.orders select (jsonb_populate_record(null::heller.orders, to_jsonb(o) || jsonb_build_object('order_id', 'order_' || n,"
+        " 'kind', 'checkout', 'state', 'open', 'placed_at', now() + n * interval '1 ms', 'payment_intent', null,"
+        " 'checkout_session', null, 'expires_at', now() - interval '1 hour'))).*"
+        " from (select * from heller.orders limit 1) o, generate_series(1, %s) n returning 1",
+        count,
+    )
+
+
+async def test_overdue_top_up_is_let_go_however_many_buyers_are_at_the_checkout(shop: Any) -> None:
+    await saved_card(shop, "card_3ds")
+    result = await top_up(shop.database, shop.api, RULE)
+    await copy_orders(shop, 501)
+    assert await release_overdue(shop.database, shop.api, now=datetime.now(UTC) + timedelta(hours=2)) == 1
+    assert (await find_order(shop.database, result.order.order_id)).state == "canceled"
+
+
+async def test_every_abandoned_order_is_closed_by_reconcile(shop: Any) -> None:
+    await shop.buy()
+    await copy_orders(shop, 1001)
+    await shop.reconcile()
+    states = await shop.rows("select state, count(*)::int from heller.orders group by 1 order by 1")
+    assert states == [("expired", 1001), ("open", 1)]
+
+
+async def test_top_up_in_trouble_does_not_keep_others_from_being_let_go(shop: Any) -> None:
+    await shop.open("bob")
+    for account in ("ann", "bob"):
+        shop.twin.save_card(await customer_of(shop.database, shop.api, account), outcome="card_3ds")
+        rule = TopUpRule(account=account, threshold=50, price="pack-100", cooldown_seconds=0)
+        await top_up(shop.database, shop.api, rule)
+    ((first, intent),) = await shop.rows(
+        "select account_id, payment_intent from heller.orders order by order_id limit 1"
+    )
+    shop.twin.delete(intent)
+    with pytest.raises(stripe.InvalidRequestError):
+        await release_overdue(shop.database, shop.api, now=datetime.now(UTC) + timedelta(hours=2))
+    states = dict(await shop.rows("select account_id, state from heller.orders"))
+    assert states == {first: "requires_action", ({"ann", "bob"} - {first}).pop(): "canceled"}
+
+
 async def test_lost_answer_of_a_charge_is_found_and_credited_once(shop: Any) -> None:
     await saved_card(shop)
     shop.twin.set_faults(timeout_seconds=0.1)

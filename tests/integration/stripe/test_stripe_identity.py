@@ -125,6 +125,20 @@ async def test_same_ids_under_two_accounts_are_two_payments(shop: Any) -> None:
     assert await shop.balance() == 107
 
 
+async def test_connected_account_that_left_does_not_keep_the_others_from_being_reconciled(shop: Any) -> None:
+    shop.with_settings(accounts=frozenset({"acct_gone", "acct_partner"}))
+    shop.twin.connect_account("acct_partner")
+    intent = await shop.paid()
+    shop.twin.copy(intent, account="acct_partner")
+    for event in shop.twin.events("charge.succeeded"):
+        shop.twin.copy(event["data"]["object"]["id"], account="acct_partner")
+    shop.twin.forget_pending()
+    found = await shop.reconcile()
+    assert await shop.balance() == 100
+    assert found.parked == (f"acct_partner/{intent}",)
+    assert [words.partition(":")[0] for words in found.failed] == ["acct_gone"]
+
+
 @pytest.mark.catalogue(70)
 async def test_payment_for_a_deleted_account_is_parked(shop: Any, sql: Any) -> None:
     await shop.open("gone")
