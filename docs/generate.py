@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from library_page import library_page
 from man_page import man_page
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
@@ -15,6 +16,7 @@ from typer.main import get_command
 from heller import errors, metrics
 from heller.cli.ending import exit_code
 from heller.cli.root import app
+from heller.database import REFUSALS
 from heller.schema import files
 from heller.settings import Settings
 from heller.stripe import settings as stripe
@@ -76,12 +78,17 @@ def error_table() -> str:
         "",
         "Generated from the code by `make docs`.",
         "",
-        "| error | code | exit | meaning |",
-        "|---|---|---|---|",
+        "SQLSTATE is what a caller of the SQL functions sees; the detail of the error is a JSON object with the fields. `heller.refusal_of` makes the error of it.",
+        "",
+        "| error | code | SQLSTATE | exit | meaning |",
+        "|---|---|---|---|---|",
     ]
+    states = {kind: state for state, kind in REFUSALS.items()}
     for kind in _errors(errors.HellerError):
         meaning = (kind.__doc__ or "").strip().splitlines()[0]
-        lines.append(f"| `{kind.__name__}` | `{kind.code}` | {exit_code(kind('x'))} | {meaning} |")
+        lines.append(
+            f"| `{kind.__name__}` | `{kind.code}` | {states.get(kind, '')} | {exit_code(kind('x'))} | {meaning} |"
+        )
     return "\n".join([*lines, ""])
 
 
@@ -226,6 +233,7 @@ def http() -> str:
 
 PAGES = {
     "cli.md": command_line,
+    "library.md": library_page,
     "sql.md": sql,
     "errors.md": error_table,
     "http.md": http,

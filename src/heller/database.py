@@ -22,7 +22,7 @@ LIMITS = [
 ]  # fmt: skip
 ENCODING = "UTF8"  # whatever PGCLIENTENCODING, the role or the database say
 
-_REFUSALS: dict[str, type[errors.HellerError]] = {
+REFUSALS: dict[str, type[errors.HellerError]] = {
     "HL001": errors.InvalidArgument,
     "HL002": errors.InsufficientCredits,
     "HL003": errors.UnknownAccount,
@@ -83,7 +83,7 @@ _CASES: dict[str, tuple[type[errors.HellerError], str, str]] = {
 
 def refusal(code: str, message: str, detail: dict[str, Any]) -> errors.HellerError:
     """The typed error for one of SQL's ``HL0nn`` codes."""
-    kind = _REFUSALS.get(code)
+    kind = REFUSALS.get(code)
     if kind is None:
         return errors.HellerError(f"{message} ({code})")
     names = set(getattr(kind, "__dataclass_fields__", ())) - {"message", "hint"}

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from heller.database import _REFUSALS
+from heller.database import REFUSALS
 from sql.test_ledger_machine import MOVABLE_CLOCK, LedgerMachine
 
 EXAMPLES, STEPS = 6, 25
-SQLSTATE = {kind.code: state for state, kind in _REFUSALS.items()}
+SQLSTATE = {kind.code: state for state, kind in REFUSALS.items()}
 PATHS = {
     "open_account": ("POST", "/v1/accounts"),
     "balance": ("GET", "/v1/accounts/{account}"),
