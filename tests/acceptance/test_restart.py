@@ -30,18 +30,23 @@ def free_port() -> int:
 
 
 class Web:
-    """One web process on a port of its own."""
+    """One web process, or ``workers`` of them, on a port of its own."""
 
-    def __init__(self, database: str) -> None:
-        self.port, self._database = free_port(), database
+    def __init__(self, database: str, *, workers: int = 1) -> None:
+        self.port, self._database, self._workers = free_port(), database, workers
         self.start()
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "heller.cli.main", "serve", "--port", str(self.port)],
+            [sys.executable, "-m", "heller.cli.main", "serve", "--port", str(self.port), "--workers", str(self._workers)],
             env=os.environ | {"DATABASE_URL": self._database, "HELLER_SECRET_KEY": "k" * 32},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+
+    def children(self) -> list[int]:
+        """The processes under it, oldest first."""
+        pid = self._process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def tell_to_stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -49,6 +54,10 @@ class Web:
     def stop(self) -> int:
         self.tell_to_stop()
         return self._process.wait(timeout=ANSWER_SECONDS_MAX)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     async def is_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -139,11 +148,12 @@ async def test_restart_one_after_the_other_answers_every_spend_once(
     assert (await verify(heller_database)).is_ok
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 async def test_told_to_stop_it_refuses_new_connections_and_answers_once_more_on_open_ones(
-    heller_database: str,
+    heller_database: str, workers: int
 ) -> None:
     """So a proxy that sends a request on a connection it has kept gets an answer, not a hang-up."""
-    web = Web(heller_database)
+    web = Web(heller_database, workers=workers)
     await web.is_ready()
     async with (
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{web.port}") as open_,
@@ -156,6 +166,21 @@ async def test_told_to_stop_it_refuses_new_connections_and_answers_once_more_on_
         answer = await open_.get("/health")
         assert (answer.status_code, answer.headers["connection"]) == (200, "close")
         assert await asyncio.to_thread(web.stop) == 0, "the idle connection does not keep it"
+
+
+async def test_a_process_of_several_that_dies_is_replaced_and_none_outlives_the_first(
+    heller_database: str,
+) -> None:
+    web = Web(heller_database, workers=2)
+    await web.is_ready()
+    before = web.children()
+    os.kill(before[-1], signal.SIGKILL)
+    async with asyncio.timeout(START_SECONDS_MAX):
+        while len(web.children()) < len(before) or web.children() == before:  # noqa: ASYNC110  # of another process
+            await asyncio.sleep(0.05)
+    await web.is_ready()
+    web.kill()
+    await web.refuses()
 
 
 def proxied(folder: Path, ports: list[int]) -> tuple[subprocess.Popen[bytes], int]:

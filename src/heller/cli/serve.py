@@ -3,11 +3,11 @@
 import os
 import signal
 import socket
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import structlog
 import typer
-import uvicorn
 
 from heller.cli import options
 from heller.errors import SettingsError
@@ -84,14 +84,14 @@ def serve(
         }
         signal.signal(signal.SIGTERM, _end)
         if workers == 1:
-            _run(create_app(settings, url=url, stripe=stripe, legacy_url=legacy), **common)
+            _run(serving.run, create_app(settings, url=url, stripe=stripe, legacy_url=legacy), **common)
             return
         os.environ |= {"DATABASE_URL": url, "HELLER_HOST": settings.host, "HELLER_PORT": str(settings.port)}
         if settings.development_sign_in:
             os.environ["HELLER_DEVELOPMENT_SIGN_IN"] = "1"
         if legacy:
             os.environ["LEGACY_DATABASE_URL"] = legacy
-        _run("heller.web.app:from_environment", factory=True, workers=workers, **common)
+        _run(serving.run_many, "heller.web.app:from_environment", workers=workers, **common)
 
 
 def _can_listen(host: str, port: int) -> None:
@@ -106,10 +106,9 @@ def _can_listen(host: str, port: int) -> None:
         ) from None
 
 
-def _run(app: Any, **how: Any) -> None:
+def _run(serve_app: Callable[..., None], app: Any, **how: Any) -> None:
     """Serve until told to stop. The web server's own exit codes are none of ours: it has said why."""
     try:
-        serve_app = uvicorn.run if "workers" in how else serving.run
         serve_app(app, **how)
     except SystemExit as end:
         raise typer.Exit(EXIT_FAILED if end.code else 0) from None
