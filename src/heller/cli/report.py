@@ -77,7 +77,7 @@ def usage(
     By the time of recording, so that a closed period never changes; a refund counts in the period in which it was
     given, against what it refunds.
 
-    Example: heller report usage --from 2026-10-01 --to 2026-11-01 --by metadata.model --per week
+    Example: heller report usage --from 90d --by metadata.model --per month
     """
     if as_csv and at.as_json:
         raise InvalidArgument("--csv and --json exclude each other.", argument="csv")
