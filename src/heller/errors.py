@@ -152,7 +152,7 @@ class UnknownGrant(Refused):
 
     code = "unknown_grant"
     account: str = ""
-    grant: int = 0
+    grant: int | str = 0  # its number, or the name of a recurring one
 
 
 @dataclass(eq=False)

@@ -158,6 +158,21 @@ def test_reading(ledger: Ask) -> None:
     assert (revenue["sold"], revenue["recognised"], revenue["deferred_after"]) == (500, 15, 485)
 
 
+def test_recurring_grants(ledger: Ask) -> None:
+    assert ledger("recurring put u2 free 50 --rollover 10 --dry-run")["dry_run"]
+    assert ledger("recurring list u2") == []
+    put = ledger("recurring put u2 free 50 --anchor 2026-01-01T00:00+01:00 --time-zone europe/berlin")
+    assert (put["time_zone"], put["anchor"]) == ("Europe/Berlin", "2025-12-31T23:00:00+00:00")
+    assert ledger("recurring put u2 free 50 --anchor 2026-01-01T00:00+01:00 --time-zone Europe/Berlin") == put
+    (grant,) = ledger("account show u2")["grants"]
+    assert (grant["recurring"], grant["remaining"], grant["expires_at"]) == ("free", 50, put["next_at"])
+    assert [(r["name"], r["amount"]) for r in ledger("recurring list u2")] == [("free", 50)]
+    assert ledger("recurring put u2 pro 5 --rollover 2 --no-expiry", code=2)["argument"] == "expires"
+    assert "next_at" not in ledger("recurring remove u2 free"), "no further period"
+    assert ledger("recurring remove u2 pro", code=1)["error"] == "unknown_grant"
+    assert "expires" in ledger("recurring list u2 --all", as_json=False)
+
+
 def test_team(ledger: Ask) -> None:
     assert ledger("team put u1 ada --cap 20")["left"] == 20
     ledger("team put u1 bob")

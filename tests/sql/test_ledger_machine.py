@@ -29,7 +29,7 @@ NAMES = [("a", "credit"), ("a", "token"), ("b", "credit"), ("c", "credit")]
 OVERDRAFTS = {"c": 25}
 TEAM = ("b", "credit")
 IN_A_BATCH = {"account_id": "account", "hold_id": "hold", "grant_id": "grant", "payment_key": "payment"}
-NOT_OPERATIONS = {"spend_as", "remove_member", "put_recurring_grant"}
+NOT_OPERATIONS = {"spend_as", "remove_member", "put_recurring_grant", "remove_recurring_grant"}
 SAME_ON_REPLAY = {
     *("seq", "delta", "balance_after", "grant", "hold", "left", "shortfall", "voided", "captured", "to_seq"),
 }
@@ -157,10 +157,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def remove_recurring(self, name: Any, which: str) -> None:
         known = which in self.model.accounts[name].recurring
         self.stale[name] = True
-        removed = self._call(
+        error, _ = self._try(
             "remove_recurring_grant", account_id=self.prefix + name[0], name=which, unit=name[1]
         )
-        assert (removed is not None) == known
+        assert error == (None if known else "HL007")
         if known:
             self.model.remove_recurring(name, which)
 

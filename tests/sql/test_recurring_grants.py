@@ -257,7 +257,8 @@ async def test_removed_and_put_again_within_a_period_gives_nothing_twice(world: 
     assert await world.posted() == 0, "no period began"
     await world.put()
     assert await world.posted() == 50, "the period in progress begins now"
-    assert await world.call("remove_recurring_grant", name="other") is None
+    with pytest.raises(psycopg.Error, match="no recurring grant other"):
+        await world.call("remove_recurring_grant", name="other")
     assert await world.is_sound()
 
 

@@ -9,6 +9,7 @@ import pytest
 from heller.client import AsyncClient, Client
 from heller.ledger.hold import HoldVerbs
 from heller.ledger.reads import Reads
+from heller.ledger.recurring import Recurring
 from heller.ledger.statements import Statements
 from heller.ledger.teams import Teams
 from heller.ledger.verbs import Verbs
@@ -27,7 +28,7 @@ NOT_OVER_HTTP = {"statement", "statement_csv", "expiring", "revenue", "resolve",
 
 NAMES = sorted(
     name
-    for kind in (Verbs, HoldVerbs, Teams, Reads, Statements)
+    for kind in (Verbs, HoldVerbs, Recurring, Teams, Reads, Statements)
     for name, member in vars(kind).items()
     if inspect.isfunction(member) and not name.startswith("_")
 )
@@ -44,7 +45,9 @@ def _shape(function: Callable[..., Any], *, without: frozenset[str] = frozenset(
 @pytest.mark.parametrize("name", sorted(set(NAMES) - NOT_OVER_HTTP))
 def test_the_client_takes_what_the_library_takes(client: type, name: str) -> None:
     library = next(
-        vars(kind)[name] for kind in (Verbs, HoldVerbs, Teams, Reads, Statements) if name in vars(kind)
+        vars(kind)[name]
+        for kind in (Verbs, HoldVerbs, Recurring, Teams, Reads, Statements)
+        if name in vars(kind)
     )
     without = frozenset(NOT_SENT | ONLY_OF_THE_LIBRARY.get(name, set()))
     assert _shape(getattr(client, name)) == _shape(library, without=without)

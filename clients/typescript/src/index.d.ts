@@ -81,8 +81,8 @@ export type Freeze = { unit?: string; reason: string };
 /** Credits given. */
 export type GiveCredits = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; source?: "purchase" | "promotion" | "subscription" | "adjustment" | "migration"; priority?: number; available_at?: string | null; expires_at?: string | null; cost?: number; currency?: string | null; payment?: string | null; effective_at?: string | null };
 
-/** Credits given. `cost` is what was paid for all of them, in minor units of `currency`. */
-export type Grant = { account: string; unit: string; grant: number; amount: number; source: string; remaining: number | null; seq: number | null; priority: number; available_at: string | null; expires_at: string | null; ended_at: string | null; granted_at: string | null; cost: number; currency: string | null; payment: string | null; reason: string; key: string | null; scheduled: boolean; replayed: boolean; available: number | null; voided: number | null; dry_run: boolean };
+/** Credits given. `cost` is what was paid for all of them, in minor units of `currency`. `recurring` is the name of the recurring grant whose period this is. */
+export type Grant = { account: string; unit: string; grant: number; amount: number; source: string; remaining: number | null; seq: number | null; priority: number; available_at: string | null; expires_at: string | null; ended_at: string | null; granted_at: string | null; cost: number; currency: string | null; payment: string | null; reason: string; key: string | null; recurring: string | null; scheduled: boolean; replayed: boolean; available: number | null; voided: number | null; dry_run: boolean };
 
 /** As POST .../grants. */
 export type GrantOperation = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; amount: number; source?: "purchase" | "promotion" | "subscription" | "adjustment" | "migration"; priority?: number; available_at?: string | null; expires_at?: string | null; cost?: number; currency?: string | null; payment?: string | null; effective_at?: string | null; account: string; if_version?: number | null; key?: string | null; verb: "grant" };
@@ -165,6 +165,8 @@ export type PageOrder = { items: Array<Order>; next: string | null };
 
 export type PagePrice = { items: Array<Price>; next: string | null };
 
+export type PageRecurringGrant = { items: Array<RecurringGrant>; next: string | null };
+
 export type PageRevenue = { items: Array<Revenue>; next: string | null };
 
 export type PageTransaction = { items: Array<Transaction>; next: string | null };
@@ -203,8 +205,14 @@ export type PutEndpoint = { url: string; secret: string; account?: string | null
 /** What a member of a team may spend. */
 export type PutMember = { unit?: string; cap?: number | null; period?: "day" | "week" | "month" | "year" | "ever" };
 
+/** Credits of every period. */
+export type PutRecurringGrant = { unit?: string; dry_run?: boolean; amount: number; period?: "day" | "week" | "month" | "quarter" | "year"; rollover?: number; expires?: boolean; anchor?: string | null; time_zone?: string; starts_at?: string | null; ends_at?: string | null; source?: "purchase" | "promotion" | "subscription" | "adjustment" | "migration"; priority?: number; cost?: number; currency?: string | null; reason?: string | null; metadata?: Record<string, JsonValue> | null };
+
 /** When an account buys credits by itself. */
 export type PutTopUpRule = { unit?: string; threshold: number; price: string; quantity?: number; ceiling?: number | null; ceiling_days?: number; cooldown_seconds?: number; failures_max?: number };
+
+/** So many credits every `period`. `next_at` is when the next begins; None: no further one does. `cost` is what is paid for one period, in minor units of `currency`. */
+export type RecurringGrant = { account: string; unit: string; name: string; amount: number; period: string; anchor: string; time_zone: string; rollover: number; expires: boolean; source: string; priority: number; reason: string; created_at: string; cost: number; currency: string | null; metadata: Record<string, unknown> | null; next_at: string | null; ends_at: string | null; dry_run: boolean };
 
 /** Undo a spend; without an amount wholly. */
 export type Refund = { unit?: string; reason?: string | null; metadata?: Record<string, JsonValue> | null; dry_run?: boolean; seq: number; amount?: number | null; effective_at?: string | null };
@@ -415,6 +423,15 @@ export declare class Heller {
 
   /** What an account was promised, newest first. */
   listOrders(account: string, query?: { limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageOrder>;
+
+  /** What an account gets every period, each with when its next period begins. */
+  listRecurringGrants(account: string, query?: { unit?: string | undefined; include_ended?: boolean | undefined }, call?: Call): Promise<PageRecurringGrant>;
+
+  /** Give an account credits every period, from now on; again changes it, from the next period on. No period is given twice. */
+  putRecurringGrant(account: string, name: string, body: PutRecurringGrant, call?: Call): Promise<RecurringGrant>;
+
+  /** No further period begins. The credits of the one in progress stay until its end; voiding their grant takes them back. */
+  removeRecurringGrant(account: string, name: string, query?: { unit?: string | undefined }, call?: Call): Promise<RecurringGrant>;
 
   /** Undo a spend, wholly or in part, into the grants that paid it. */
   refund(account: string, body: Refund, call?: Call): Promise<Transaction>;

@@ -17,6 +17,7 @@ from heller.cli.manual import completed
 SECTIONS = {
     "Credits": {
         "account": ("account:app", "Accounts: look at them, change them by hand."),
+        "recurring": ("recurring:app", "Recurring grants: credits an account gets every period."),
         "team": ("team:app", "Teams: members of an account, their caps, who spent what."),
         "alerts": ("alerts:app", "Alerts: be told once when an account runs low."),
         "top-up": ("top_up:app", "Automatic top-up: rules by which accounts buy credits."),

@@ -118,13 +118,14 @@ class Recurring(Reads):
 
     async def remove_recurring_grant(
         self, account: str, name: str, *, unit: str = DEFAULT_UNIT
-    ) -> RecurringGrant | None:
+    ) -> RecurringGrant:
         """End a recurring grant: no further period begins. The credits of the one in progress stay; ``void`` takes them back.
 
-        None when there was none of this name.
+        Raises:
+            UnknownGrant: there is none of this name.
         """
         row = await self._read("remove_recurring_grant", account_id=account, name=name, unit=unit)
-        return None if row is None else decoded(row, RecurringGrant)
+        return decoded(row, RecurringGrant)
 
     async def recurring_grants(
         self, account: str, *, unit: str = DEFAULT_UNIT, include_ended: bool = False

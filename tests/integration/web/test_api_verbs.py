@@ -101,6 +101,30 @@ async def test_reads_answer_what_was_written(web) -> None:
     ]
 
 
+async def test_what_an_account_gets_every_period(web) -> None:
+    api = web.api
+    await web.open("team", 100)
+    at = "/v1/accounts/team/recurring-grants"
+    put = await api.put(f"{at}/free", json={"amount": 50, "rollover": 10, "time_zone": "Europe/Berlin"})
+    assert (put.status_code, put.json()["period"]) == (200, "month")
+    assert (await api.get("/v1/accounts/team")).json()["posted"] == 150
+    assert (
+        await api.put(f"{at}/free", json={"amount": 50, "rollover": 10, "time_zone": "Europe/Berlin"})
+    ).json() == put.json()
+    grants = (await api.get("/v1/accounts/team/grants")).json()["items"]
+    assert sorted((g["amount"], g["recurring"]) for g in grants if g["recurring"]) == [
+        (10, "free"),
+        (40, "free"),
+    ]
+    assert [r["next_at"] for r in (await api.get(at)).json()["items"]] == [put.json()["next_at"]]
+    bad = await api.put(f"{at}/free", json={"amount": 50, "time_zone": "Mars"})
+    assert (bad.status_code, bad.json()["argument"]) == (422, "time_zone")
+    assert (await api.put(f"{at}/free", json={"amount": 50, "anchor": "soon"})).status_code == 422
+    assert (await api.delete(f"{at}/free")).json()["next_at"] is None
+    assert (await api.get(at)).json()["items"] == []
+    assert (await api.delete(f"{at}/other")).status_code == 404
+
+
 async def test_what_surrounds_an_account(web) -> None:
     api = web.api
     await web.open("team", 100)

@@ -9,6 +9,7 @@ from heller.web.api import (
     deliveries,
     events,
     lean,
+    recurring,
     reports,
     rollout,
     selling,
@@ -17,7 +18,20 @@ from heller.web.api import (
     widgets,
 )
 
-AREAS = (accounts, credits, teams, batch, selling, users, events, deliveries, rollout, reports, widgets)
+AREAS = (
+    accounts,
+    credits,
+    recurring,
+    teams,
+    batch,
+    selling,
+    users,
+    events,
+    deliveries,
+    rollout,
+    reports,
+    widgets,
+)
 
 router = APIRouter()
 for area in AREAS:

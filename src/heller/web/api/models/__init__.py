@@ -74,8 +74,14 @@ from heller.web.api.models.operating import (
     PutEndpoint,
     StartRollout,
 )
+from heller.web.api.models.recurring import PutRecurringGrant
 from heller.web.api.models.selling import AddPrice, BuyItem, Checkout, MakeWidgetToken, OpenPortal, Url
-from heller.web.api.models.teams import PutAlert, PutMember, PutTopUpRule, SpendAs
+from heller.web.api.models.teams import (
+    PutAlert,
+    PutMember,
+    PutTopUpRule,
+    SpendAs,
+)
 
 __all__ = [
     "BIGINT_MAX",
@@ -130,6 +136,7 @@ __all__ = [
     "PutAlert",
     "PutEndpoint",
     "PutMember",
+    "PutRecurringGrant",
     "PutTopUpRule",
     "Reason",
     "Refund",

@@ -5,17 +5,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from heller.web.api.models.fields import (
-    INT_MAX,
     AllowPartial,
     Change,
     Credits,
+    Currency,
     EffectiveAt,
     Instant,
     Name,
     Number,
+    Priority,
     Reason,
     Rest,
     Signed,
+    Source,
     Whole,
 )
 
@@ -33,10 +35,8 @@ class GiveCredits(Change):
     """Credits given."""
 
     amount: Credits
-    source: Literal["purchase", "promotion", "subscription", "adjustment", "migration"] = "promotion"
-    priority: Annotated[
-        int, Field(strict=True, ge=-INT_MAX, le=INT_MAX, description="Smaller burns first.")
-    ] = 100
+    source: Source = "promotion"
+    priority: Priority = 100
     available_at: Annotated[
         Instant | None, Field(description="From when they count; ahead: a scheduled grant.")
     ] = None
@@ -44,7 +44,7 @@ class GiveCredits(Change):
     cost: Annotated[
         Whole, Field(description="What was paid for all of them, in minor units of `currency`.")
     ] = 0
-    currency: Annotated[str | None, Field(pattern="^[A-Za-z]{3}$", examples=["eur"])] = None
+    currency: Currency | None = None
     payment: Annotated[Name | None, Field(description="The key of the payment that bought them.")] = None
     effective_at: EffectiveAt = None
 

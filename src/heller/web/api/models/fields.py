@@ -1,7 +1,7 @@
 """What fields and parameters look like. Unknown fields are refused, numbers are whole numbers, instants have a zone."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 from pydantic import (
@@ -76,6 +76,9 @@ Zone = Annotated[str, Query(pattern=ZONES, description="The time zone of the day
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=2_000, description="The `next` of the page before.")]
 At = Annotated[AwareDatetime, BeforeValidator(_instant)]
+Source = Literal["purchase", "promotion", "subscription", "adjustment", "migration"]
+Priority = Annotated[int, Field(strict=True, ge=-INT_MAX, le=INT_MAX, description="Smaller burns first.")]
+Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$", examples=["eur"])]
 Place = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
 Id = Annotated[
     Annotated[str, Field(min_length=1, max_length=320, pattern=PRINTABLE), BeforeValidator(_slashes)], Path()
