@@ -7,7 +7,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from heller.errors import MappingError, SourceError
+from heller import Heller
+from heller import verify as verify_ledger
+from heller.errors import DecisionsNeeded, MappingError, SourceError
 from heller.migration import audit, backup, restore_check, run
 
 Connect = Callable[..., Awaitable[psycopg.AsyncConnection]]
@@ -163,3 +165,75 @@ async def test_settings_of_either_database_change_nothing(
         "select kind from heller.transactions where source_table = 'credit_transactions' order by 1"
     )
     assert await cursor.fetchall() == [("grant",), ("refund",)]
+
+
+LONG = "(select string_agg(md5(n::text), '') from generate_series(1, 300) n)"
+
+
+async def test_what_is_longer_than_any_name_or_number_is_set_aside_with_a_reason(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy = await connect(empty_database)
+    await legacy.execute(
+        f"""
+        create table users (id text, email text, credits_balance int, clerk_id text);
+        insert into users values ('1', {LONG} || '@x.y', 5, {LONG}), ({LONG}, 'b@x.y', 6, null);
+        create table stripe_customers (user_id text, stripe_customer_id text);
+        insert into stripe_customers values ('1', {LONG}), ({LONG}, 'cus_1');
+        create table payments (id text, user_id text, provider text, provider_payment_intent_id text, amount bigint, credits int,
+          status text, raw_provider_data json);
+        insert into payments values ('1', '1', {LONG}, {LONG}, 9e16, 900000000, 'paid', json_build_object('email', {LONG} || '@z')),
+          ({LONG}, '1', 'stripe', null, 5, 5, 'paid', null), ('2', {LONG}, 'stripe', null, 5, 5, 'paid', null);
+        create table credit_transactions (id text, user_id text, delta int, reason text, payment_id text, stripe_event_id text, meta json);
+        insert into credit_transactions values ('1', '1', 900000000, 'PURCHASE', '1', null, '{{"n": {"9" * 140_000}}}'),
+          ('2', '1', -900000000, 'REFUND', '1', {LONG}, '{{"amount_refunded": 899999999999999}}'),
+          ({LONG}, '1', 5, 'bonus', null, null, null), ('3', {LONG}, 5, 'bonus', null, null, null);
+        update payments set raw_provider_data = '{{"amount_refunded": 899999999999999}}' where id = '1';
+        """
+    )
+    result = await run(empty_database, heller_database, tmp_path, decide="recommended")
+    assert (result.ok, result.copied.copied, result.copied.quarantined) == (True, 4, 7)
+    assert await posted(heller_database) == {"1": 5}
+    again = await run(empty_database, heller_database, tmp_path, decide="recommended")
+    assert (again.ok, again.copied.copied, again.copied.present) == (True, 0, 4)
+
+
+async def test_credits_beyond_all_numbers_are_refused_by_name(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy = await connect(empty_database)
+    await legacy.execute(
+        """
+        create table users (id int primary key, email text, credits_balance bigint);
+        insert into users values (1, 'a@b.c', 9223372036854775807);
+        """
+    )
+    assert (await run(empty_database, heller_database, tmp_path)).ok
+    await legacy.execute("insert into users values (2, 'b@b.c', 1)")
+    with pytest.raises(SourceError, match=r"users 1 alone says 9,223,372,036,854,775,807.*\n.*view"):
+        await run(empty_database, heller_database, tmp_path)
+    await legacy.execute("update users set credits_balance = '-9223372036854775808' where id = 1")
+    with pytest.raises(DecisionsNeeded, match="null_balance"):
+        await run(empty_database, heller_database, tmp_path)
+
+
+async def test_a_transfer_of_the_old_system_that_only_one_side_knows_of_adds_up(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy = await connect(empty_database)
+    await legacy.execute(
+        """
+        create table users (id int primary key, email text, credits_balance int);
+        insert into users values (1, 'a@b.c', 5), (2, 'b@b.c', 7);
+        create table credit_transactions (id int primary key, user_id int, delta int, reason text, created_at timestamptz);
+        insert into credit_transactions values (1, 1, 15, 'bonus', '2025-01-01'), (2, 1, -10, 'transfer_to_9', '2025-01-02'),
+          (3, 2, 7, 'transfer_from_9', '2025-01-03');
+        """
+    )
+    result = await run(empty_database, heller_database, tmp_path)
+    assert (result.ok, result.verified.ledger.trial_balance["difference"]) == (True, 0)
+    async with Heller.connect(heller_database) as heller:
+        await heller.reverse("1", 2, reason="it never arrived")
+        await heller.reverse("2", 1, reason="it was never sent")
+        assert [(await heller.balance(user)).posted for user in ("1", "2")] == [15, 0]
+    assert (await verify_ledger(heller_database)).is_ok

@@ -31,6 +31,7 @@ LOCK_WORKERS = 7_401_002
 LOCK_WAIT_SECONDS = 5
 COPY_CHUNK_BYTES = 1 << 17
 PROGRESS_EVERY_ROWS = 20_000
+CREDITS_MAX = 2**63 - 1
 ROW_HASH_SINCE = 140_000  # of hash_record_extended, by the server's number
 SETTINGS = {
     "client_encoding": "UTF8",
@@ -46,6 +47,22 @@ SETTINGS = {
     "application_name": "heller migrate",
 }
 """A run's own sessions. The server notices within half a second that a killed run is gone, and frees its locks."""
+
+_TOTAL = """
+select coalesce(sum(x.credits), 0) from (
+  select sum(abs(balance::numeric)) as credits from heller_staging.users
+  union all select 2 * sum(moved) from heller_staging.tallies
+  union all select 2 * sum(abs(coalesce(credits, amount / 5)::numeric)) from heller_staging.payments
+) x
+"""
+"""An upper bound of whatever is made of the source's numbers: a decision can add or take a row's credits once more."""
+_LARGEST = """
+select s.label, x.id, x.credits from (
+  select source, id, balance as credits from heller_staging.users
+  union all select source, id, delta from heller_staging.transactions
+  union all select source, id, coalesce(credits, amount / 5) from heller_staging.payments
+) x join heller_staging.sources s using (source) where x.credits is not null order by abs(x.credits) desc limit 1
+"""
 
 _HASH_OF_TEXT = "('x' || left(md5(r::text), 16))::bit(64)::bigint"  # before PostgreSQL 14
 
@@ -148,6 +165,7 @@ async def stage(workspace: AsyncConnection, source: Source, *, progress: Progres
         await asyncio.gather(
             execute_script(workspace, "identities.sql"), execute_script(second, "history.sql")
         )
+    await _require_room(workspace)
     for done, name in enumerate(("references.sql", "bookings.sql"), start=1):
         progress("resolve", done, 3)
         await execute_script(workspace, name)
@@ -155,6 +173,19 @@ async def stage(workspace: AsyncConnection, source: Source, *, progress: Progres
     row = await (await source.connection.execute("select transaction_timestamp()")).fetchone()
     instant: datetime = row[0] if row else datetime.now().astimezone()
     return instant
+
+
+async def _require_room(workspace: AsyncConnection) -> None:
+    """Refuse a source whose numbers add up to more than a number can be, naming the largest: no sum fails later on."""
+    row = await (await workspace.execute(_TOTAL)).fetchone()
+    if row is None or row[0] <= CREDITS_MAX:
+        return
+    label, row_id, largest = await (await workspace.execute(_LARGEST)).fetchone() or ("", "", 0)
+    raise SourceError(
+        f"The credits of this source add up to more than {CREDITS_MAX:,}, which no ledger can hold;"
+        f" {label} {row_id} alone says {largest:,}.",
+        hint="Set it right in the source, or name a view in a mapping that gives such rows another number.",
+    )
 
 
 async def _stage_words(workspace: AsyncConnection, source: Source) -> None:

@@ -85,7 +85,7 @@ select o.no, o.account, 1::smallint as ord, coalesce(t.created_at, {snapshot_at}
        concat_ws(': ', nullif(btrim(t.reason), ''), nullif(btrim(t.description), '')) as reason,
        ad.actor_ref as actor,
        k.payment_key,
-       case when k.is_booking then k.payment_key else nullif(btrim(t.event), '') end as idempotency_key,
+       case when k.is_booking then k.payment_key when length(t.event) <= 255 then nullif(btrim(t.event), '') end as idempotency_key,
        coalesce(k.cost, 0) as cost, k.currency,
        case when k.payment_id is null and t.event is null and t.admin_ref is null and k.merged is null then
               case when t.metadata = '{{}}' then null

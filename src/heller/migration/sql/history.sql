@@ -25,7 +25,7 @@ analyze heller_staging.reasons;
 -- What the rows of each reference come to, in each of the two histories.
 create unlogged table heller_staging.tallies as
 select s.strict, case when s.strict then coalesce(t.user_ref, '(none)') else coalesce(heller_staging.key(t.user_ref), '(none)') end as ref,
-       t.ledger, min(t.user_ref) as written, sum(t.delta) as credits, count(*) as rows
+       t.ledger, min(t.user_ref) as written, sum(t.delta) as credits, sum(abs(t.delta)) as moved, count(*) as rows
 from heller_staging.transactions t join heller_staging.sources s using (source)
 group by 1, 2, 3;
 analyze heller_staging.tallies;

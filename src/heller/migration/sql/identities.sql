@@ -22,7 +22,7 @@ insert into heller_staging.names
 select distinct heller_staging.key(n.name),
        case when n.name like 'auth0|%' then 'auth0' when strpos(n.name, '@') > 0 then 'email' else 'other' end, u.id, 1
 from heller_staging.users u, unnest(u.names) n(name)
-where heller_staging.key(n.name) is not null and heller_staging.key(n.name) <> heller_staging.key(u.id);
+where heller_staging.key(n.name) is not null and length(n.name) <= 320 and heller_staging.key(n.name) <> heller_staging.key(u.id);
 
 create index on heller_staging.names (name);
 analyze heller_staging.names;
@@ -42,7 +42,7 @@ where p.raw is not null
   and m.found[1] in ('customer', 'customer_id', 'stripe_customer_id', 'customer_email', 'email', 'receipt_email', 'user_email',
                      'user_id', 'userId', 'user', 'client_reference_id', 'clerk_user_id')
   and lower(m.found[2]) not in ('null', 'true', 'false');
-delete from heller_staging.told where name is null or name = ref;
+delete from heller_staging.told where name is null or name = ref or length(name) > 320;
 create index on heller_staging.told (id);
 create index on heller_staging.told (ref);
 analyze heller_staging.said, heller_staging.told;

@@ -1,5 +1,5 @@
 -- Part of the money went back, and more than that part of the credits.
-select x.payment_id as key, x.user_id as account, x.taken - x.brought * x.returned / x.amount as credits,
+select x.payment_id as key, x.user_id as account, x.taken - div(x.brought::numeric * x.returned, x.amount)::bigint as credits,
        jsonb_build_object('brought', x.brought, 'taken', x.taken, 'amount', x.amount, 'amount_refunded', x.returned) as detail
 from (
   select b.payment_id, f.user_id, f.amount, r.returned,
@@ -14,4 +14,4 @@ from (
   where f.amount > r.returned and not exists (select from heller_staging.merges m where m.source = b.source and m.id = b.id)
   group by b.payment_id, f.user_id, f.amount, r.returned
 ) x
-where x.taken * x.amount > x.brought * x.returned
+where x.taken::numeric * x.amount > x.brought::numeric * x.returned
