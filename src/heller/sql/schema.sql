@@ -2126,7 +2126,7 @@ begin
     perform heller._fail('HL006', format('account %s has no transaction %s', a.account_id, p_seq), jsonb_build_object('account', a.account_id, 'seq', p_seq));
   elsif o.kind = 'transfer' and o.related_seq is not null then
     perform heller._fail('HL001', format('transaction %s is a transfer sent back: transfer the credits again', p_seq), '{"argument": "seq"}');
-  elsif o.kind = 'transfer' and o.delta > 0 then
+  elsif o.kind = 'transfer' and o.delta > 0 and o.counterparty is not null then
     perform heller._fail('HL001', format('transaction %s came from account %s: reverse the transfer there', p_seq, o.counterparty), '{"argument": "seq"}');
   elsif o.kind in ('purchase', 'grant') and exists (select from heller.payments p where p.payment_key = o.payment_key and p.provider = 'stripe') then
     perform heller._fail('HL001', format('transaction %s belongs to payment %s: refund it at Stripe and its credits follow', p_seq, o.payment_key),
@@ -5468,8 +5468,8 @@ begin
     perform heller._fail('HL001', format('policy %s is not one of refuse, debt', coalesce(p_policy, 'missing')), '{"argument": "policy"}');
   end if;
   select * into o from heller.transactions where account_id = p_account_id and unit = p_unit and seq = p_seq;
-  if o.kind in ('spend', 'adjust') and o.delta < 0 then
-    return heller._undo(p_account_id, p_seq, null, 'refund', array['spend', 'adjust'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true,
+  if o.delta < 0 and (o.kind in ('spend', 'adjust') or o.kind = 'transfer' and o.counterparty is null) then  -- such a transfer came with a migration
+    return heller._undo(p_account_id, p_seq, null, 'refund', array['spend', 'adjust', 'transfer'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true,
                         p_effective_at);
   elsif o.kind = 'clawback' and o.delta < 0 then
     return heller._undo(p_account_id, p_seq, null, 'reinstate', array['clawback'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true,
@@ -6715,19 +6715,20 @@ CREATE FUNCTION heller.trial_balance() RETURNS jsonb
     SET search_path TO 'pg_catalog'
     AS $$
   with kinds as (
-    select unit, kind, sum(delta) as total, count(*) as n from heller.transactions group by unit, kind
+    select unit, kind, sum(delta) as total, sum(delta) filter (where kind = 'transfer' and counterparty is not null) as moved
+    from heller.transactions group by unit, kind
   ), accounts as (
     select unit, sum(posted) as total, count(*) as n from heller.accounts group by unit
   )
   select jsonb_build_object(
     'difference', coalesce((select sum(abs(coalesce(a.total, 0) - coalesce(k.total, 0)))
       from accounts a full join (select unit, sum(total) as total from kinds group by unit) k using (unit)), 0)
-      + coalesce((select sum(abs(total)) from kinds where kind = 'transfer'), 0),
+      + coalesce((select sum(abs(moved)) from kinds), 0),
     'units', coalesce((select jsonb_object_agg(a.unit, jsonb_build_object('accounts', a.total,
         'kinds', (select coalesce(jsonb_object_agg(k.kind, -k.total), '{}') from kinds k where k.unit = a.unit))) from accounts a), '{}'))
 $$;
 
-COMMENT ON FUNCTION heller.trial_balance() IS 'All accounts plus all kinds per unit: the kinds are the other side of each entry, so the difference is 0. Transfers sum to 0 among themselves.';
+COMMENT ON FUNCTION heller.trial_balance() IS 'All accounts plus all kinds per unit: the kinds are the other side of each entry, so the difference is 0. Transfers between accounts sum to 0 among themselves.';
 
 CREATE FUNCTION heller.unfreeze(p_account_id text, p_unit text DEFAULT 'credit'::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER

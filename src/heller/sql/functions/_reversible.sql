@@ -7,7 +7,7 @@ begin
     perform heller._fail('HL006', format('account %s has no transaction %s', a.account_id, p_seq), jsonb_build_object('account', a.account_id, 'seq', p_seq));
   elsif o.kind = 'transfer' and o.related_seq is not null then
     perform heller._fail('HL001', format('transaction %s is a transfer sent back: transfer the credits again', p_seq), '{"argument": "seq"}');
-  elsif o.kind = 'transfer' and o.delta > 0 then
+  elsif o.kind = 'transfer' and o.delta > 0 and o.counterparty is not null then
     perform heller._fail('HL001', format('transaction %s came from account %s: reverse the transfer there', p_seq, o.counterparty), '{"argument": "seq"}');
   elsif o.kind in ('purchase', 'grant') and exists (select from heller.payments p where p.payment_key = o.payment_key and p.provider = 'stripe') then
     perform heller._fail('HL001', format('transaction %s belongs to payment %s: refund it at Stripe and its credits follow', p_seq, o.payment_key),

@@ -24,8 +24,8 @@ begin
     perform heller._fail('HL001', format('policy %s is not one of refuse, debt', coalesce(p_policy, 'missing')), '{"argument": "policy"}');
   end if;
   select * into o from heller.transactions where account_id = p_account_id and unit = p_unit and seq = p_seq;
-  if o.kind in ('spend', 'adjust') and o.delta < 0 then
-    return heller._undo(p_account_id, p_seq, null, 'refund', array['spend', 'adjust'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true,
+  if o.delta < 0 and (o.kind in ('spend', 'adjust') or o.kind = 'transfer' and o.counterparty is null) then  -- such a transfer came with a migration
+    return heller._undo(p_account_id, p_seq, null, 'refund', array['spend', 'adjust', 'transfer'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true,
                         p_effective_at);
   elsif o.kind = 'clawback' and o.delta < 0 then
     return heller._undo(p_account_id, p_seq, null, 'reinstate', array['clawback'], p_reason, p_key, p_unit, p_actor, p_metadata, p_if_version, true,
