@@ -6244,10 +6244,13 @@ CREATE FUNCTION heller.stripe_payment(p_payment_key text) RETURNS jsonb
     union all
     select * from heller.payments where provider = 'stripe' and checkout_session = split_part(p_payment_key, '/', -1)
       and stripe_account = case when p_payment_key like '%/%' then split_part(p_payment_key, '/', 1) else '' end
+    union all
+    select * from heller.payments where provider = 'stripe' and invoice = split_part(p_payment_key, '/', -1)
+      and stripe_account = case when p_payment_key like '%/%' then split_part(p_payment_key, '/', 1) else '' end
     limit 1) p
 $$;
 
-COMMENT ON FUNCTION heller.stripe_payment(p_payment_key text) IS 'One payment as it stands, by its key or by its payment intent or session (imported ones have keys of their own); its version is what converge compares with.';
+COMMENT ON FUNCTION heller.stripe_payment(p_payment_key text) IS 'One payment as it stands, by its key or by its payment intent, session or invoice (imported ones have keys of their own); its version is what converge compares with.';
 
 CREATE FUNCTION heller.stripe_payments(p_account_id text DEFAULT NULL::text, p_keys jsonb DEFAULT NULL::jsonb, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_limit integer DEFAULT 100, p_before jsonb DEFAULT NULL::jsonb) RETURNS SETOF jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER

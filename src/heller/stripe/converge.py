@@ -87,18 +87,18 @@ async def _converge(
     cause: str | None,
     dry_run: bool,
 ) -> Converged:
-    with_session = False
+    with_session, place = False, None
     for _ in range(ROUNDS_MAX):
         seen = await _call(database, "stripe_payment", payment_key=key)
         if seen is not None:
             key = seen["payment_key"]
-        target = (seen or {}).get("payment_intent") or bare(key)
+        target = place or (seen or {}).get("payment_intent") or bare(key)
         try:
             found = await look(api, target, account=account, with_session=with_session)
         except GoneError as error:
             return await _park(database, key, inbox_ids, reason="gone", detail=str(error), dry_run=dry_run)
-        if found.moved_to is not None and found.moved_to != key:
-            key = found.moved_to
+        if found.moved_to is not None and bare(found.moved_to) != target:
+            key, place = found.moved_to, bare(found.moved_to)
             if inbox_ids and not dry_run:
                 await _call(database, "stripe_rekey", inbox_ids=inbox_ids, payment_key=key)
             continue
@@ -129,10 +129,14 @@ async def _converge(
 async def _known(
     database: Database, key: str, seen: Json | None, facts: Json, *, account: str
 ) -> tuple[str, Json | None]:
-    """The payment's own key: one that the legacy system began is known here by its session, until it is paid."""
-    session = (facts["session"] or {}).get("id")
-    if seen is None and session is not None:
-        seen = await _call(database, "stripe_payment", payment_key=keyed(account, session))
+    """The payment's own key.
+
+    One that the legacy system began is known here by its session, until it is paid; one that an invoice was asked of
+    first, by the invoice, whatever paid that in the end.
+    """
+    for part in (facts["session"], facts["invoice"]):
+        if seen is None and part is not None:
+            seen = await _call(database, "stripe_payment", payment_key=keyed(account, part["id"]))
     return (key if seen is None else seen["payment_key"]), seen
 
 

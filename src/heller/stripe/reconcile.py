@@ -257,7 +257,7 @@ async def _others(
         if reference(session.get("payment_intent")) is None and session["mode"] == "payment":
             yield keyed(account, session["id"])
     async for invoice in api.pages("invoices", window | {"status": "paid"}, account=account):
-        if not invoice.get("amount_paid"):
+        if not invoice.get("amount_paid") or await _is_uncredited(database, invoice, account):
             yield keyed(account, invoice["id"])
     async for key in _taken_back(api, account, window, until):
         yield key
@@ -277,6 +277,15 @@ async def _taken_back(api: StripeApi, account: str, window: Json, until: datetim
         async for item in api.pages(service, query, account=account):
             if intent := reference(item.get("payment_intent")):
                 yield keyed(account, intent)
+
+
+async def _is_uncredited(database: Database, invoice: Json, account: str) -> bool:
+    """Whether an invoice of ours is paid and nothing was credited for it: no young intent tells when it was paid out of band."""
+    details = (invoice.get("parent") or {}).get("subscription_details") or {}
+    if "order_id" not in (details.get("metadata") or {}):
+        return False
+    row = await _call(database, "stripe_payment", payment_key=keyed(account, invoice["id"]))
+    return row is None or (row["net_credits"] == 0 and row["taken_back"] == 0)
 
 
 async def _know_session(database: Database, session: Json) -> None:

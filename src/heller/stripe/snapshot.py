@@ -43,7 +43,13 @@ async def look(api: StripeApi, key: str, *, account: str = "", with_session: boo
             return await _look_at_session(api, identifier, account)
         if identifier.startswith("in_"):
             return await _look_at_invoice(api, identifier, account)
-        return Look(await _intent(api, identifier, account, with_session=with_session))
+        facts = await _intent(api, identifier, account, with_session=with_session)
+        invoice = facts["invoice"] or {}
+        if (
+            facts["status"] != "succeeded" and invoice.get("status") == "paid"
+        ):  # out of band, or by another intent
+            return Look(moved_to=keyed(account, invoice["id"]))
+        return Look(facts)
     except stripe.InvalidRequestError as error:
         if error.http_status == 404:  # noqa: PLR2004  # not found
             raise GoneError(f"Stripe knows no {identifier}.") from error
@@ -126,6 +132,7 @@ def _from_invoice(invoice: Json) -> Json:
         "order_from": "subscription",
         "invoice": {
             "id": invoice["id"],
+            "status": invoice["status"],
             "subscription": subscription,
             "reason": invoice.get("billing_reason"),
             "subtotal": invoice.get("subtotal"),
@@ -161,15 +168,16 @@ async def _look_at_session(api: StripeApi, identifier: str, account: str) -> Loo
 
 
 async def _look_at_invoice(api: StripeApi, identifier: str, account: str) -> Look:
-    async for paid in api.pages("invoice_payments", {"invoice": identifier}, account=account, limit=1):
-        intent = reference((paid.get("payment") or {}).get("payment_intent"))
-        if intent is not None:
-            return Look(moved_to=keyed(account, intent))
     invoice = await api.retrieve("invoices", identifier, account=account)
+    async for paid in api.pages("invoice_payments", {"invoice": identifier}, account=account):
+        intent = reference((paid.get("payment") or {}).get("payment_intent"))
+        # one that failed stays beside what paid the invoice in the end
+        if intent is not None and (paid["status"] == "paid" or invoice["status"] != "paid"):
+            return Look(moved_to=keyed(account, intent))
     origin = _from_invoice(invoice)
     if not origin or invoice["status"] != "paid":
         return Look(waiting="no_subscription" if not origin else str(invoice["status"]))
-    received = invoice.get("amount_paid") or 0
+    received = max(invoice.get("amount_paid") or 0, invoice.get("amount_paid_off_stripe") or 0)
     facts = _nothing_due(invoice, "succeeded" if received else "no_payment_required")
     return Look({**facts, "received": received, **origin})
 

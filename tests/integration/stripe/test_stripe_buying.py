@@ -12,7 +12,9 @@ from heller.errors import IdempotencyConflict, InvalidArgument, UnknownAccount
 from heller.stripe import catalogue
 from heller.stripe.checkout import Item, cancel_subscription, confirm, find_order, receipt_url
 from heller.stripe.customers import customer_of
+from heller.stripe.reconcile import sweep
 from heller.stripe.top_up import StoredRules, TopUpRule, release_overdue, run_rules, top_up
+from stripe_twin.resources import billing
 
 RULE = TopUpRule(account="ann", threshold=50, price="pack-100", cooldown_seconds=0)
 
@@ -163,6 +165,64 @@ async def test_subscription_grants_each_period(shop: Any, carry: str) -> None:
     await cancel_subscription(shop.database, shop.api, order.order_id, at_period_end=False)
     assert (await shop.api.retrieve("subscriptions", subscription))["status"] == "canceled"
     assert await shop.drift() == []
+
+
+async def pay_later(shop: Any, invoice: str, intent: str, paid_by: str | None) -> None:
+    """What Stripe makes of an invoice whose first payment failed and that is paid otherwise: by nothing it knows, or another."""
+    world = shop.twin.world
+    space = next(space for space in world.store.spaces.values() if invoice in space.kinds)
+    space.find(intent)["status"] = "canceled"
+    payment = {"type": "payment_intent", "payment_intent": intent}
+    words = {"invoice": invoice, "amount_requested": 2000, "payment": payment, "status": "canceled"}
+    world.make(space, "invoice_payment", words)
+    billing.pay_invoice(world, space, space.find(invoice), paid_by and space.find(paid_by))
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("by", ["nothing", "another"])
+async def test_invoice_whose_payment_failed_and_that_was_paid_otherwise_is_credited(
+    shop: Any, by: str, is_told: bool
+) -> None:
+    await add_pack(shop, "monthly", 300, 2000, period="month", carry="expire")
+    order = await shop.buy(price="monthly")
+    subscription = shop.twin.pay(order.checkout_session)["subscription"]
+    await shop.deliver()
+    await shop.work()
+    shop.twin.advance(32 * 86_400)
+    invoice = shop.twin.renew(subscription, outcome="card_declined")["id"]
+    ((event,),) = [shop.twin.events("payment_intent.payment_failed")]
+    intent = event["data"]["object"]["id"]
+    customer = event["data"]["object"]["customer"]
+    other = None
+    if by == "another":
+        words = {
+            "amount": 2000,
+            "currency": "eur",
+            "customer": customer,
+            "confirm": True,
+            "off_session": True,
+        }
+        card = shop.twin.save_card(customer)["id"]
+        made = await shop.api.create("payment_intents", words | {"payment_method": card}, key="other")
+        other = made["id"]
+    await pay_later(shop, invoice, intent, other)
+    if is_told:
+        await shop.deliver()
+        await shop.work()
+    else:
+        shop.twin.forget_pending()
+        since = datetime.now(UTC) - timedelta(days=3)
+        until = datetime.now(UTC) + timedelta(days=40)
+        await sweep(shop.database, shop.api, since=since, until=until)
+    assert (await shop.balance(), await shop.parked(), await shop.drift()) == (600, [], [])
+    for key in filter(None, (intent, other, invoice)):
+        again = await shop.converge(key)
+        assert (again.outcome, again.delta, again.net_credits) == ("applied", 0, 300)
+    if other is not None:
+        shop.twin.refund(other, 1000)
+        await shop.deliver()
+        await shop.work()
+        assert await shop.balance() == 450
 
 
 async def test_changed_subscription_is_left_to_a_person(shop: Any) -> None:

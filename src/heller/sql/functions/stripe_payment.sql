@@ -8,7 +8,10 @@ language sql stable security definer set search_path = pg_catalog as $$
     union all
     select * from heller.payments where provider = 'stripe' and checkout_session = split_part(p_payment_key, '/', -1)
       and stripe_account = case when p_payment_key like '%/%' then split_part(p_payment_key, '/', 1) else '' end
+    union all
+    select * from heller.payments where provider = 'stripe' and invoice = split_part(p_payment_key, '/', -1)
+      and stripe_account = case when p_payment_key like '%/%' then split_part(p_payment_key, '/', 1) else '' end
     limit 1) p
 $$;
 comment on function heller.stripe_payment(text) is
-  'One payment as it stands, by its key or by its payment intent or session (imported ones have keys of their own); its version is what converge compares with.';
+  'One payment as it stands, by its key or by its payment intent, session or invoice (imported ones have keys of their own); its version is what converge compares with.';
