@@ -15,6 +15,7 @@ from heller.ledger.anchors import Anchor, AnchorCheck, Anchors
 from heller.ledger.events import DeliveryAttempt, EventPage, Events, WebhookEndpoint
 from heller.ledger.hold import HoldVerbs
 from heller.ledger.reads import Reads
+from heller.ledger.recurring import Recurring, RecurringGrant
 from heller.ledger.results import Books, FoundAccount
 from heller.ledger.statements import Revenue, StatementHead, StatementLine, Statements, Usage
 from heller.ledger.teams import Member, Membership, MemberSpending, Teams
@@ -32,6 +33,7 @@ LEDGER = {
     "Holds": HoldVerbs,
     "Reads": Reads,
     "Statements and reports": Statements,
+    "Recurring grants": Recurring,
     "Teams": Teams,
     "Alerts and top-up rules": Alerts,
     "Events out": Events,
@@ -39,7 +41,7 @@ LEDGER = {
 }
 RESULTS = (
     heller.Account, heller.Transaction, heller.Grant, heller.HoldState, heller.Draw, FoundAccount, Books, StatementHead, StatementLine, Usage,
-    Revenue, Member, Membership, MemberSpending, Alert, TopUpRule, TopUpAttempt, EventPage, WebhookEndpoint, DeliveryAttempt, Anchor, AnchorCheck,
+    Revenue, RecurringGrant, Member, Membership, MemberSpending, Alert, TopUpRule, TopUpAttempt, EventPage, WebhookEndpoint, DeliveryAttempt, Anchor, AnchorCheck,
 )  # fmt: skip
 STRIPE = ("load", "buy", "confirm", "add_price", "retire_price", "prices", "converge", "reconcile", "top_up")
 
