@@ -20,6 +20,7 @@ yours has put it. A request that carries an ``Idempotency-Key`` is charged once,
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 from uuid import uuid4
 
@@ -40,6 +41,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 KEY = "idempotency-key"
 KEY_CHARACTERS_MAX = 200
+REASON_CHARACTERS_MAX = 100
 FAILED = 400
 TRIES_MAX = 20  # of one request that failed each time and got its credits back
 
@@ -101,7 +103,12 @@ class BothHomes(Protocol):
 
 def key_of(request_key: str | None, reason: str, attempt: int) -> str | None:
     """The key of a charge: the request's own, apart for each thing that is charged for and each try that failed."""
-    return None if request_key is None else f"{reason}:{request_key}"[:KEY_CHARACTERS_MAX] + f":{attempt}"
+    if request_key is None:
+        return None
+    name = f"{reason}:{request_key}"
+    if len(name) > KEY_CHARACTERS_MAX:  # cut, two requests would be one
+        name = f"{reason[:REASON_CHARACTERS_MAX]}:{sha256(name.encode()).hexdigest()}"
+    return f"{name}:{attempt}"
 
 
 class Reserved:

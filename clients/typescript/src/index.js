@@ -2,6 +2,7 @@
 import { operations } from "./operations.js";
 
 const AGAIN = new Set([429, 502, 503, 504]);
+const KEYLESS = new Set(["open_account", "release", "renew"]); // to do them again is the same
 const PAUSE_MILLISECONDS = 200;
 const PAUSE_MILLISECONDS_MAX = 5_000;
 
@@ -36,7 +37,7 @@ export class Heller {
   async _send(operation, given) {
     const rest = [...given];
     const path = operation.path.replace(/\{(\w+)\}/g, (_, name) => part(name, rest.shift()));
-    const body = operation.body ? rest.shift() : undefined;
+    const body = operation.body ? named(operation, rest.shift()) : undefined;
     const query = operation.query ? rest.shift() : undefined;
     const call = rest.shift() ?? {};
     const headers = { authorization: `Bearer ${await valueOf(this.#key)}`, accept: "application/json" };
@@ -80,6 +81,13 @@ export async function* each(page) {
     yield* found.items;
     cursor = found.items.length === 0 ? undefined : (found.next ?? undefined);
   } while (cursor !== undefined);
+}
+
+/** Operations of a batch without a key get one, so that the call can be tried again. */
+function named(operation, body) {
+  if (operation !== operations.batch) return body;
+  const withKey = (one) => (KEYLESS.has(one.verb) || one.key != null ? one : { ...one, key: `auto-${crypto.randomUUID()}` });
+  return { ...body, operations: body.operations.map(withKey) };
 }
 
 function part(name, value) {

@@ -70,6 +70,10 @@ test("what was lost on the way is tried again with one effect", async () => {
   });
   assert.equal((await shaky.spend(account, { amount: 10 })).balance_after, 90);
   assert.equal(keys.size, 1);
+  lost = 1;
+  const batch = await shaky.batch({ operations: [{ verb: "spend", account, amount: 10 }] });
+  assert.equal(batch.outcomes[0].result.balance_after, 80);
+  assert.equal((await heller.getAccount(account)).posted, 80);
   lost = 99;
   await assert.rejects(shaky.getAccount(account), { code: "api_unavailable" });
 });

@@ -63,10 +63,13 @@ class Ask(Generic[T]):
         Raises:
             HellerError: the typed error of its problem.
         """
-        if answer.is_success:
+        if not answer.is_success:
+            raise error_of(answer)
+        try:
             result: T = msgspec.json.decode(answer.content, type=self.kind)
-            return result
-        raise error_of(answer)
+        except msgspec.MsgspecError:
+            raise no_problem(answer, "something else than was asked for") from None
+        return result
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,12 +132,17 @@ def error_of(answer: httpx.Response) -> errors.HellerError:
         problem = answer.json()
         code, message = str(problem["code"]), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
-        return errors.ApiError(
-            f"The server answered {answer.status_code} and no problem document.",
-            hint="Is this the address of heller?",
-            status=answer.status_code,
-        )
+        return no_problem(answer, "no problem document")
     return error_from(problem, code, message, answer.status_code)
+
+
+def no_problem(answer: httpx.Response, what: str) -> errors.ApiError:
+    """The error of an answer that heller did not write."""
+    return errors.ApiError(
+        f"The server answered {answer.status_code} and {what}.",
+        hint="Is this the address of heller?",
+        status=answer.status_code,
+    )
 
 
 def error_from(problem: Mapping[str, Any], code: str, message: str, status: int) -> errors.HellerError:

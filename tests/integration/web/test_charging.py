@@ -66,6 +66,13 @@ async def test_a_route_is_charged_once_and_refused_without_credits(ledger) -> No
     assert (await ledger.balance("anna")).posted == 5
 
 
+async def test_long_keys_that_begin_alike_are_two_requests(ledger) -> None:
+    buyer = client(shop(ledger))
+    for end, balance in (("a", 15), ("b", 5), ("a", 15)):
+        answer = await buyer.post("/analyses", headers={"idempotency-key": "k" * 220 + end})
+        assert answer.json() == {"balance": balance}
+
+
 @pytest.mark.parametrize(("path", "rest"), [("/analyses", 15), ("/resumes", 13)])
 async def test_a_request_that_fails_costs_nothing_and_its_repeat_is_paid(ledger, path, rest) -> None:
     app = shop(ledger)

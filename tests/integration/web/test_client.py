@@ -129,7 +129,10 @@ async def test_what_was_lost_on_the_way_is_tried_again_with_one_effect(heller) -
     assert (other.balance_after, other.replayed) == (80, False), "another call is another intent"
     heller.network.lose = 1
     assert (await heller.apply([{"verb": "spend", "account": "user-1", "amount": 5}]))[0].balance_after == 75
-    assert (await heller.balance("user-1")).posted == 75
+    heller.network.lose = 1
+    unnamed = {"verb": "spend", "account": "user-1", "amount": 5, "key": None}
+    assert (await heller.apply([unnamed]))[0].balance_after == 70
+    assert (await heller.balance("user-1")).posted == 70
     heller.network.busy = 99
     with pytest.raises(errors.ApiError) as busy:
         await heller.balance("user-1")
@@ -137,6 +140,14 @@ async def test_what_was_lost_on_the_way_is_tried_again_with_one_effect(heller) -
     heller.network.busy, heller.network.lose = 0, 99
     with pytest.raises(errors.ApiUnavailable):
         await heller.balance("user-1")
+
+
+async def test_an_answer_that_heller_did_not_write_is_a_typed_error() -> None:
+    page = httpx.MockTransport(lambda _: httpx.Response(200, html="<h1>Please sign in to the network</h1>"))
+    async with AsyncClient("http://127.0.0.1:8000", key="x", transport=page) as client:
+        with pytest.raises(errors.ApiError, match="something else") as strange:
+            await client.balance("user-1")
+    assert strange.value.status == 200
 
 
 async def test_a_refusal_is_not_tried_again(heller) -> None:

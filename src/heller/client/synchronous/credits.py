@@ -213,7 +213,9 @@ class Credits(Caller):
         """
         keyless = {"open_account", "release", "renew"}
         named = [
-            {"key": new_key(), **operation} if operation.get("verb") not in keyless else dict(operation)
+            dict(operation)
+            if operation.get("verb") in keyless or operation.get("key") is not None
+            else {**operation, "key": new_key()}
             for operation in operations
         ]
         ask: Ask[dict[str, Any]] = Ask(
