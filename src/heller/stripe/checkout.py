@@ -147,17 +147,28 @@ async def buy(
 
 async def _with_session(database: Database, api: StripeApi, order: Order) -> Order:
     params = await _session_params(database, api, order)
-    for attempt in range(order.session_attempt, SESSION_ATTEMPTS_MAX + 1):
+    first = order.session_attempt
+    for attempt in range(first, first + SESSION_ATTEMPTS_MAX):
         key = order.order_id if attempt == 1 else f"{order.order_id}:{attempt}"
+        is_last = attempt == first + SESSION_ATTEMPTS_MAX - 1
         try:
             session = await api.create("checkout.sessions", params, key=key, account=order.stripe_account)
-        except stripe.APIError as error:
-            # Stripe keeps a 500 for its key for ever: look whether it made the session all the same, else a new key
+        except stripe.InvalidRequestError as error:
+            if is_last or error.param != "customer" or error.code != "resource_missing":
+                raise
+            order = await _with_another_customer(database, api, order, session_attempt=attempt + 1)
+            params = await _session_params(database, api, order)
+            continue
+        except (stripe.APIError, stripe.IdempotencyError) as error:
+            # Stripe keeps a 500, and what was asked, for its key for ever: look whether it made the session all the
+            # same, else a new key
             existing = await _session_at_stripe(api, order)
             if existing is None:
-                if attempt == SESSION_ATTEMPTS_MAX or (error.http_status or 0) < 500:  # noqa: PLR2004  # server error
+                if isinstance(error, stripe.APIError) and (error.http_status or 0) < 500:  # noqa: PLR2004  # server error
                     raise
                 await _update(database, order, session_attempt=attempt + 1)
+                if is_last:
+                    raise
                 continue
             session = existing
         raw = await _update(
@@ -169,6 +180,23 @@ async def _with_session(database: Database, api: StripeApi, order: Order) -> Ord
         )
         return as_order(raw | {"replayed": order.replayed})
     raise AssertionError  # the loop returns or raises
+
+
+async def _with_another_customer(
+    database: Database, api: StripeApi, order: Order, *, session_attempt: int
+) -> Order:
+    """The order for a customer that Stripe has: the one it was placed for was deleted there."""
+    async with database.connection() as connection:
+        found = await call(connection, "balance", account_id=order.account_id, unit=order.unit)
+    customer = await customer_of(
+        database,
+        api,
+        found["user"] or order.account_id,
+        account=order.stripe_account,
+        instead_of=order.stripe_customer,
+    )
+    raw = await _update(database, order, customer=customer, session_attempt=session_attempt)
+    return as_order(raw | {"replayed": order.replayed})
 
 
 async def _update(database: Database, order: Order, **changes: Any) -> Json:

@@ -11,8 +11,14 @@ KIND = "stripe_customer"
 ATTEMPTS_MAX = 5
 
 
-async def customer_of(database: Database, api: StripeApi, user: str, *, account: str = "") -> str:
+async def customer_of(
+    database: Database, api: StripeApi, user: str, *, account: str = "", instead_of: str | None = None
+) -> str:
     """The Stripe customer of a user, made now if there is none.
+
+    Args:
+        account: the connected account.
+        instead_of: one that Stripe has not (any more): it was deleted, or is of the other mode.
 
     Raises:
         stripe.StripeError: Stripe cannot be reached or refuses.
@@ -21,18 +27,32 @@ async def customer_of(database: Database, api: StripeApi, user: str, *, account:
     kind = f"{KIND}_{account.lower()}"[:40] if account else KIND
     async with database.connection() as connection:
         identities = await call_many(connection, "identities_of", user_id=user)
-    known = [identity["name"] for identity in identities if identity["kind"] == kind]
-    if known:
-        return str(known[-1])
+    known = [str(identity["name"]) for identity in identities if identity["kind"] == kind]
+    if len(known) == 1 and instead_of is None:
+        return known[0]
+    for name in known:
+        if name != instead_of and await is_there(api, name, account=account):
+            return name
     emails = [identity["name"] for identity in identities if identity["kind"] == "email"]
     params: Json = {"metadata": {"heller_user": user}} | ({"email": emails[0]} if emails else {})
-    digest = sha256(repr((user, emails[:1])).encode()).hexdigest()[
-        :24
-    ]  # other words, other request, other key
+    named = (
+        (user, emails[:1], known) if known else (user, emails[:1])
+    )  # other words, other request, other key
+    digest = sha256(repr(named).encode()).hexdigest()[:24]
     customer = await _create(api, params, f"customer:{api.settings.mode}:{digest}", account)
     async with database.connection() as connection:
         await call(connection, "add_identity", user_id=user, kind=kind, name=customer["id"])
     return str(customer["id"])
+
+
+async def is_there(api: StripeApi, customer: str, *, account: str = "") -> bool:
+    """Whether Stripe has a customer and did not delete it."""
+    try:
+        return not (await api.retrieve("customers", customer, account=account)).get("deleted")
+    except stripe.InvalidRequestError as error:
+        if error.http_status == 404:  # noqa: PLR2004  # not found
+            return False
+        raise
 
 
 async def _create(api: StripeApi, params: Json, key: str, account: str) -> Json:

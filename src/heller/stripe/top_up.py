@@ -147,6 +147,8 @@ async def top_up(database: Database, api: StripeApi, rule: TopUpRule) -> TopUp:
 
 async def _saved_method(api: StripeApi, customer: str) -> str | None:
     found = await api.retrieve("customers", customer)
+    if found.get("deleted"):  # and its cards with it
+        return None
     default = (found.get("invoice_settings") or {}).get("default_payment_method")
     if default:
         return str(default["id"] if isinstance(default, dict) else default)

@@ -68,6 +68,40 @@ async def test_customer_is_made_once_and_receipt_goes_to_the_email(shop: Any) ->
     assert "receipt" in (await receipt_url(shop.api, intent) or "")
 
 
+@pytest.mark.parametrize("is_forgotten", [True, False])
+async def test_buyer_whose_customer_was_deleted_at_stripe_can_buy_again(
+    shop: Any, is_forgotten: bool
+) -> None:
+    first = await shop.buy()
+    if is_forgotten:
+        shop.twin.delete(first.stripe_customer)
+    else:
+        await shop.api.act("customers", "delete", first.stripe_customer)
+    await shop.settled()
+    second = await shop.buy(key="click")
+    assert (await shop.balance(), await shop.parked()) == (100, [])
+    assert second.stripe_customer not in (None, first.stripe_customer)
+    made = await shop.rows("select count(*)::int from heller.identities where kind = 'stripe_customer'")
+    assert made == [(2,)], "the customer made in its place serves the next purchase too"
+
+
+@pytest.mark.parametrize("fault", ["500", "lost"])
+async def test_purchase_is_begun_again_with_other_words_after_stripe_failed(shop: Any, fault: str) -> None:
+    await customer_of(shop.database, shop.api, "ann")
+    shop.twin.set_faults(timeout_seconds=0.1)
+    shop.twin.fail_next(fault, method="POST", path="/v1/checkout/sessions", times=9 if fault == "500" else 3)
+    with pytest.raises(stripe.StripeError):
+        await shop.buy(key="click")
+    shop.twin.world.planned.clear()
+    async with shop.database.connection() as connection:
+        await call(connection, "add_identity", user_id="ann", kind="email", name="ann@example.com")
+    order = await shop.buy(key="click")
+    shop.twin.pay(order.checkout_session)
+    await shop.deliver()
+    await shop.work()
+    assert (await shop.balance(), await shop.parked()) == (100, [])
+
+
 async def test_same_key_is_the_same_order_and_another_request_is_refused(shop: Any) -> None:
     first = await shop.buy(key="click")
     second = await shop.buy(key="click")
