@@ -15,13 +15,14 @@ from psycopg import AsyncConnection, sql
 from psycopg import errors as pg
 
 from heller import citus as cluster
-from heller.database import connect, translating
-from heller.errors import PermissionMissing, SchemaMismatch, SchemaMissing
+from heller.database import connect, lift_limits, translating
+from heller.errors import DatabaseError, PermissionMissing, SchemaMismatch, SchemaMissing
 
 APPLICATION_ROLE = "heller_app"
 BOOKS = ("schema_migrations", "schema_objects", "schema_fingerprints")
 LOCK_KEY = 0x68656C6C  # "hell" in ASCII: one schema change at a time per database
 LOCK_TIMEOUT = "5s"
+POSTGRESQL_MIN = 150_000
 
 _BOOKS = """
 create schema if not exists heller;
@@ -151,6 +152,9 @@ async def apply(url: str, *, citus: bool = False) -> Plan:
     async with connection:
         try:
             with translating():
+                await lift_limits(
+                    connection
+                )  # an index takes what it takes; for locks there is a limit of its own
                 is_spread = await cluster.is_spread(connection)
                 done = await _apply(connection, is_spread=is_spread)
                 if citus or is_spread:
@@ -184,7 +188,7 @@ async def verify(url: str) -> list[str]:
         todo = await _plan(connection)
         problems = [f"{file.path} has not been applied" for file in (*todo.migrations, *todo.objects)]
         async with connection.transaction():
-            await connection.execute("set local search_path = pg_catalog")  # names in full, whoever looks
+            await _say_in_full(connection)
             recorded = dict(await _rows(connection, "select object, digest from heller.schema_fingerprints"))
             present = dict(await _rows(connection, _FINGERPRINT))
     problems += [f"{name} is missing" for name in sorted(recorded.keys() - present.keys())]
@@ -258,16 +262,16 @@ async def _plan(connection: AsyncConnection) -> Plan:
 
 async def _apply(connection: AsyncConnection, *, is_spread: bool) -> Plan:
     async with connection.transaction():
+        # who waited for the lock must see what the other has applied
+        await connection.execute("set transaction isolation level read committed")
         if is_spread:
             await cluster.prepare(connection)
         await connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
         await connection.execute("select pg_advisory_xact_lock(%s)", [LOCK_KEY])
         await connection.execute("set local check_function_bodies = off")  # functions may name later ones
         await connection.execute("set local client_min_messages = warning")
-        await connection.execute(
-            "set local standard_conforming_strings = on"
-        )  # else the default of head_hash is another
-        await connection.execute("set local search_path = pg_catalog")  # catalogue names in full
+        await _say_in_full(connection)
+        await _refuse_what_does_not_fit(connection)
         await connection.execute(_BOOKS)
         todo = await _plan(connection)
         if todo.is_empty:
@@ -291,11 +295,41 @@ async def _apply(connection: AsyncConnection, *, is_spread: bool) -> Plan:
     return todo
 
 
+async def _say_in_full(connection: AsyncConnection) -> None:
+    """Read SQL, and show the catalogue, in one way whoever looks: the default of ``head_hash`` and the fingerprints depend on it."""
+    for setting in (
+        "search_path = pg_catalog",
+        "standard_conforming_strings = on",
+        "quote_all_identifiers = off",
+    ):
+        await connection.execute(f"set local {setting}")
+
+
+async def _refuse_what_does_not_fit(connection: AsyncConnection) -> None:
+    if connection.info.server_version < POSTGRESQL_MIN:
+        raise DatabaseError(
+            f"This is PostgreSQL {connection.info.server_version // 10_000}, which is too old.",
+            hint=f"heller needs PostgreSQL {POSTGRESQL_MIN // 10_000} or newer.",
+        )
+    if await _exists(connection):
+        return
+    strange = await _rows(
+        connection,
+        "select relname from pg_class where relnamespace = to_regnamespace('heller') and relkind in ('r', 'p', 'v', 'm', 'f')"
+        " order by relname limit 3",
+    )
+    if strange:
+        raise SchemaMismatch(
+            f"There is a schema heller already, and it is not heller's: it has {', '.join(row[0] for row in strange)}.",
+            hint="Rename it (alter schema heller rename to ...), or name another database: heller needs the name for itself.",
+        )
+
+
 async def _spread(connection: AsyncConnection) -> None:
     async with connection.transaction():
         await connection.execute("select pg_advisory_xact_lock(%s)", [LOCK_KEY])
         await cluster.distribute(connection)
-        await connection.execute("set local search_path = pg_catalog")  # catalogue names in full
+        await _say_in_full(connection)
         await _grant(connection)  # on the workers as well
         await _note_fingerprints(connection)
 

@@ -41,6 +41,26 @@ async def test_four_applies_at_once_make_one_schema(empty_database: str) -> None
     assert await schema.verify(empty_database) == []
 
 
+async def test_settings_of_the_database_change_neither_the_schema_nor_what_is_seen_of_it(
+    empty_database: str, heller_database: str, connect: Connect
+) -> None:
+    connection = await connect(empty_database)
+    for setting in (
+        "default_transaction_isolation = serializable",
+        "standard_conforming_strings = off",
+        "quote_all_identifiers = on",
+        "statement_timeout = '30ms'",
+    ):
+        await connection.execute(f"alter database {connection.info.dbname} set {setting}")
+    plans = await asyncio.gather(*(schema.apply(empty_database) for _ in range(2)))
+    assert sum(not plan.is_empty for plan in plans) == 1
+    await connection.execute(f"alter database {connection.info.dbname} reset statement_timeout")
+    assert await schema.verify(empty_database) == []
+    await connection.execute(f"alter database {connection.info.dbname} reset all")
+    assert await schema.verify(empty_database) == []
+    assert await _fingerprints(empty_database) == await _fingerprints(heller_database)
+
+
 @pytest.mark.parametrize("count", range(1, len(MIGRATIONS)))
 async def test_a_migrated_schema_equals_a_fresh_one(
     heller_database: str, empty_database: str, monkeypatch: pytest.MonkeyPatch, count: int
