@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -185,7 +187,7 @@ async def test_what_is_longer_than_any_name_or_number_is_set_aside_with_a_reason
         insert into payments values ('1', '1', {LONG}, {LONG}, 9e16, 900000000, 'paid', json_build_object('email', {LONG} || '@z')),
           ({LONG}, '1', 'stripe', null, 5, 5, 'paid', null), ('2', {LONG}, 'stripe', null, 5, 5, 'paid', null);
         create table credit_transactions (id text, user_id text, delta int, reason text, payment_id text, stripe_event_id text, meta json);
-        insert into credit_transactions values ('1', '1', 900000000, 'PURCHASE', '1', null, '{{"n": {"9" * 140_000}}}'),
+        insert into credit_transactions values ('1', '1', 900000000, 'PURCHASE', '1', null, '{{"n": 0.{"9" * 20_000}}}'),
           ('2', '1', -900000000, 'REFUND', '1', {LONG}, '{{"amount_refunded": 899999999999999}}'),
           ({LONG}, '1', 5, 'bonus', null, null, null), ('3', {LONG}, 5, 'bonus', null, null, null);
         update payments set raw_provider_data = '{{"amount_refunded": 899999999999999}}' where id = '1';
@@ -237,3 +239,35 @@ async def test_a_transfer_of_the_old_system_that_only_one_side_knows_of_adds_up(
         await heller.reverse("2", 1, reason="it was never sent")
         assert [(await heller.balance(user)).posted for user in ("1", "2")] == [15, 0]
     assert (await verify_ledger(heller_database)).is_ok
+
+
+async def test_a_database_of_no_encoding_is_read_and_backed_up(
+    server_url: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    name = f"ascii_{uuid4().hex[:12]}"
+    server = await connect(server_url)
+    await server.execute(f"create database {name} template template0 encoding 'SQL_ASCII' locale 'C'")
+    try:
+        url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+        legacy = await connect(url)
+        await legacy.execute(
+            """
+            set client_encoding = 'SQL_ASCII';
+            create table users (id int primary key, email text, name text, credits_balance int);
+            insert into users values (1, 'Jürgen@example.com', E'J\\xfcrgen', 5), (2, 'b@example.com', 'B', 6);
+            create table credit_transactions (id int primary key, user_id text, delta int, reason text);
+            insert into credit_transactions values (1, 'jürgen@example.com', 5, E'\\xff\\t\\\\n tab');
+            """.encode()
+        )
+        await legacy.close()
+        result = await run(url, heller_database, tmp_path)
+        assert (result.ok, result.copied.copied) == (True, 3)
+        assert await posted(heller_database) == {"1": 5, "2": 6}
+        assert restore_check(tmp_path / "backup").ok
+        own = await connect(heller_database)
+        cursor = await own.execute(
+            "select reason from heller.transactions where source_id = '1' and delta = 5"
+        )
+        assert await cursor.fetchall() == [("\ufffd\t\\n tab",)]
+    finally:
+        await server.execute(f"drop database {name} with (force)")

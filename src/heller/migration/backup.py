@@ -105,7 +105,7 @@ async def write_backup(source: Source, folder: Path, *, progress: Progress = sil
         progress("backup", done, len(source.mapping.tables))
         table = source.catalogue.find(read.schema, read.table)
         if table is not None:
-            tables[read.label] = await _write_table(source.connection, table, folder=folder, name=read.label)
+            tables[read.label] = await _write_table(source, table, folder=folder, name=read.label)
     manifest = {
         "source": source.name,
         "shape": source.mapping.shape,
@@ -127,13 +127,11 @@ def _begin(folder: Path) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)
 
 
-async def _write_table(
-    connection: AsyncConnection, table: Table, *, folder: Path, name: str
-) -> dict[str, Any]:
-    rows, sums, types = await _measure(connection, table)
+async def _write_table(source: Source, table: Table, *, folder: Path, name: str) -> dict[str, Any]:
+    rows, sums, types = await _measure(source.connection, table)
     stem = file_stem(name)
     path, archive = folder / f"{stem}.csv", folder / f"{stem}.parquet"
-    longest = await _write_csv(connection, table, path)
+    longest = await _write_csv(source, table, path)
     await asyncio.to_thread(_write_parquet, path, archive, types, max(BLOCK_BYTES, longest))
     return {
         "rows": rows,
@@ -186,7 +184,7 @@ async def _measure(
     return row[0], sums, types
 
 
-async def _write_csv(connection: AsyncConnection, table: Table, path: Path) -> int:
+async def _write_csv(source: Source, table: Table, path: Path) -> int:
     """Write the rows; answers the bytes of the longest. Money goes as the number it is, not as the server's locale shows it."""
     columns = sql.SQL(", ").join(
         sql.SQL("{0}::numeric as {0}" if kind == "money" else "{0}").format(sql.Identifier(name))
@@ -196,11 +194,10 @@ async def _write_csv(connection: AsyncConnection, table: Table, path: Path) -> i
     statement = sql.SQL("copy (select {} from {}) to stdout (format csv, header)").format(
         columns, sql.Identifier(table.schema, table.name)
     )
-    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    async with source.copying(statement) as copy:
         with path.open("wb") as file:
             async for row in copy:
-                file.write(row)
-                longest = max(longest, len(row))
+                longest = max(longest, file.write(source.utf8(bytes(row))))
     return longest
 
 

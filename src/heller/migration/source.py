@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection, AsyncCopy, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from heller import pooler
@@ -40,6 +40,28 @@ class Source:
     catalogue: Catalogue
     mapping: Mapping
     name: str
+
+    @asynccontextmanager
+    async def copying(self, statement: sql.Composed) -> AsyncIterator[AsyncCopy]:
+        """A COPY TO STDOUT. A database of encoding SQL_ASCII sends whatever bytes it holds; elsewhere they are UTF-8."""
+        query = statement.as_bytes(self.connection)  # before the encoding changes
+        if self.has_any_bytes:
+            await self.connection.execute(
+                "set client_encoding = 'LATIN1'"
+            )  # as which any bytes pass unchanged
+        async with self.connection.cursor() as cursor, cursor.copy(query) as copy:
+            yield copy
+        if self.has_any_bytes:
+            await self.connection.execute("set client_encoding = 'UTF8'")
+
+    @property
+    def has_any_bytes(self) -> bool:
+        """Whether texts may be of any encoding."""
+        return self.catalogue.encoding == "SQL_ASCII"
+
+    def utf8(self, data: bytes) -> bytes:
+        """What ``copying`` gave, as text of UTF-8: bytes that are none become the sign for that."""
+        return data.decode("utf-8", "replace").encode() if self.has_any_bytes else data
 
 
 @asynccontextmanager

@@ -204,17 +204,16 @@ async def _stage_table(
     table = source.catalogue.find(mapping.schema, mapping.table)
     if table is None:
         raise SourceError(f"{mapping.schema}.{mapping.table} has gone since the catalogue was read.")
-    mend = source.catalogue.encoding == "SQL_ASCII"
-    form = sql.SQL("text" if mend else "binary")  # text can be mended in passing, binary need not be parsed
+    # text can be mended in passing, binary need not be parsed
+    form = sql.SQL("text" if source.has_any_bytes else "binary")
     read = sql.SQL("copy ({}) to stdout (format {})").format(source_select(mapping, table, number), form)
     staging = staging_table(mapping.part)
     write = sql.SQL("copy heller_staging.{} ({}) from stdin (format {})").format(
         sql.Identifier(staging), sql.SQL(", ").join(map(sql.Identifier, staged_columns(mapping))), form
     )
     rows = await stream(
-        source.connection, workspace, read=read, write=write,
+        source, workspace, read=read, write=write,
         progress=progress, step=f"read {mapping.label}", estimate=table.rows_estimate,
-        mend=mend,
     )  # fmt: skip
     await workspace.execute(
         "insert into heller_staging.sources (source, part, label, rows, strict, json_type) values (%s, %s, %s, %s, %s, %s)",
@@ -238,7 +237,7 @@ def _json_type(mapping: TableMapping, table: Table) -> str | None:
 
 
 async def stream(
-    source: AsyncConnection,
+    source: Source,
     target: AsyncConnection,
     *,
     read: sql.Composed,
@@ -246,23 +245,18 @@ async def stream(
     progress: Progress,
     step: str,
     estimate: int,
-    mend: bool = False,
 ) -> int:
-    """Pass COPY data from one database to the other, in chunks; answers the number of rows.
-
-    ``mend`` replaces bytes that are not UTF-8 (a database of encoding SQL_ASCII holds any).
-    """
+    """Pass COPY data from one database to the other, in chunks; answers the number of rows."""
     rows = told = 0
     total: int | None = None
     async with (
-        source.cursor() as reading,
+        source.copying(read),
         target.cursor() as writing,
-        reading.copy(read),
         writing.copy(write) as copy_in,
     ):
         while total is None:
-            block, total = await source.wait(_block(source.pgconn))
-            await copy_in.write(_mended(b"".join(block), mend=mend))
+            block, total = await source.connection.wait(_block(source.connection.pgconn))
+            await copy_in.write(source.utf8(b"".join(block)))
             rows += len(block)
             if rows - told >= PROGRESS_EVERY_ROWS:
                 told = rows
@@ -282,10 +276,6 @@ def _block(connection: PGconn) -> PQGen[tuple[list[bytes], int | None]]:
         block.append(bytes(row))
         size += len(row)
     return block, None
-
-
-def _mended(data: bytes, *, mend: bool) -> bytes:
-    return data.decode("utf-8", "replace").encode() if mend else data
 
 
 async def fingerprint(source: Source) -> str:

@@ -66,7 +66,7 @@ declare
   v_value jsonb;
 begin
   if p_text is null or p_text = '{}' then return null; end if;
-  if p_is_checked and length(p_text) < 100000 and strpos(p_text, '\u') = 0 and p_text !~ '[0-9][eE][-+]?[0-9]{3}' then
+  if p_is_checked and length(p_text) < 16000 and strpos(p_text, '\u') = 0 and p_text !~ '[0-9][eE][-+]?[0-9]{3}' then
     return jsonb_build_object('legacy', p_text::jsonb);
   end if;
   v_value := heller_staging.json(p_text);
