@@ -7,6 +7,7 @@ import pytest
 from psycopg import sql
 
 from heller import Heller, schema, verify
+from heller.errors import DatabaseError, SchemaMismatch
 
 Connect = Callable[..., Awaitable[psycopg.AsyncConnection]]
 
@@ -66,3 +67,22 @@ async def test_a_database_with_old_strings_gets_the_same_schema(
         await heller.open_account("ann")
         await heller.grant("ann", 5, reason=r"back\slash 'quote'")
     assert (await verify(empty_database)).is_ok
+
+
+async def test_an_old_server_and_a_strange_schema_are_refused_in_words(
+    empty_database: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "POSTGRESQL_MIN", 990_000)
+        with pytest.raises(DatabaseError, match="too old") as old:
+            await schema.apply(empty_database)
+        assert old.value.hint == "heller needs PostgreSQL 99 or newer."
+    connection = await connect(empty_database)
+    await connection.execute(
+        "create schema heller create table users (id int) create view accounts as select 1"
+    )
+    with pytest.raises(SchemaMismatch, match="not heller's: it has accounts, users") as strange:
+        await schema.apply(empty_database)
+    assert "alter schema heller rename to" in strange.value.hint
+    await connection.execute("alter schema heller rename to theirs")
+    assert not (await schema.apply(empty_database)).is_empty

@@ -21,7 +21,6 @@ from heller.errors import HellerError
 
 app = typer.Typer(add_completion=False)
 
-POSTGRESQL_MIN = 150_000
 FREE_BYTES_MIN = 1 << 30
 
 
@@ -125,15 +124,22 @@ async def _database(url: str) -> AsyncIterator[Check]:
             "select current_setting('server_version_num')::int, current_setting('server_version'), current_user,"
             " current_setting('synchronous_commit'), current_setting('fsync'), pg_is_in_recovery(),"
             " extract(epoch from clock_timestamp())::float8 - extract(epoch from %s::timestamptz)::float8,"
-            " current_setting('max_connections')::int",
+            " current_setting('max_connections')::int, current_setting('server_encoding')",
             [_now()],
         )
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101  # a select without from has one row
-        number, name, user, synchronous, fsync, is_replica, skew_seconds, connections_max = row
+        number, name, user, synchronous, fsync, is_replica, skew_seconds, connections_max, encoding = row
         yield Check("database", "ok", f"PostgreSQL {name} as {user}, {connections_max} connections at most")
-        if number < POSTGRESQL_MIN:
+        if number < schema.POSTGRESQL_MIN:
             yield Check("version", "failed", f"PostgreSQL {name}", "heller needs PostgreSQL 15 or newer.")
+        if encoding != "UTF8":
+            yield Check(
+                "encoding",
+                "warning",
+                f"the database is in {encoding}, which cannot hold every letter of a reason or a name",
+                "Make one with: create database ... encoding 'UTF8' template template0",
+            )
         if fsync != "on" or synchronous == "off":
             yield Check(
                 "durability",
