@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import httpx
@@ -23,6 +23,23 @@ PAUSE_SECONDS_MAX = 5.0
 AGAIN = frozenset({429, 502, 503, 504})
 _COMMON = frozenset({"unit", "metadata", "dry_run", "if_version"})
 _OF_SOME = frozenset({"effective_at", "allow_partial", "min_available_after"})
+
+
+def address(url: str) -> str:
+    """Where heller is served, as requests want it.
+
+    Raises:
+        InvalidArgument: it is no address, or one of the API itself.
+    """
+    parts = urlsplit(url)
+    base = url.rstrip("/")
+    if parts.scheme not in ("http", "https") or not parts.netloc or base.endswith("/v1"):
+        raise errors.InvalidArgument(
+            f"{url!r} is not the address of a heller serve.",
+            argument="url",
+            hint="It looks like https://credits.example.org, without /v1.",
+        )
+    return base
 
 
 @dataclass(frozen=True, slots=True)

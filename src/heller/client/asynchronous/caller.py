@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from heller.client.core import AGAIN, RETRIES_MAX, TIMEOUT_SECONDS, Ask, pause, unreachable
+from heller.client.core import AGAIN, RETRIES_MAX, TIMEOUT_SECONDS, Ask, address, pause, unreachable
 from heller.ledger.results import decoded
 
 T = TypeVar("T")
@@ -33,10 +33,13 @@ class AsyncCaller:
             timeout_seconds: how long to wait for one answer.
             retries_max: how often to ask again when there is none, or one that says so.
             transport: another way to the server, for tests.
+
+        Raises:
+            InvalidArgument: ``url`` is not such an address.
         """
         self._retries_max = retries_max
         self._http = httpx.AsyncClient(
-            base_url=url.rstrip("/"),
+            base_url=address(url),
             headers={"authorization": f"Bearer {key}", "accept": "application/json"},
             timeout=timeout_seconds,
             transport=transport,
