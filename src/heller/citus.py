@@ -42,6 +42,7 @@ AT_COORDINATOR = (
     "stripe_erase",
     "stripe_leave",
     "stripe_orders",
+    "stripe_owe",
     "stripe_payments",
     "transfer",
 )

@@ -23,7 +23,7 @@ from heller.errors import HellerError
 from heller.migration.handover import fence
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.outbox import drain
-from heller.migration.handover.purchases import set_aside
+from heller.migration.handover.purchases import deliver, set_aside
 from heller.migration.handover.runs import open_sides
 from heller.rollout.alerts import Alerts
 from heller.rollout.controller import tick
@@ -164,6 +164,7 @@ class Worker:
             is_fenced = await fence.is_installed(sides.legacy.connection)
             drained = await drain(sides) if is_fenced else {}
             theirs = await set_aside(sides) if is_fenced else 0
+            delivered = await deliver(sides) if is_fenced else 0
             done = await tick(sides, alerts=self.alerts)
         if done.alerted:
             await self._call(
@@ -179,6 +180,7 @@ class Worker:
             "moves": done.moves.as_json(),
             "outbox": drained,
             "set_aside": theirs,
+            "delivered": delivered,
         }
 
     async def invariants(self, previous: Any) -> dict[str, Any]:

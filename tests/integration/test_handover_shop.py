@@ -15,6 +15,7 @@ from heller.migration import run
 from heller.migration.handover import fence
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.outbox import answer, drain
+from heller.migration.handover.purchases import deliver
 from heller.migration.handover.runs import Sides, open_sides
 from heller.migration.handover.status import handover_status
 from heller.migration.source import url_of
@@ -226,3 +227,30 @@ async def test_order_paid_at_home_in_the_shops_own_word_is_settled_when_its_buye
         "select state, net_credits from heller.payments where payment_key = 'pi_e'"
     )
     assert await found.fetchall() == [("settled", 3_000)]  # or Stripe's own event would credit it again
+
+
+async def test_what_was_bought_in_heller_and_paid_at_home_is_written_as_this_shop_writes(
+    sides: Sides, shop: psycopg.AsyncConnection
+) -> None:
+    coordinator = sides.coordinator()
+    await coordinator.send_back(["1"])
+    await sides.ours.connection.execute(
+        "insert into heller.owed_purchases (payment_key, account_id, order_id, credits, payment) values ('pi_f', '1', 'none', 1250, jsonb_build_object("
+        " 'payment_key', 'pi_f', 'provider', 'stripe', 'intent', 'pi_f', 'amount', 125, 'currency', 'EUR', 'credits', 1250, 'sold', 1250,"
+        " 'state', 'settled', 'events', '[\"evt_f\"]'::jsonb))"
+    )
+    assert [await deliver(sides), await deliver(sides)] == [1, 0]
+    rows = "select coins_used::text from coin_log where log_no = (select max(log_no) from coin_log) union all select coins::text from members where member_no = 1"
+    assert await (await shop.execute(rows)).fetchall() == [("-12.500",), ("102.500",)]
+    bought_there = "select coins::text, price::text, state from orders where stripe_pi = 'pi_f'"
+    assert await (await shop.execute(bought_there)).fetchall() == [("12.500", "1.250", "done")]
+    with pytest.raises(psycopg.Error, match="credited by heller already"):
+        await bought(shop, coins="12.5", price="1.25", intent="pi_f")
+    (moved,) = await coordinator.hand_over(["1"])
+    assert moved.outcome == "moved", moved.reason
+    assert await posted(sides, "1") == 10_250
+    known = await sides.ours.connection.execute(
+        "select net_credits from heller.payments where payment_key = 'pi_f'"
+    )
+    assert await known.fetchall() == [(1_250,)]
+    assert (await check_invariants(sides)).ok

@@ -15,7 +15,7 @@ from heller.errors import InvalidArgument
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.outbox import answer, drain
 from heller.migration.handover.outcomes import Moves
-from heller.migration.handover.purchases import set_aside
+from heller.migration.handover.purchases import deliver, set_aside
 from heller.migration.handover.runs import Sides, move_many, open_sides, paced, recover_all
 from heller.migration.handover.status import handover_status
 from heller.rollout.buckets import bucket, keyed_bucket
@@ -253,6 +253,7 @@ def drain_outbox(
 
     Those for users who have moved. One that does not say exactly what was bought is parked: it waits for you.
     Stripe's deliveries about what the legacy system sold to users at home there are set aside: they are its own.
+    What heller sold to users who have gone home is written into the legacy history.
 
     Example: heller migrate drain
     Exit 3: a purchase is parked; 'heller migrate status' says why.
@@ -264,7 +265,9 @@ def drain_outbox(
                 return {"answered": await answer(sides, answered, actor=actor, reason=reason)}
             done = await drain(sides)
             theirs = await set_aside(sides)
-            return done | ({"left to the legacy system": theirs} if theirs else {})
+            delivered = await deliver(sides)
+            more = {"left to the legacy system": theirs, "written into the legacy system": delivered}
+            return done | {what: count for what, count in more.items() if count}
 
     result = run(work, options.database_url(database, embedded))
     if as_json:

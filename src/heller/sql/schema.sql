@@ -522,6 +522,11 @@ CREATE FUNCTION heller._carry_in_payment(p_account_id text, p jsonb, p_system te
 declare
   m heller.payments;
 begin
+  if p ? 'delivered' then  -- bought here, paid after its buyer had gone home: this side knows what it was
+    select w.payment || p || jsonb_build_object('credits', w.payment -> 'sold', 'net_credits', p -> 'delivered') into p
+    from heller.owed_purchases w where w.payment_key = p ->> 'payment_key';
+    if p is null then return; end if;
+  end if;
   perform heller._stripe_name_lock(p ->> 'intent', p ->> 'session');
   select * into m from heller.payments where payment_key = p ->> 'payment_key' for no key update;
   if not found then
@@ -538,6 +543,9 @@ begin
   update heller.payments set
     credits = greatest(credits, (p ->> 'credits')::bigint), net_credits = (p ->> 'net_credits')::bigint, state = p ->> 'state',
     checkout_session = coalesce(checkout_session, p ->> 'session'), payment_intent = coalesce(payment_intent, p ->> 'intent'),
+    source_system = coalesce(source_system, case when p ? 'delivered' then p_system end),
+    source_table = coalesce(source_table, case when p ? 'delivered' then p ->> 'source_table' end),
+    source_id = coalesce(source_id, case when p ? 'delivered' then p ->> 'source_id' end),
     version = version + 1, updated_at = heller._clock()
   where payment_key = m.payment_key
     and (credits, net_credits, state) is distinct from (greatest(credits, (p ->> 'credits')::bigint), (p ->> 'net_credits')::bigint, p ->> 'state');
@@ -1457,6 +1465,7 @@ begin
     union
     select l.payment_key, null from heller.legacy_purchases l where l.account_id = any (p_accounts)) k;
   delete from heller.legacy_purchases where account_id = any (p_accounts);
+  delete from heller.owed_purchases where account_id = any (p_accounts) and delivered_at is null;  -- credited here, if the statement did not bring it
   if v_sessions is not null then
     -- known by its session only, because nothing was paid when it was begun; its events have the intent's key. A session lives a day, a retry three
     v_keys := v_keys || array(
@@ -4796,6 +4805,31 @@ $$;
 
 COMMENT ON FUNCTION heller.note_audit(p_actor text, p_via text, p_action text, p_target text, p_detail jsonb, p_request_id text) IS 'Writes into the audit log, in the transaction of what was done; the number of the entry.';
 
+CREATE FUNCTION heller.note_delivered(p_payment_key text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  w heller.owed_purchases;
+  o heller.orders;
+  v_before text;
+begin
+  update heller.owed_purchases set delivered_at = clock_timestamp() where payment_key = p_payment_key and delivered_at is null returning * into w;
+  if not found then
+    return false;
+  end if;
+  select state into v_before from heller.orders where order_id = w.order_id for update;
+  update heller.orders set state = 'paid', payment_key = coalesce(payment_key, p_payment_key), updated_at = clock_timestamp()
+  where order_id = w.order_id returning * into o;
+  perform heller._top_up_ended(v_before, o);
+  update heller.discrepancies set state = 'healed', closed_at = clock_timestamp() where payment_key = p_payment_key and state = 'open' and kind = 'home_legacy';
+  update heller.inbox set status = 'done', detail = format('%s credits were written into the legacy system.', w.credits), closed_at = clock_timestamp()
+  where payment_key = p_payment_key and status = 'parked' and reason = 'home_legacy';
+  return true;
+end $$;
+
+COMMENT ON FUNCTION heller.note_delivered(p_payment_key text) IS 'Notes that the legacy database has a purchase: its order is paid, its events are done.';
+
 CREATE FUNCTION heller.note_rollout_verdict(p_version bigint, p_verdict jsonb, p_gate_passed boolean, p_rollout text DEFAULT 'home'::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -4919,6 +4953,17 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller.open_portal_session(p_secret_hash bytea, p_user_id text, p_actor text, p_path text, p_seconds integer) IS 'A link that signs a user into the portal once, within so many seconds; of its secret only the SHA-256 comes here.';
+
+CREATE FUNCTION heller.owed_purchases_of(p_limit integer DEFAULT 500) RETURNS TABLE(payment_key text, account_id text, credits bigint, payment jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select w.payment_key, w.account_id, w.credits, w.payment from heller.owed_purchases w
+  join heller.accounts a on a.account_id = w.account_id and a.unit = 'credit'
+  where w.delivered_at is null and a.epoch % 2 = 0 order by w.noted_at limit least(greatest(p_limit, 1), 1000)
+$$;
+
+COMMENT ON FUNCTION heller.owed_purchases_of(p_limit integer) IS 'Purchases that wait to be written into the legacy system, oldest first.';
 
 CREATE FUNCTION heller.payments_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_before text DEFAULT NULL::text, p_limit integer DEFAULT 100) RETURNS SETOF jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -6232,6 +6277,61 @@ $$;
 
 COMMENT ON FUNCTION heller.stripe_overdue_top_ups(p_at timestamp with time zone, p_after text, p_limit integer) IS 'Automatic top-ups whose time is over and whose payment is neither paid, cancelled nor with the bank, by order id; the next page is after the last one.';
 
+CREATE FUNCTION heller.stripe_owe(p_account_id text, p_payment_key text, p_snapshot jsonb, p_livemode boolean, p_stripe_account text DEFAULT ''::text, p_inbox_ids jsonb DEFAULT '[]'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_found jsonb := heller._stripe_order_of(p_snapshot, p_livemode, p_stripe_account);
+  v_epoch bigint;
+  o heller.orders;
+  p heller.payments;
+  w heller.owed_purchases;
+  v_received bigint := (p_snapshot ->> 'received')::bigint;
+  v_back bigint := (p_snapshot ->> 'back')::bigint + (p_snapshot ->> 'withheld')::bigint;
+  v_doubt text;
+  v_target bigint;
+begin
+  -- an account that is arriving now holds this lock until it has looked at the inbox
+  select epoch into v_epoch from heller.accounts where account_id = p_account_id and unit = 'credit' for share;
+  if v_epoch is null or v_epoch % 2 = 1 then
+    return jsonb_build_object('outcome', 'stale', 'payment_key', p_payment_key);
+  end if;
+  select * into p from heller.payments where payment_key = p_payment_key;
+  if p.source_system is not null or p.net_credits > 0 or p.state in ('refunded', 'disputed') then  -- it went home with its user
+    perform heller._stripe_done(p_payment_key, p_inbox_ids, 'ignored', 'home_legacy');
+    return jsonb_build_object('outcome', 'ignored', 'reason', 'home_legacy', 'payment_key', p_payment_key);
+  elsif v_found ? 'reason' then
+    return heller._stripe_park(p_payment_key, p_inbox_ids, v_found ->> 'reason', v_found ->> 'detail', 0);
+  end if;
+  select * into o from heller.orders where order_id = v_found ->> 'order' for update;
+  p.payment_key := p_payment_key;
+  p.amount := o.amount;
+  p.currency := o.currency;
+  p.credits := o.credits;
+  v_doubt := heller._stripe_doubt(p, o, p_snapshot);
+  if v_doubt is not null then
+    return heller._stripe_park(p_payment_key, p_inbox_ids, v_doubt, heller._stripe_words(v_doubt, p, p_snapshot), coalesce(p.version, 0));
+  end if;
+  select * into w from heller.owed_purchases where payment_key = p_payment_key for update;
+  v_target := case when p_snapshot ->> 'status' in ('succeeded', 'no_payment_required') then heller._stripe_target(o.credits, v_received, v_back) else 0 end;
+  if v_target = 0 or w.delivered_at is not null then
+    delete from heller.owed_purchases where payment_key = p_payment_key and delivered_at is null;
+    perform heller._stripe_done(p_payment_key, p_inbox_ids, 'ignored', 'home_legacy');
+    return jsonb_build_object('outcome', 'ignored', 'reason', 'home_legacy', 'payment_key', p_payment_key);
+  end if;
+  insert into heller.owed_purchases (payment_key, account_id, order_id, credits, payment)
+  values (p_payment_key, p_account_id, o.order_id, v_target, jsonb_build_object(
+    'payment_key', p_payment_key, 'provider', 'stripe', 'intent', p_snapshot ->> 'payment_intent', 'session', coalesce(p_snapshot #>> '{session,id}', o.checkout_session),
+    'amount', v_received, 'currency', o.currency, 'credits', v_target, 'sold', o.credits, 'state', 'settled', 'at', clock_timestamp(),
+    'events', (select coalesce(jsonb_agg(i.event_id order by i.inbox_id), '[]') from heller.inbox i where i.payment_key = p_payment_key)))
+  on conflict (payment_key) do update set credits = excluded.credits, payment = excluded.payment;
+  return heller._stripe_park(p_payment_key, p_inbox_ids, 'home_legacy',
+    format('%s credits wait to be written into the legacy system, where %s is at home.', v_target, p_account_id), coalesce(p.version, 0));
+end $$;
+
+COMMENT ON FUNCTION heller.stripe_owe(p_account_id text, p_payment_key text, p_snapshot jsonb, p_livemode boolean, p_stripe_account text, p_inbox_ids jsonb) IS 'Notes what an account whose home is the legacy system bought here: its events are parked until it is written there. Answers stale when the account has come home meanwhile.';
+
 CREATE FUNCTION heller.stripe_payment(p_payment_key text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -7484,6 +7584,25 @@ CREATE TABLE heller.outcomes (
 
 COMMENT ON TABLE heller.outcomes IS 'Keys whose request changed no balance (nothing was there to claw back, a scheduled grant was called off): the same key never does something later.';
 
+CREATE TABLE heller.owed_purchases (
+    payment_key text NOT NULL COLLATE pg_catalog."C",
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    order_id text NOT NULL COLLATE pg_catalog."C",
+    credits bigint NOT NULL,
+    payment jsonb NOT NULL,
+    noted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    delivered_at timestamp with time zone,
+    CONSTRAINT owed_purchases_credits_positive CHECK ((credits > 0))
+);
+
+COMMENT ON TABLE heller.owed_purchases IS 'What users bought here and paid after they had gone home to the legacy system: written into its history once, as a return would have.';
+
+COMMENT ON COLUMN heller.owed_purchases.credits IS 'What stands of it, as Stripe said when it was last looked at.';
+
+COMMENT ON COLUMN heller.owed_purchases.payment IS 'The payment as the legacy side takes it: key, intent, session, amount, currency, events.';
+
+COMMENT ON COLUMN heller.owed_purchases.delivered_at IS 'When the legacy database had it; from then on it is that one''s.';
+
 CREATE VIEW heller.payment_log AS
  SELECT payment_key,
     account_id,
@@ -7826,6 +7945,9 @@ ALTER TABLE ONLY heller.orders
 ALTER TABLE ONLY heller.outcomes
     ADD CONSTRAINT outcomes_pkey PRIMARY KEY (account_id, idempotency_key);
 
+ALTER TABLE ONLY heller.owed_purchases
+    ADD CONSTRAINT owed_purchases_pkey PRIMARY KEY (payment_key);
+
 ALTER TABLE ONLY heller.payments
     ADD CONSTRAINT payments_pkey PRIMARY KEY (payment_key);
 
@@ -7954,6 +8076,8 @@ CREATE UNIQUE INDEX orders_session ON heller.orders USING btree (checkout_sessio
 CREATE UNIQUE INDEX orders_subscription ON heller.orders USING btree (subscription) WHERE (subscription IS NOT NULL);
 
 CREATE INDEX orders_unfinished ON heller.orders USING btree (placed_at) WHERE (state = ANY (ARRAY['open'::text, 'processing'::text, 'requires_action'::text]));
+
+CREATE INDEX owed_purchases_waiting ON heller.owed_purchases USING btree (noted_at) WHERE (delivered_at IS NULL);
 
 CREATE INDEX payments_account ON heller.payments USING btree (account_id, created_at, payment_key);
 

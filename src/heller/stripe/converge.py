@@ -180,25 +180,34 @@ async def _apply(
     except AccountAway as error:
         if error.home != "legacy":  # moving: it is ours or theirs in a moment
             raise
-        return await _leave(database, key, inbox_ids, error, facts=facts, dry_run=dry_run)
+        return await _leave(
+            database, key, inbox_ids, error, facts=facts, api=api, account=account, dry_run=dry_run
+        )
     return _result(raw, facts)
 
 
 async def _leave(
-    database: Database, key: str, inbox_ids: list[int], error: AccountAway, *, facts: Json, dry_run: bool
+    database: Database,
+    key: str,
+    inbox_ids: list[int],
+    error: AccountAway,
+    *,
+    facts: Json,
+    api: StripeApi,
+    account: str,
+    dry_run: bool,
 ) -> Converged | None:
-    """The account is at home in the legacy system: its payments are that one's. None when it came home meanwhile."""
-    order = facts["order_id"] and await _call(database, "stripe_order", name=facts["order_id"])
-    is_unknown_there = order and order["state"] != "paid"  # what was credited here went back with its user
-    outcome = "parked" if is_unknown_there else "ignored"
-    if inbox_ids and not dry_run:
-        is_left = await _call(
-            database, "stripe_leave", account_id=error.account, inbox_ids=inbox_ids, status=outcome,
-            detail=error.message if is_unknown_there else None, payment_key=key,
-        )  # fmt: skip
-        if not is_left:
-            return None
-    return Converged(payment_key=key, outcome=outcome, reason="home_legacy", dry_run=dry_run)
+    """The account is at home in the legacy system; None when it came home meanwhile.
+
+    What was sold here is noted as owed, to be written into that one's history; anything else of it is that one's own.
+    """
+    if dry_run:
+        return Converged(payment_key=key, outcome="ignored", reason="home_legacy", dry_run=True)
+    raw = await _call(
+        database, "stripe_owe", account_id=error.account, payment_key=key, snapshot=facts, livemode=api.settings.livemode,
+        stripe_account=account, inbox_ids=inbox_ids,
+    )  # fmt: skip
+    return None if raw["outcome"] == "stale" else _result(raw, facts)
 
 
 def _result(raw: Json, facts: Json | None) -> Converged:

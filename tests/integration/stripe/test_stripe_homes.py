@@ -1,6 +1,7 @@
 """Purchases under way while their buyer moves: both endpoints hear of each, one of them credits it, once."""
 
 import asyncio
+import json
 import sys
 from contextlib import asynccontextmanager
 
@@ -9,7 +10,8 @@ import pytest
 from handover_world import fenced
 from heller import Credits
 from heller.migration.handover.invariants import check_invariants
-from heller.migration.handover.purchases import set_aside
+from heller.migration.handover.purchases import deliver, set_aside
+from heller.migration.handover.status import handover_status
 from heller.rollout.gateway import RelayingIngest
 from legacy_world import HOOK, PAID, build_site, running
 
@@ -162,8 +164,9 @@ async def test_copied_purchase_of_a_user_still_in_legacy_is_left_to_legacy_until
         assert (await site.deliver(*site.events(intent, PAID)))[0][0] == 409
 
 
-async def test_order_paid_after_its_buyer_went_back_waits_in_sight_and_is_credited_on_return(
-    empty_database, shop, connect
+@pytest.mark.parametrize("is_noted", [True, False])
+async def test_order_paid_after_its_buyer_went_back_is_written_into_legacy_once(
+    empty_database, shop, connect, is_noted
 ):
     async with both(empty_database, shop, connect) as (site, sides, user):
         await sides.coordinator().hand_over([user])
@@ -172,12 +175,80 @@ async def test_order_paid_after_its_buyer_went_back_waits_in_sight_and_is_credit
         await shop.deliver()
         await shop.work()
         assert set(await shop.parked()) == {"home_legacy"}
+        ((where, _, account, why),) = (await handover_status(sides)).purchases
+        assert (where, account, why.startswith("100 credits")) == ("inbox", user, True)
         assert await site.balance() == 100
+        if is_noted:
+            assert [await deliver(sides), await deliver(sides)] == [1, 0]
+            assert await shop.parked() == []
+            assert (await handover_status(sides)).purchases == ()
+        else:  # killed between the two databases
+            (payment,) = await shop.rows("select payment from heller.owed_purchases")
+            query = "select heller_fence.deliver(%s, %s, 100)"
+            for answer in ("credited", "known"):
+                row = await sides.legacy.connection.execute(query, [user, json.dumps(payment[0])])
+                assert await row.fetchone() == (answer,)
+        assert await site.balance() == 200
+        assert (await check_invariants(sides, strict=True)).ok
+        late = await site.deliver(*site.events(intent, PAID, "payment_intent.succeeded"))
+        assert await site.balance() == 200, late
         await sides.coordinator().hand_over([user])
         await shop.work()
         assert await shop.balance(user) == 200
         assert (await shop.payment(intent))["net_credits"] == 100
+        shop.twin.refund(intent, 400)
+        await shop.deliver()
+        await shop.work()
+        assert await shop.balance(user) == 160
+        assert await deliver(sides) == 0
+        await sides.coordinator().send_back([user])
+        assert await site.balance() == 160
+        assert (await check_invariants(sides, strict=True)).ok
+
+
+async def test_order_paid_at_home_is_credited_in_heller_by_who_moves_before_it_is_written(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        await sides.coordinator().hand_over([user])
+        intent = await shop.paid(user)
+        await sides.coordinator().send_back([user])
+        await shop.deliver()
+        await shop.work()
+        await sides.coordinator().hand_over([user])
+        assert await deliver(sides) == 0
+        await shop.work()
+        assert await shop.balance(user) == 200
+        assert (await shop.payment(intent))["net_credits"] == 100
+        await sides.coordinator().send_back([user])
+        assert await deliver(sides) == 0
+        assert await site.balance() == 200
         assert (await check_invariants(sides)).ok
+
+
+async def test_order_paid_at_home_is_written_less_what_was_taken_back_and_the_rest_taken_once(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        await sides.coordinator().hand_over([user])
+        intent = await shop.paid(user)
+        await sides.coordinator().send_back([user])
+        await shop.deliver()
+        await shop.work()
+        shop.twin.refund(intent, 400)
+        await shop.deliver()
+        await shop.work()
+        assert await deliver(sides) == 1
+        assert await site.balance() == 160
+        await sides.coordinator().hand_over([user])
+        await shop.work()
+        assert await shop.balance(user) == 160
+        shop.twin.refund(intent, 600)
+        await shop.deliver()
+        await shop.work()
+        assert await shop.balance(user) == 100
+        assert await shop.parked() == []
+        assert (await check_invariants(sides, strict=True)).ok
 
 
 async def test_gateway_stores_each_delivery_and_hands_on_those_of_users_at_home_in_legacy(

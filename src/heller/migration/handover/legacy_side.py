@@ -44,11 +44,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What returns have written here: history rows, and payments with the keys heller knows them by."""
+    """What returns have written here: history rows, and payments with the keys heller knows them by.
+
+    ``delivered`` are payments made in heller and paid when their buyer was at home here: heller has not credited them.
+    """
 
     rows: frozenset[tuple[str, str]]
     payments: Mapping[tuple[str, str], str]
     named: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    delivered: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,23 @@ class LegacySide:
                 "reason": reason,
                 "metadata": metadata,
             }
+        delivered: dict[str, list[Mapping[str, Any]]] = {}
+        for user, key, credits, table, row in await self._all(
+            "select c.user_id, c.payment_key, (to_jsonb(c) ->> 'delivered')::bigint, c.source_table, c.source_id"
+            " from heller_fence.carried_payments c where c.user_id = any(%s) and to_jsonb(c) ->> 'delivered' is not null",
+            [list(users)],
+        ):  # a fence of 0.1.0 has no column delivered
+            found.setdefault(user, (set(), {}))
+            delivered.setdefault(user, []).append(
+                {
+                    "payment_key": key,
+                    "delivered": credits,
+                    "source_table": table or "delivered",
+                    "source_id": row or key,
+                }
+            )
         return {
-            user: Carried(frozenset(places), payments, named.get(user, {}))
+            user: Carried(frozenset(places), payments, named.get(user, {}), delivered.get(user, ()))
             for user, (places, payments) in found.items()
         }
 

@@ -282,7 +282,7 @@ class Coordinator:
         return Prepared(
             seen,
             {
-                "payments": found.payments,
+                "payments": found.payments + _delivered(carried, known, found.payments),
                 "entries": entries,
                 "merged": found.merged,
                 "tables": sorted(labels),
@@ -328,6 +328,12 @@ def _problem(seen: Seen, mine: dict[tuple[str, str], int], *, gone: set[tuple[st
         table, row = changed[0]
         return f"{table} {row} was copied as {mine[changed[0]]} credits and is {seen.rows[changed[0]]} now"
     return ""
+
+
+def _delivered(carried: Carried, known: Known, payments: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was bought in heller, paid and credited at home: heller must know before it looks at Stripe's events of it."""
+    there = {key for key, _, _ in known.payments.values()} | {p["payment_key"] for p in payments}
+    return [dict(payment) for payment in carried.delivered if payment["payment_key"] not in there]
 
 
 def _needs_all(

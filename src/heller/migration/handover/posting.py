@@ -1,10 +1,13 @@
-"""``heller_fence.post``: the facade's own change in the legacy system, a history row and the balance, by heller's rules."""
+"""Changes that heller makes in the legacy system, by its own rules: a history row and the balance.
+
+``heller_fence.post`` is the facade's; ``heller_fence.deliver`` writes what a user bought in heller and paid after going home.
+"""
 
 from psycopg import AsyncConnection, sql
 
 from heller.migration.handover.guards import balance_of, history_of
 from heller.migration.handover.layout import Layout
-from heller.migration.handover.taking_back import transaction_values
+from heller.migration.handover.taking_back import payment_statements, transaction_values
 from heller.migration.handover.writing import names_of, number, values_of
 
 _POST = """
@@ -48,6 +51,41 @@ begin
 end $post$
 """
 
+_DELIVER = """
+create or replace function heller_fence.deliver(p_user text, p jsonb, p_credits bigint) returns text
+language plpgsql security definer set search_path = pg_catalog, {schema}, pg_temp as $deliver$
+declare
+  v_id text := p_user;
+  v_delta bigint := p_credits;
+  v_balance bigint;
+  v_owned bigint;
+  v_payment text;
+  v_row text;
+  t jsonb;
+begin
+  perform from {users} where {users_id} = {user} for update;
+  if exists (select from heller_fence.carried_payments where payment_key = p ->> 'payment_key') then
+    return 'known';
+  elsif heller_fence.epoch_of(v_id, true) % 2 = 1 then
+    return 'away';
+  end if;
+  select b.balance into v_balance from heller_fence.balances(array[v_id]) b;
+{payment}
+  insert into heller_fence.carried_payments (payment_key, user_id) values (p ->> 'payment_key', v_id) on conflict do nothing;
+  update heller_fence.carried_payments set delivered = p_credits where payment_key = p ->> 'payment_key' returning source_id into v_payment;
+  t := jsonb_build_object('delta', v_delta, 'kind', 'purchase', 'reason', 'purchase', 'balance_after', v_balance + v_delta, 'at', clock_timestamp(),
+                          'payment_key', p ->> 'payment_key', 'key', 'purchase:' || (p ->> 'payment_key'));
+  insert into {table} ({columns}) values ({values}) returning {id}::text into v_row;
+{balance}
+  insert into heller_fence.keys (user_id, key, kind, delta, reason, source_table, source_id)
+  values (v_id, t ->> 'key', 'purchase', v_delta, 'purchase', {label}, v_row) on conflict do nothing;
+  insert into heller_fence.credited (key, user_id)
+  select distinct k.key, v_id from (select p ->> 'intent' union all select p ->> 'session' union all select jsonb_array_elements_text(p -> 'events')) k (key)
+  where k.key is not null on conflict do nothing;
+  return 'credited';
+end $deliver$
+"""
+
 # What a trigger of the legacy system has added already is not added again: the balance becomes what it was plus the change.
 _BALANCE = """
   select coalesce({own}, {history}) + v_balance + v_delta - b.balance into v_owned
@@ -57,7 +95,7 @@ _BALANCE = """
 
 
 async def post_statements(legacy: AsyncConnection, layout: Layout) -> list[sql.Composed]:
-    """The function for one layout; none where there is no history to write to."""
+    """The functions for one layout; none where there is no history to write to."""
     main, users = layout.main_history, layout.users
     if main is None:
         return []
@@ -70,11 +108,15 @@ async def post_statements(legacy: AsyncConnection, layout: Layout) -> list[sql.C
             owned=number(sql.SQL("v_owned"), users, "balance"),
         )  # fmt: skip
     given = await transaction_values(legacy, main, layout.mapping.kinds)
+    payment = await payment_statements(legacy, layout)
+    written: dict[str, sql.Composable] = {
+        "schema": sql.Identifier(users.table.schema), "users": users.identifier, "users_id": users.quoted("id"), "user": me,
+        "table": main.identifier, "columns": names_of(given), "values": values_of(given), "id": main.quoted("id"), "balance": balance,
+        "label": sql.Literal(main.label),
+    }  # fmt: skip
     return [
-        sql.SQL(_POST).format(
-            schema=sql.Identifier(users.table.schema), users=users.identifier, users_id=users.quoted("id"), user=me,
-            table=main.identifier, columns=names_of(given), values=values_of(given), id=main.quoted("id"), balance=balance,
-            label=sql.Literal(main.label),
-        ),
+        sql.SQL(_POST).format(**written),
+        sql.SQL(_DELIVER).format(payment=sql.SQL("").join(payment), **written),
+        sql.SQL("revoke all on function heller_fence.deliver(text, jsonb, bigint) from public").format(),
         sql.SQL("revoke all on function heller_fence.post(text, jsonb) from public").format(),
     ]  # fmt: skip

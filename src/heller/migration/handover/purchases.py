@@ -1,6 +1,7 @@
-"""Payments that nothing in heller explains while two systems sell: the legacy system's own rows say which are its business.
+"""Purchases across the two systems: sold by the one, to users who are at home in the other.
 
-Those of users at home there are set aside, for its handler credits them; what it does not know either stays parked for a person.
+What the legacy system sold to users at home there is set aside, for its handler credits it; what it does not know either
+stays parked for a person. What heller sold to users who have gone home is written into the legacy history, once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,6 +48,41 @@ async def set_aside(sides: Sides) -> int:
             return 0
         with translating():
             return int(await call(sides.ours.connection, "set_aside_purchases", found=Jsonb(mine)))
+
+
+async def deliver(sides: Sides) -> int:
+    """Write what users bought in heller, and paid after they had gone home, into the legacy history; how many purchases.
+
+    One legacy transaction each, once by the payment's key. Whoever moves before it is written is credited in heller.
+    """
+    waiting = await (
+        await sides.ours.connection.execute(
+            "select payment_key, account_id, credits, payment from heller.owed_purchases_of()"
+        )
+    ).fetchall()
+    if waiting and not await _can_deliver(sides):
+        return 0
+    done = 0
+    for key, account, credits, payment in waiting:
+        row = await (
+            await sides.legacy.connection.execute(
+                "select heller_fence.deliver(%s, %s, %s)", [account, Jsonb(payment), credits]
+            )
+        ).fetchone()
+        if row and row[0] != "away":
+            await call(sides.ours.connection, "note_delivered", payment_key=key)
+            done += row[0] == "credited"
+    return done
+
+
+async def _can_deliver(sides: Sides) -> bool:
+    """A fence of 0.1.0, or of a system without a history, has no function for it: the purchases stay in sight."""
+    row = await (
+        await sides.legacy.connection.execute(
+            "select to_regprocedure('heller_fence.deliver(text, jsonb, bigint)') is not null"
+        )
+    ).fetchone()
+    return bool(row and row[0])
 
 
 async def _named(sides: Sides, part: Part, names: Sequence[str]) -> list[tuple[str, str, str]]:

@@ -11,10 +11,10 @@ _CAPTURED = """
 select 'outbox', min(id), user_id, max(coalesce(outcome, 'not looked at yet')) from heller_fence.outbox
 where drained_at is null group by txid, user_id order by 2 limit %s
 """
-_PARKED = """
-select 'inbox', min(i.inbox_id), o.account_id, 'sold in heller to a user who is at home in the legacy system: ' || i.payment_key
-from heller.inbox i join heller.orders o on o.payment_intent = i.payment_key or o.checkout_session = i.payment_key
-where i.status = 'parked' and i.reason = 'home_legacy' group by o.account_id, i.payment_key order by 2 limit %s
+_OWED = """
+select 'inbox', coalesce((select min(i.inbox_id) from heller.inbox i where i.payment_key = w.payment_key), 0), w.account_id,
+       format('%%s credits, bought in heller and paid at home: %%s', w.credits, w.payment_key)
+from heller.owed_purchases w where w.delivered_at is null order by w.noted_at limit %s
 """
 
 
@@ -67,7 +67,7 @@ async def handover_status(sides: Sides) -> HandoverStatus:
         )
     ).fetchall()
     captured = await (await sides.legacy.connection.execute(_CAPTURED, [STUCK_MAX])).fetchall()
-    parked = await (await sides.ours.connection.execute(_PARKED, [STUCK_MAX])).fetchall()
+    parked = await (await sides.ours.connection.execute(_OWED, [STUCK_MAX])).fetchall()
     return HandoverStatus(
         at_legacy, users - at_legacy - to_heller - to_legacy, to_heller, to_legacy, more[0] if more else 0,
         tuple((account, reason) for account, reason in stuck), (*captured, *parked),

@@ -127,11 +127,7 @@ _TRANSACTION = """
 
 async def take_back_statements(connection: AsyncConnection, layout: Layout) -> list[sql.Composed]:
     """The functions of a return, made for one layout."""
-    statuses = layout.mapping.statuses
-    payment = [
-        _payment(part, status_words(await words_of(connection, part, "status"), statuses))
-        for part in layout.payments
-    ] + [_event(part) for part in layout.events]
+    payment = await payment_statements(connection, layout) + [_event(part) for part in layout.events]
     main = layout.main_history
     written = await transaction_values(connection, main, layout.mapping.kinds) if main else {}
     users = layout.users
@@ -147,6 +143,14 @@ async def take_back_statements(connection: AsyncConnection, layout: Layout) -> l
             "revoke all on function heller_fence.take_back(jsonb), heller_fence.take_back_one(jsonb) from public"
         ).format(),
     ]  # fmt: skip
+
+
+async def payment_statements(connection: AsyncConnection, layout: Layout) -> list[sql.Composed]:
+    """What writes the payment in the variable ``p`` of the user in ``v_id``, once by its key."""
+    return [
+        _payment(part, status_words(await words_of(connection, part, "status"), layout.mapping.statuses))
+        for part in layout.payments
+    ]
 
 
 def _cases(value: str, choices: dict[str, str], column: Column, otherwise: sql.Composable) -> sql.Composed:

@@ -3,6 +3,11 @@ language plpgsql set search_path = pg_catalog as $$
 declare
   m heller.payments;
 begin
+  if p ? 'delivered' then  -- bought here, paid after its buyer had gone home: this side knows what it was
+    select w.payment || p || jsonb_build_object('credits', w.payment -> 'sold', 'net_credits', p -> 'delivered') into p
+    from heller.owed_purchases w where w.payment_key = p ->> 'payment_key';
+    if p is null then return; end if;
+  end if;
   perform heller._stripe_name_lock(p ->> 'intent', p ->> 'session');
   select * into m from heller.payments where payment_key = p ->> 'payment_key' for no key update;
   if not found then
@@ -19,6 +24,9 @@ begin
   update heller.payments set
     credits = greatest(credits, (p ->> 'credits')::bigint), net_credits = (p ->> 'net_credits')::bigint, state = p ->> 'state',
     checkout_session = coalesce(checkout_session, p ->> 'session'), payment_intent = coalesce(payment_intent, p ->> 'intent'),
+    source_system = coalesce(source_system, case when p ? 'delivered' then p_system end),
+    source_table = coalesce(source_table, case when p ? 'delivered' then p ->> 'source_table' end),
+    source_id = coalesce(source_id, case when p ? 'delivered' then p ->> 'source_id' end),
     version = version + 1, updated_at = heller._clock()
   where payment_key = m.payment_key
     and (credits, net_credits, state) is distinct from (greatest(credits, (p ->> 'credits')::bigint), (p ->> 'net_credits')::bigint, p ->> 'state');

@@ -13,6 +13,7 @@ begin
     union
     select l.payment_key, null from heller.legacy_purchases l where l.account_id = any (p_accounts)) k;
   delete from heller.legacy_purchases where account_id = any (p_accounts);
+  delete from heller.owed_purchases where account_id = any (p_accounts) and delivered_at is null;  -- credited here, if the statement did not bring it
   if v_sessions is not null then
     -- known by its session only, because nothing was paid when it was begun; its events have the intent's key. A session lives a day, a retry three
     v_keys := v_keys || array(

@@ -33,6 +33,8 @@ comment on table heller_fence.carried is 'Transactions made in heller that a ret
 create table if not exists heller_fence.carried_payments (
   payment_key text collate "C" primary key, user_id text collate "C" not null, source_table text, source_id text
 );
+alter table heller_fence.carried_payments add column if not exists delivered bigint;
+comment on column heller_fence.carried_payments.delivered is 'Credits of a purchase made in heller and paid after its buyer had gone home: written here alone.';
 create index if not exists carried_payments_user on heller_fence.carried_payments (user_id);
 create table if not exists heller_fence.keys (
   user_id text collate "C", key text collate "C", kind text not null, delta bigint not null, reason text not null, metadata jsonb,
