@@ -2718,9 +2718,12 @@ begin
   update heller.inbox set status = p_status, reason = p_reason, closed_at = clock_timestamp()
   where payment_key = p_payment_key and status = 'parked' and reason in ('no_order', 'order_conflict', 'order_already_paid', 'amount_too_low',
     'currency_mismatch', 'zero_amount_not_allowed', 'gone', 'unknown_account', 'unreadable', 'subscription_changed');
+  update heller.discrepancies set state = 'closed', note = 'Stripe and the ledger agree now.', closed_at = clock_timestamp()
+  where payment_key = p_payment_key and state = 'open' and kind in ('no_order', 'order_conflict', 'order_already_paid', 'amount_too_low',
+    'currency_mismatch', 'zero_amount_not_allowed', 'gone', 'unknown_account', 'subscription_changed', 'ledger_refused', 'paid_no_more', 'unbooked');
 end $$;
 
-COMMENT ON FUNCTION heller._stripe_done(p_payment_key text, p_inbox_ids jsonb, p_status text, p_reason text) IS 'Closes the events of a payment that is as it should be, those parked earlier as well.';
+COMMENT ON FUNCTION heller._stripe_done(p_payment_key text, p_inbox_ids jsonb, p_status text, p_reason text) IS 'Closes the events of a payment that is as it should be, those parked earlier as well, and what reconcile had written down of it.';
 
 CREATE TABLE heller.orders (
     order_id text NOT NULL COLLATE pg_catalog."C",
@@ -6059,6 +6062,10 @@ begin
     perform heller._stripe_order_follows(o, p, p_snapshot);
   end if;
   perform heller._stripe_done(p.payment_key, p_inbox_ids);
+  if p.credits = 0 and p.source_system is null and v_back > p.taken_back then  -- how much of the answer by hand stands is a person's to say
+    perform heller.stripe_discrepancy('adjusted', p.payment_key, p.account_id, p_expected => jsonb_build_object('taken_back', v_back, 'of', v_received),
+      p_note => 'It was answered by hand (adjust) and has been taken back at Stripe since; take those credits back by hand too, where they should not stay.');
+  end if;
   return jsonb_build_object('outcome', 'applied', 'payment_key', p.payment_key, 'version', p.version, 'delta', coalesce((v_posted ->> 'delta')::bigint, 0),
     'net_credits', v_target, 'state', heller._stripe_state(p_snapshot), 'account', p.account_id, 'unit', p.unit, 'order', p.order_id,
     'overpaid', case when v_is_paid and o.order_id is not null and coalesce(p_snapshot -> 'session', 'null') = 'null'
@@ -6155,9 +6162,14 @@ declare
 begin
   perform heller._check_text('actor', p_actor, 200);
   update heller.inbox set body = null, erased_at = clock_timestamp(), actor = p_actor
-  where body is not null and payment_key in (select payment_key from heller.payments where account_id = p_account_id)
-    and status in ('done', 'ignored');
+  where body is not null and status not in ('pending', 'processing') and payment_key in (
+    select payment_key from heller.payments where account_id = p_account_id
+    -- of an order that was never paid there is no payment, but its session's end was told, with the buyer's name
+    union all select n.name from heller.orders o, unnest(array[o.checkout_session, o.payment_intent]) x (id),
+      lateral (select case when o.stripe_account = '' then x.id else o.stripe_account || '/' || x.id end) n (name)
+    where o.account_id = p_account_id and x.id is not null);
   get diagnostics v_count = row_count;
+  update heller.discrepancies set expected = null where account_id = p_account_id and expected ? 'facts';
   return v_count;
 end $$;
 

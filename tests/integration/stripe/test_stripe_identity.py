@@ -153,6 +153,20 @@ async def test_payment_for_a_deleted_account_is_parked(shop: Any, sql: Any) -> N
     assert "pending" not in await shop.statuses()
 
 
+async def test_erasing_takes_abandoned_and_parked_events_too(shop: Any) -> None:
+    abandoned = await shop.buy()
+    shop.twin.expire(abandoned.checkout_session)
+    intent = await shop.paid()
+    shop.twin.tamper(intent, {"amount_received": 500})
+    await shop.deliver()
+    await shop.work()
+    assert set(await shop.parked()) == {"amount_too_low"}
+    async with shop.database.connection() as connection:
+        await call(connection, "erase_user", user_id="ann", actor="dpo")
+    left = await shop.rows("select type from heller.inbox where payment_key is not null and body is not null")
+    assert left == [], left
+
+
 @pytest.mark.catalogue(71)
 async def test_erased_payloads_leave_ledger_and_digests(shop: Any) -> None:
     await shop.settled()

@@ -7,6 +7,7 @@ import pytest
 
 from heller.database import call
 from heller.errors import InsufficientCredits
+from heller.stripe import deliveries
 from heller.stripe.catalogue import add_price
 from heller.stripe.checkout import find_order
 
@@ -292,3 +293,40 @@ async def test_the_check_holds_even_if_the_code_is_wrong(shop: Any, sql: Any) ->
     assert (await shop.balance(), set(await shop.parked())) == (0, {"ledger_refused"})
     assert await shop.rows("select net_credits from heller.payments") in ([], [(0,)])
     assert intent in {r[0] for r in await shop.rows("select payment_key from heller.inbox")}
+
+
+async def short(shop: Any) -> str:
+    """A payment that a person must look at: half of what was ordered."""
+    intent = await shop.paid()
+    shop.twin.tamper(intent, {"amount_received": 500})
+    shop.twin.forget_pending()
+    await shop.reconcile()
+    await shop.work()
+    assert set(await shop.parked()) == {"amount_too_low"}
+    return str(intent)
+
+
+async def open_discrepancies(shop: Any) -> list[str]:
+    return [row[0] for row in await shop.rows("select kind from heller.discrepancies where state = 'open'")]
+
+
+async def test_payment_answered_by_hand_and_then_taken_back_is_a_persons_again(shop: Any) -> None:
+    intent = await short(shop)
+    await deliveries.adjust(shop.database, "ann", 50, payment_key=intent, actor="joe", reason="half paid")
+    assert (await shop.balance(), await open_discrepancies(shop)) == (50, [])
+    for _ in range(2):
+        await shop.converge(intent)
+        assert await open_discrepancies(shop) == []
+    shop.twin.refund(intent, 400)
+    for _ in range(2):
+        await shop.converge(intent)
+        assert await open_discrepancies(shop) == ["adjusted"]
+    assert await shop.balance() == 50
+
+
+async def test_what_reconcile_wrote_down_is_closed_when_stripe_and_the_ledger_agree(shop: Any) -> None:
+    intent = await short(shop)
+    assert await open_discrepancies(shop) == ["amount_too_low"]
+    shop.twin.tamper(intent, {"amount_received": 1000})
+    await shop.converge(intent)
+    assert (await shop.balance(), await open_discrepancies(shop), await shop.parked()) == (100, [], [])

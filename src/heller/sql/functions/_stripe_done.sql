@@ -5,5 +5,8 @@ begin
   update heller.inbox set status = p_status, reason = p_reason, closed_at = clock_timestamp()
   where payment_key = p_payment_key and status = 'parked' and reason in ('no_order', 'order_conflict', 'order_already_paid', 'amount_too_low',
     'currency_mismatch', 'zero_amount_not_allowed', 'gone', 'unknown_account', 'unreadable', 'subscription_changed');
+  update heller.discrepancies set state = 'closed', note = 'Stripe and the ledger agree now.', closed_at = clock_timestamp()
+  where payment_key = p_payment_key and state = 'open' and kind in ('no_order', 'order_conflict', 'order_already_paid', 'amount_too_low',
+    'currency_mismatch', 'zero_amount_not_allowed', 'gone', 'unknown_account', 'subscription_changed', 'ledger_refused', 'paid_no_more', 'unbooked');
 end $$;
-comment on function heller._stripe_done(text, jsonb, text, text) is 'Closes the events of a payment that is as it should be, those parked earlier as well.';
+comment on function heller._stripe_done(text, jsonb, text, text) is 'Closes the events of a payment that is as it should be, those parked earlier as well, and what reconcile had written down of it.';

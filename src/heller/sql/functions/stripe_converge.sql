@@ -88,6 +88,10 @@ begin
     perform heller._stripe_order_follows(o, p, p_snapshot);
   end if;
   perform heller._stripe_done(p.payment_key, p_inbox_ids);
+  if p.credits = 0 and p.source_system is null and v_back > p.taken_back then  -- how much of the answer by hand stands is a person's to say
+    perform heller.stripe_discrepancy('adjusted', p.payment_key, p.account_id, p_expected => jsonb_build_object('taken_back', v_back, 'of', v_received),
+      p_note => 'It was answered by hand (adjust) and has been taken back at Stripe since; take those credits back by hand too, where they should not stay.');
+  end if;
   return jsonb_build_object('outcome', 'applied', 'payment_key', p.payment_key, 'version', p.version, 'delta', coalesce((v_posted ->> 'delta')::bigint, 0),
     'net_credits', v_target, 'state', heller._stripe_state(p_snapshot), 'account', p.account_id, 'unit', p.unit, 'order', p.order_id,
     'overpaid', case when v_is_paid and o.order_id is not null and coalesce(p_snapshot -> 'session', 'null') = 'null'
