@@ -11,10 +11,6 @@ import typer
 
 from heller.cli import options
 from heller.errors import SettingsError
-from heller.stripe import load as stripe_settings
-from heller.web import serving
-from heller.web.app import create_app
-from heller.web.settings import load
 
 app = typer.Typer(add_completion=False)
 
@@ -58,6 +54,11 @@ def serve(
 
     Example: heller serve --embedded --development
     """
+    from heller.stripe import load as stripe_settings  # noqa: PLC0415  # a second of imports: not for --help
+    from heller.web import serving  # noqa: PLC0415  # as above
+    from heller.web.app import create_app  # noqa: PLC0415  # as above
+    from heller.web.settings import load  # noqa: PLC0415  # as above
+
     settings = load(host=host, port=port, development_sign_in=development or None)
     if workers > 1 and not settings.secret_key.get_secret_value():
         raise SettingsError(

@@ -8,7 +8,6 @@ import typer
 
 from heller import embedded
 from heller.cli import options, output
-from heller.cli.demo import homes, proof, purchase
 from heller.cli.demo.stage import fresh, say
 
 app = typer.Typer(add_completion=False)
@@ -33,6 +32,8 @@ def demo(
 
     Example: heller demo --keep
     """
+    from heller.cli.demo import homes, proof, purchase  # noqa: PLC0415  # the half of heller: not for --help
+
     started = time.monotonic()
     say("Starting a PostgreSQL of our own", f"in {directory / 'postgres'}")
     server = embedded.start(directory / "postgres", keep=keep)
