@@ -43,6 +43,8 @@ PAGES = (
 ACTS = (
     "/console/account/adjust",
     "/console/account/grant",
+    "/console/account/recurring",
+    "/console/account/recurring/end",
     "/console/account/freeze",
     "/console/account/unfreeze",
     "/console/deliveries/1/retry",
@@ -216,6 +218,26 @@ async def test_a_double_click_adjusts_once_and_a_refusal_keeps_what_was_typed(
     await expect(page.locator("main")).to_contain_text("Frozen: to be looked at")
     await act(page, "Unfreeze", reason="it was nothing")
     assert (await site.heller.balance("twice")).posted == 35
+
+
+async def test_an_operator_gives_every_period_and_ends_it(site: Site, as_role: Any) -> None:
+    await site.heller.open_account("monthly")
+    await site.heller.put_recurring_grant(
+        "monthly", "plan", 10, time_zone="Europe/Berlin", cost=500, currency="EUR"
+    )
+    page = await as_role("operator")
+    await page.goto("/console/account?id=monthly")
+    await act(page, "Every period", name="plan", amount="80", rollover="20", reason="a larger plan")
+    card = page.locator("section.card").filter(has=page.get_by_role("heading", name="Every period"))
+    await expect(card.locator("tbody tr")).to_have_count(1)
+    await expect(card).to_contain_text("up to 20 roll over")
+    (plan,) = await site.heller.recurring_grants("monthly")
+    assert (plan.amount, plan.rollover, plan.time_zone, plan.cost) == (80, 20, "Europe/Berlin", 500)
+    assert (await site.heller.balance("monthly")).posted == 10, "from the next period on"
+    page.on("dialog", lambda dialog: dialog.accept())
+    await card.get_by_role("button", name="End plan").click()
+    await expect(page.locator("main .alert").first).to_contain_text("No further period of plan begins")
+    assert await site.heller.recurring_grants("monthly") == []
 
 
 async def test_an_account_is_found_by_an_e_mail_from_the_overview(busy: Site, as_role: Any) -> None:

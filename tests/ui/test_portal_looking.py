@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from datetime import UTC, datetime
 
 import pytest
 from playwright.async_api import expect
@@ -42,6 +43,15 @@ async def test_the_overview_says_what_is_there_and_what_used_it(site, as_role, a
         )
         == 3
     )
+
+
+async def test_the_overview_says_what_arrives_next(site, as_role) -> None:
+    await site.heller.open_account("mona", user="mona")
+    await site.heller.put_recurring_grant("mona", "free", 50, anchor=datetime(2026, 1, 1, 12, tzinfo=UTC))
+    page = await as_role("customer", "mona")
+    card = page.locator(".card").filter(has=page.get_by_role("heading", name="Arriving next"))
+    await expect(card).to_contain_text("50 per month")
+    await expect(card).to_contain_text("free")
 
 
 async def test_a_spend_appears_in_the_table_of_the_chart(site, as_role) -> None:

@@ -9,6 +9,8 @@ from heller.ledger.operations import DEFAULT_UNIT
 from heller.ledger.reads import Reads
 from heller.ledger.results import decoded
 
+PERIODS = ("day", "week", "month", "quarter", "year")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecurringGrant:

@@ -12,12 +12,13 @@ from heller.web.console import (
     keys,
     migration,
     overview,
+    recurring,
     rollout,
 )
 
 router = APIRouter(include_in_schema=False)
 router.add_api_route("", overview.overview, methods=["GET"])
 for area in (
-    overview, accounts, deliveries, discrepancies, endpoints, rollout, migration, checklist, audit_log, keys,
+    overview, accounts, recurring, deliveries, discrepancies, endpoints, rollout, migration, checklist, audit_log, keys,
 ):  # fmt: skip
     router.include_router(area.router)

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from heller.database import call, call_many
 from heller.ledger.operations import DEFAULT_UNIT
+from heller.ledger.recurring import PERIODS
 from heller.stripe.checkout import orders
 from heller.web import audit, pages
 from heller.web.console.shared import (
@@ -103,6 +104,8 @@ async def account(
         grants=await wiring.heller.grants(id, unit=unit, include_ended=grants == "all"),
         all_grants=grants == "all",
         holds=await wiring.heller.holds(id, unit=unit),
+        recurring=await wiring.heller.recurring_grants(id, unit=unit),
+        recurring_periods=PERIODS,
         kinds=KINDS,
         sources=SOURCES,
         key=f"console-{secrets.token_hex(8)}",

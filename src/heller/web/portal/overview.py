@@ -8,6 +8,7 @@ from babel.dates import format_date
 from fastapi import Query, Request
 from fastapi.responses import Response
 
+from heller.ledger.recurring import RecurringGrant
 from heller.ledger.results import Grant
 from heller.ledger.statements import Usage
 from heller.web import pages
@@ -54,7 +55,12 @@ async def overview(
         recent=await heller.history(name, unit=unit, limit=RECENT),
         teams=teams,
         rule=await heller.top_up_rule(name, unit=unit),
+        recurring=sorted(await heller.recurring_grants(name, unit=unit), key=_begin),
     )
+
+
+def _begin(grant: RecurringGrant) -> datetime:
+    return grant.next_at or datetime.max.replace(tzinfo=UTC)
 
 
 def _end(grant: Grant) -> datetime:
