@@ -252,6 +252,24 @@ async def test_an_account_is_found_by_an_e_mail_from_the_overview(busy: Site, as
     assert set(reasons) == {"resume tailoring"}
 
 
+async def test_many_grants_and_holds_of_an_account_come_in_pages(site: Site, as_role: Any) -> None:
+    await site.heller.open_account("many")
+    async with site.database.connection() as connection:
+        await connection.execute(
+            "select heller.grant('many', 2), heller.hold('many', 1) from generate_series(1, 101)"
+        )
+    page = await as_role("support")
+    await page.goto("/console/account?id=many")
+    for title in ("Grants", "Open holds"):
+        card = page.locator(".card", has=page.get_by_role("heading", name=title, exact=True))
+        assert await card.locator("tbody tr").count() == 100
+        await card.get_by_role("link", name="Next").click()
+        await expect(card.locator("tbody tr")).to_have_count(1)
+        await expect(card.locator("tbody td").first).to_have_text("101")
+        await card.get_by_role("link", name="To the first page").click()
+        await expect(card.locator("tbody tr")).to_have_count(100)
+
+
 async def test_the_overview_follows_what_happens_without_a_reload(busy: Site, as_role: Any) -> None:
     page = await as_role("support")
     tile = page.locator(".tile", has_text="Open discrepancies").locator(".tile-value")

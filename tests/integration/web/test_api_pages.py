@@ -1,12 +1,15 @@
 """Lists come in pages whose cursors lose nothing and repeat nothing, also where many rows are of one instant."""
 
 import base64
+import html
+import re
 
 import httpx
 import psycopg
 
 from heller.client import AsyncClient
 
+BASE = "http://127.0.0.1:8000"
 INSTANT = "2026-01-31 12:00:00+00"
 ROWS = (
     (
@@ -120,3 +123,23 @@ async def test_the_client_turns_the_pages_of_a_long_list(web, heller_database: s
     async with AsyncClient("http://127.0.0.1:8000", key=await web.key(), transport=transport) as client:
         members = await client.members("ann")
     assert len({member.member for member in members}) == 1_001
+
+
+async def test_the_portals_grants_go_on_where_the_page_before_ended(web, heller_database: str) -> None:
+    await web.open("ann", user="ann")
+    with psycopg.connect(heller_database, autocommit=True) as connection:
+        connection.execute(
+            "select heller.grant('ann', n, p_reason => 'gift ' || n) from generate_series(1, 201) n"
+        )
+    made = await web.api.post("/v1/portal-sessions", json={"user": "ann", "path": "/portal/grants"})
+    async with web.client() as browser:
+        browser.follow_redirects = True
+        url, shown, pages = made.json()["url"].removeprefix(BASE), "", 0
+        while url:
+            page = (await browser.get(url)).text
+            shown, pages = shown + page, pages + 1
+            following = re.search(r'href="([^"]*after=[^"]*)" rel="next"', page)
+            url = html.unescape(following[1]) if following else ""
+        assert (await browser.get("/portal/grants", params={"after": 999})).status_code == 422
+    assert pages == 2
+    assert set(re.findall(r"gift (\d+)", shown)) == {str(n) for n in range(1, 202)}

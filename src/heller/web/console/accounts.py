@@ -45,6 +45,7 @@ SOURCES = ("promotion", "adjustment", "purchase", "subscription")
 PAYMENTS_MAX = 20
 AUDIT_MAX = 5
 HISTORY_PAGE = 25
+LIST_PAGE = 100  # grants, holds
 
 Text = Annotated[str, Query(max_length=400)]
 
@@ -89,7 +90,7 @@ async def account(
     wiring = wiring_of(request)
     filters = {
         name: request.query_params.get(name, "").strip()
-        for name in ("kind", "text", "since", "until", "before")
+        for name in ("kind", "text", "since", "until", "before", "grants_after", "holds_after")
     }
     balance = await wiring.heller.balance(id, unit=unit)
     return await page(
@@ -101,9 +102,18 @@ async def account(
         filters=filters,
         history=await _history(wiring, id, unit, filters),
         page_size=HISTORY_PAGE,
-        grants=await wiring.heller.grants(id, unit=unit, include_ended=grants == "all"),
+        grants=await wiring.heller.grants(
+            id,
+            unit=unit,
+            include_ended=grants == "all",
+            after=_number(filters["grants_after"]),
+            limit=LIST_PAGE,
+        ),
         all_grants=grants == "all",
-        holds=await wiring.heller.holds(id, unit=unit),
+        holds=await wiring.heller.holds(
+            id, unit=unit, after=_number(filters["holds_after"]), limit=LIST_PAGE
+        ),
+        list_page=LIST_PAGE,
         recurring=await wiring.heller.recurring_grants(id, unit=unit),
         recurring_periods=PERIODS,
         kinds=KINDS,
@@ -114,6 +124,10 @@ async def account(
     )
 
 
+def _number(text: str) -> int | None:
+    return min(int(text), BIGINT_MAX) if text.isdecimal() else None
+
+
 async def _history(wiring: Wiring, account: str, unit: str, filters: dict[str, str]) -> list[Any]:
     return await wiring.heller.history(
         account,
@@ -122,7 +136,7 @@ async def _history(wiring: Wiring, account: str, unit: str, filters: dict[str, s
         text=filters["text"] or None,
         since=moment(filters["since"], "since") if filters["since"] else None,
         until=moment(filters["until"], "until") if filters["until"] else None,
-        before_seq=min(int(filters["before"]), BIGINT_MAX) if filters["before"].isdecimal() else None,
+        before_seq=_number(filters["before"]),
         limit=HISTORY_PAGE,
     )
 
