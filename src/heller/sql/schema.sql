@@ -4146,13 +4146,13 @@ CREATE FUNCTION heller.due_top_ups(p_limit integer DEFAULT 100) RETURNS SETOF js
             where t.account_id = r.account_id and t.unit = r.unit and t.outcome = 'succeeded'
               and t.attempted_at > heller._clock() - make_interval(days => r.ceiling_days)) as spent
     from heller.top_up_rules r join heller.accounts a using (account_id, unit)
-    where r.paused_at is null and a.frozen_at is null
+    where r.paused_at is null and a.frozen_at is null and coalesce(a.epoch % 2, 1) = 1 and a.draining_since is null
       and (r.attempted_at is null or r.attempted_at <= heller._clock() - make_interval(secs => r.cooldown_seconds))) x
   where x.available < x.threshold and (x.ceiling is null or x.spent < x.ceiling)
   order by x.attempted_at nulls first, x.account_id limit least(greatest(p_limit, 1), 1000)
 $$;
 
-COMMENT ON FUNCTION heller.due_top_ups(p_limit integer) IS 'Rules whose account is below its threshold now: not paused, cooled down, below the ceiling. Reads only: whoever acts says what became of it with record_top_up.';
+COMMENT ON FUNCTION heller.due_top_ups(p_limit integer) IS 'Rules whose account is below its threshold now: not paused, cooled down, below the ceiling, and at home here. Reads only: whoever acts says what became of it with record_top_up.';
 
 CREATE FUNCTION heller.erase_user(p_user_id text, p_actor text, p_dry_run boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5887,6 +5887,8 @@ begin
     perform heller._fail('HL001', format('there is no active price %s of unit %s for one payment', p_price, p_unit), '{"argument": "price"}');
   elsif a.frozen_at is not null then
     return jsonb_build_object('declined', 'frozen');
+  elsif a.epoch % 2 = 0 or a.draining_since is not null then  -- at home in the legacy system, or about to be: it could not be credited here
+    return jsonb_build_object('declined', 'away');
   elsif v_available >= p_threshold then
     return jsonb_build_object('declined', 'enough', 'available', v_available);
   elsif exists (select from heller.orders where account_id = p_account_id and unit = p_unit and kind = 'top_up' and state in ('open', 'processing', 'requires_action')) then

@@ -411,6 +411,19 @@ async def test_a_top_up_that_ends_later_counts_with_the_rule(shop: Any) -> None:
     assert await run_rules(shop.database, shop.api, rules) == []
 
 
+@pytest.mark.parametrize("words", ["epoch = 2", "epoch = 1, draining_since = now()"])
+async def test_account_that_is_at_home_elsewhere_is_not_charged(shop: Any, sql: Any, words: str) -> None:
+    await saved_card(shop)
+    await put_rule(shop, "ann")
+    sql.execute(f"update heller.accounts set {words}")
+    assert await run_rules(shop.database, shop.api, StoredRules(shop.database)) == []
+    assert (await top_up(shop.database, shop.api, RULE)).reason == "away"
+    sql.execute("update heller.accounts set epoch = 1, draining_since = null")
+    assert [r.outcome for r in await run_rules(shop.database, shop.api, StoredRules(shop.database))] == [
+        "paid"
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"), [({"ceiling": 1500}, "ceiling"), ({"cooldown_seconds": 3600}, "cooldown")]
 )

@@ -21,6 +21,8 @@ begin
     perform heller._fail('HL001', format('there is no active price %s of unit %s for one payment', p_price, p_unit), '{"argument": "price"}');
   elsif a.frozen_at is not null then
     return jsonb_build_object('declined', 'frozen');
+  elsif a.epoch % 2 = 0 or a.draining_since is not null then  -- at home in the legacy system, or about to be: it could not be credited here
+    return jsonb_build_object('declined', 'away');
   elsif v_available >= p_threshold then
     return jsonb_build_object('declined', 'enough', 'available', v_available);
   elsif exists (select from heller.orders where account_id = p_account_id and unit = p_unit and kind = 'top_up' and state in ('open', 'processing', 'requires_action')) then
