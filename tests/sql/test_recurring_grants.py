@@ -1,6 +1,7 @@
 """Credits that come every period: by the calendar, once, and exact with nobody at work."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -288,6 +289,29 @@ async def test_a_frozen_account_waits_and_can_be_told_to_stop(world: World) -> N
     assert await world.is_sound()
 
 
+async def test_what_begins_while_the_home_is_elsewhere_is_not_given(world: World) -> None:
+    await world.put()
+    await world.all("update heller.accounts set epoch = 2, next_due_at = null returning 1")
+    await world.at(datetime(2030, 4, 2, tzinfo=UTC))
+    assert len(await world.grants()) == 1
+    with pytest.raises(psycopg.Error, match="legacy"):
+        await world.put(80)
+    (balance,) = (await world.all("select posted from heller.accounts"))[0]
+    statement = {"account": "a", "epoch": 3, "balance": balance, "elsewhere": 0, "payments": [], "entries": [], "tables": [],
+                 "rows": 0, "sum": 0, "digest": "", "sealed_at": START.isoformat()}  # fmt: skip
+    ((answer,),) = await world.all("select heller.activate_homes(%s::jsonb)", json.dumps([statement]))
+    assert [home["outcome"] for home in answer] == ["moved"], answer
+    await world.all("select heller.run_due()")
+    assert (await world.posted(), len(await world.grants())) == (0, 1), (
+        "the first is over, the others were not ours to give"
+    )
+    await world.put()
+    assert await world.posted() == 0
+    await world.at(datetime(2030, 4, 30, 8, tzinfo=UTC))
+    assert await world.posted() == 50
+    assert await world.is_sound()
+
+
 async def test_twenty_callers_in_the_instant_of_a_period_make_one_grant(
     world: World, connect: Connect
 ) -> None:
@@ -335,6 +359,7 @@ async def test_verify_names_a_recurring_grant_that_was_set_back(world: World) ->
 async def test_bad_settings_are_refused_by_name(world: World) -> None:
     bad: list[tuple[str, dict[str, Any]]] = [
         ("amount", {"amount": 0}),
+        ("amount", {"amount": 10**12 + 1}),
         ("name", {"name": ""}),
         ("period", {"period": "fortnight"}),
         ("time_zone", {"time_zone": "Mars/Olympus"}),

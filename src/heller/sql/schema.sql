@@ -5055,6 +5055,9 @@ begin
   perform heller._check_text('name', p_name, 200), heller._check_amount('amount', p_amount),
     heller._check_given(p_source, p_priority, p_cost, p_currency),
     heller._check_instant('anchor', p_anchor), heller._check_instant('starts_at', p_starts_at), heller._check_instant('ends_at', p_ends_at);
+  if p_amount > 1000000000000 then  -- a century of days of it fits into a balance: what recurs must never be refused when it is due
+    perform heller._fail('HL001', format('amount is %s; at most 1000000000000 credits can recur', p_amount), '{"argument": "amount"}');
+  end if;
   v_time_zone := heller._check_recurrence(p_period, p_time_zone, p_rollover, p_expires);
   a := heller._lock(p_account_id, p_unit);  -- what has begun is given as it was set until now
   v_now := heller._clock();
