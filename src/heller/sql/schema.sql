@@ -6624,7 +6624,8 @@ CREATE FUNCTION heller.stripe_unfinished_payments(p_stripe_account text DEFAULT 
     AS $$
   select x.payment_key from (
   select payment_key from heller.payments
-  where provider = 'stripe' and stripe_account = p_stripe_account and (state = 'processing' or parked_reason is not null and parked_reason <> 'adjusted')
+  where provider = 'stripe' and stripe_account = p_stripe_account and (state = 'processing' or parked_reason is not null and parked_reason <> 'adjusted'
+           or state = 'open' and order_id is null and source_system is null)  -- assigned, and not looked at since
     and payment_intent is not null
   union
   select payment_key from heller.inbox where status in ('parked', 'dead') and payment_key is not null and stripe_account = p_stripe_account

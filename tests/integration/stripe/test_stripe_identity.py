@@ -1,5 +1,6 @@
 """The adversarial catalogue, 66 to 72: whose payment it is, and of which mode and account."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from heller.database import call
 from heller.errors import InvalidArgument
 from heller.stripe import deliveries
 from heller.stripe.catalogue import add_price
+from heller.stripe.reconcile import sweep
 
 
 @pytest.mark.catalogue(66)
@@ -48,6 +50,20 @@ async def linked(shop: Any, reference: str | None, metadata: dict[str, str] | No
     shop.twin.buy_by_link(price["id"], client_reference_id=reference, metadata=metadata)
     await shop.deliver()
     await shop.work()
+
+
+async def test_assigned_payment_that_no_event_told_of_is_credited_or_its_slip_of_the_pen_told(
+    shop: Any,
+) -> None:
+    charge = shop.twin.dashboard_charge(500, "eur")["id"]
+    shop.twin.forget_pending()
+    for key in (charge, "pi_mistyped"):
+        await deliveries.assign(shop.database, key, account="ann", credits=50, actor="joe", reason="by phone")
+    long_ago = datetime.now(UTC) - timedelta(days=90)
+    found = await sweep(shop.database, shop.api, since=long_ago - timedelta(days=1), until=long_ago)
+    assert (await shop.balance(), found.parked) == (50, ("pi_mistyped",))
+    told = await shop.rows("select kind, payment_key from heller.discrepancies where state = 'open'")
+    assert told == [("gone", "pi_mistyped")]
 
 
 @pytest.mark.catalogue(67)
