@@ -46,7 +46,12 @@ create table if not exists heller.schema_fingerprints (
 comment on table heller.schema_fingerprints is 'What the catalogue said of each object after the last apply.';
 """
 
+SERVER = "server"
+"""The fingerprint that is PostgreSQL's own major version: another one may show the same view in other words."""
+
 _FINGERPRINT = """
+select 'server', (current_setting('server_version_num')::integer / 10000)::text
+union all
 select 'table ' || c.relname, md5(string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod),
          a.attnotnull, pg_get_expr(d.adbin, d.adrelid)), ',' order by a.attnum))
 from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -186,6 +191,8 @@ async def verify(url: str) -> list[str]:
         if not await _exists(connection):
             raise SchemaMissing("The database has no schema heller.", hint="Run 'heller schema apply'.")
         todo = await _plan(connection)
+        if not todo.migrations and await _is_moved(connection):
+            return ["PostgreSQL is another major version than at the last apply: run 'heller schema apply'"]
         problems = [f"{file.path} has not been applied" for file in (*todo.migrations, *todo.objects)]
         async with connection.transaction():
             await _say_in_full(connection)
@@ -254,10 +261,22 @@ async def _plan(connection: AsyncConnection) -> Plan:
                 hint="Applied migrations are never edited; install the release that wrote this database.",
             )
     checksums = dict(await _rows(connection, "select path, checksum from heller.schema_objects"))
+    if await _is_moved(connection):
+        checksums = {}  # all anew, so that they are this program's and their fingerprints this server's
     return Plan(
         tuple(file for file in migrations if file.number not in applied),
         tuple(file for file in objects if checksums.get(file.path) != file.checksum),
     )
+
+
+async def _is_moved(connection: AsyncConnection) -> bool:
+    """Whether the schema came here from another major version of PostgreSQL, by a restore or by pg_upgrade."""
+    rows = await _rows(
+        connection,
+        "select (current_setting('server_version_num')::integer / 10000)::text is distinct from"
+        f" (select digest from heller.schema_fingerprints where object = '{SERVER}')",
+    )
+    return bool(rows[0][0])
 
 
 async def _apply(connection: AsyncConnection, *, is_spread: bool) -> Plan:
