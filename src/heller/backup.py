@@ -5,6 +5,7 @@ counts, or it says which differ.
 """
 
 import asyncio
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,14 +17,16 @@ from psycopg import AsyncConnection, sql
 
 from heller import dump, embedded, schema
 from heller.database import call, connect, translating
-from heller.errors import IntegrityError, InvalidArgument, SchemaMismatch
+from heller.errors import IntegrityError, InvalidArgument, PermissionMissing, SchemaMismatch
 from heller.ledger import Verification, verify
 
 DUMP = "heller.dump"
 MANIFEST = "manifest.json"
 FORMAT = 1
+TRANSACTION_TIMEOUT_SINCE = 170_000  # by the server's number; a dump of one that has it sets it
 
-_TABLES = "select c.relname from pg_class c where c.relnamespace = 'heller'::regnamespace and c.relkind = 'r' order by 1"
+_TABLES = "select c.relname from pg_class c where c.relnamespace = 'heller'::regnamespace and c.relkind = 'r' and c.relpersistence = 'p' order by 1"
+"""Without what a crash empties: a replica cannot even read it."""
 _HEADS = """
 select encode(coalesce(heller._chain(record_send(row(account_id, unit, posted, head_hash)) order by account_id, unit), ''), 'hex')
 from heller.accounts
@@ -91,6 +94,7 @@ async def backup(url: str, folder: Path, *, actor: str = "cli") -> Manifest:
             arguments = [
                 "--format=custom",
                 "--schema=heller",
+                "--no-unlogged-table-data",
                 "--no-owner",
                 "--no-privileges",
                 f"--snapshot={name}",
@@ -109,7 +113,8 @@ async def backup(url: str, folder: Path, *, actor: str = "cli") -> Manifest:
         text = json.dumps(asdict(manifest), indent=2) + "\n"
         await asyncio.to_thread((folder / MANIFEST).write_text, text, "utf-8")
         detail = {"sha256": digest, "bytes": size, "accounts": manifest.tables["accounts"]}
-        await call(connection, "record_evidence", kind="backup", ok=True, detail=detail, actor=actor)
+        with contextlib.suppress(PermissionMissing):  # a replica takes no note, and its backup is as good
+            await call(connection, "record_evidence", kind="backup", ok=True, detail=detail, actor=actor)
     return manifest
 
 
@@ -135,6 +140,12 @@ async def restore(folder: Path, url: str, *, actor: str = "cli") -> Restored:
             raise InvalidArgument(
                 "The database has a schema heller already.",
                 hint="Restore into a new database: nothing is ever overwritten.",
+                argument="database",
+            )
+        if connection.info.server_version < TRANSACTION_TIMEOUT_SINCE <= int(manifest.server):
+            raise InvalidArgument(
+                f"The backup is of PostgreSQL {int(manifest.server) // 10_000}, whose dumps no server before 17 can read.",
+                hint=f"Restore it into PostgreSQL {int(manifest.server) // 10_000} or newer.",
                 argument="database",
             )
         arguments = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]

@@ -50,6 +50,18 @@ async def test_backup_comes_back_whole_and_spendable(
     ] == [True]
 
 
+async def test_a_database_that_only_reads_is_backed_up(
+    heller_database: str, empty_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    await fill(heller_database)
+    connection = await connect(heller_database)
+    name = connection.info.dbname
+    await connection.execute(f"alter database {name} set default_transaction_read_only = on")
+    await connection.execute(f"alter database {name} set idle_in_transaction_session_timeout = '100ms'")
+    manifest = await backup.backup(heller_database, tmp_path / "b")
+    assert (await backup.restore(tmp_path / "b", empty_database)).manifest == manifest
+
+
 async def test_damage_a_full_target_and_a_newer_backup_are_refused(
     heller_database: str, empty_database: str, tmp_path: Path
 ) -> None:
