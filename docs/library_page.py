@@ -13,6 +13,7 @@ import heller.stripe
 from heller.ledger.alerts import Alert, Alerts, TopUpAttempt, TopUpRule
 from heller.ledger.anchors import Anchor, AnchorCheck, Anchors
 from heller.ledger.events import DeliveryAttempt, EventPage, Events, WebhookEndpoint
+from heller.ledger.heller import Ledger
 from heller.ledger.hold import HoldVerbs
 from heller.ledger.reads import Reads
 from heller.ledger.recurring import Recurring, RecurringGrant
@@ -48,6 +49,13 @@ STRIPE = ("load", "buy", "confirm", "add_price", "retire_price", "prices", "conv
 
 def library_page() -> str:
     """Everything an application imports: the ledger, both systems at once, FastAPI, Stripe, the client."""
+    forgotten = {kind for kind in Ledger.__mro__[1:] if kind.__module__.startswith("heller.")} - {
+        *LEDGER.values()
+    }
+    if forgotten:
+        raise SystemExit(
+            f"docs/library_page.py has no section for {', '.join(kind.__name__ for kind in forgotten)}"
+        )
     lines = [INTRODUCTION, "## Opening", ""]
     for way_in in (
         heller.Heller.connect,
