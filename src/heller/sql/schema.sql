@@ -6071,6 +6071,11 @@ begin
     perform heller.stripe_discrepancy('adjusted', p.payment_key, p.account_id, p_expected => jsonb_build_object('taken_back', v_back, 'of', v_received),
       p_note => 'It was answered by hand (adjust) and has been taken back at Stripe since; take those credits back by hand too, where they should not stay.');
   end if;
+  if o.kind = 'subscription' and p.net_credits = 0 and v_target > 0 and (p_snapshot #>> '{invoice,subtotal}')::bigint > p.amount then
+    perform heller.stripe_discrepancy('overpaid', p.payment_key, p.account_id,
+      p_expected => jsonb_build_object('sold_for', p.amount, 'invoiced', (p_snapshot #>> '{invoice,subtotal}')::bigint, 'currency', p.currency),
+      p_note => format('The period was sold for %s credits and more was invoiced for it; those credits were given. Was the subscription changed at Stripe? Then give the rest by hand, and sell the new plan by an order.', p.credits));
+  end if;
   return jsonb_build_object('outcome', 'applied', 'payment_key', p.payment_key, 'version', p.version, 'delta', coalesce((v_posted ->> 'delta')::bigint, 0),
     'net_credits', v_target, 'state', heller._stripe_state(p_snapshot), 'account', p.account_id, 'unit', p.unit, 'order', p.order_id,
     'overpaid', case when v_is_paid and o.order_id is not null and coalesce(p_snapshot -> 'session', 'null') = 'null'

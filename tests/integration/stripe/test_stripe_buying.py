@@ -201,6 +201,25 @@ async def test_subscription_grants_each_period(shop: Any, carry: str) -> None:
     assert await shop.drift() == []
 
 
+async def test_period_that_costs_more_than_was_sold_is_credited_as_sold_and_told(shop: Any) -> None:
+    await add_pack(shop, "monthly", 300, 2000, period="month", carry="expire")
+    order = await shop.buy(price="monthly")
+    subscription = shop.twin.pay(order.checkout_session)["subscription"]
+    await shop.deliver()
+    await shop.work()
+    assert await shop.rows("select kind from heller.discrepancies") == []
+    shop.twin.advance(32 * 86_400)
+    invoice = shop.twin.renew(subscription)
+    shop.twin.tamper(invoice["id"], {"subtotal": 4000})  # two seats from now on
+    await shop.deliver()
+    await shop.work()
+    assert await shop.balance() == 600
+    told = await shop.rows(
+        "select kind, state, account_id, expected ->> 'invoiced' from heller.discrepancies"
+    )
+    assert told == [("overpaid", "open", "ann", "4000")]
+
+
 async def pay_later(shop: Any, invoice: str, intent: str, paid_by: str | None) -> None:
     """What Stripe makes of an invoice whose first payment failed and that is paid otherwise: by nothing it knows, or another."""
     world = shop.twin.world
