@@ -262,3 +262,26 @@ async def test_a_question_about_a_day_reads_no_more_than_the_day(
             row = await (await connection.execute(READ)).fetchone()
             assert row is not None
             assert row[0] < DAY_ROWS + 100, f"{name}, call {number}, read {row[0]} rows of {MANY}"
+
+
+async def test_a_statement_has_all_of_a_batch_that_counts_at_one_instant(
+    heller_database: str, connect: Connect
+) -> None:
+    connection = await connect(heller_database)
+    await connection.execute("select heller.open_account('ann'), heller.grant('ann', 1000)")
+    await connection.execute(
+        "select heller.spend_many(array_fill('ann'::text, array[400]), array_fill(1::bigint, array[400]))"
+    )
+    found: list[int] = []
+    after: Any = None
+    while not found or after:
+        row = await (
+            await connection.execute(
+                "select heller.account_statement('ann', '2020-01-01Z', '9000-01-01Z', p_after => %s::jsonb, p_limit => 50)",
+                [json.dumps(after) if after else None],
+            )
+        ).fetchone()
+        assert row is not None
+        found += [line["seq"] for line in row[0]["lines"]]
+        after = row[0]["after"]
+    assert found == list(range(1, 402))
