@@ -271,3 +271,26 @@ async def test_a_database_of_no_encoding_is_read_and_backed_up(
         assert await cursor.fetchall() == [("\ufffd\t\\n tab",)]
     finally:
         await server.execute(f"drop database {name} with (force)")
+
+
+async def test_who_was_erased_here_stays_forgotten_when_the_copy_runs_again(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy, own = await connect(empty_database), await connect(heller_database)
+    await legacy.execute(
+        """
+        create table users (id int primary key, email text, name text, credits_balance int);
+        insert into users values (1, 'ann@example.com', 'Ann', 5), (2, 'bob@example.com', 'Bob', 6);
+        create table stripe_customers (user_id text, stripe_customer_id text);
+        insert into stripe_customers values ('1', 'cus_1'), ('2', 'cus_2');
+        """
+    )
+    assert (await run(empty_database, heller_database, tmp_path)).ok
+    async with Heller.connect(heller_database) as heller:
+        await heller.erase_user("1", actor="dpo")
+    await legacy.execute("update users set credits_balance = 8 where id = 1")
+    again = await run(empty_database, heller_database, tmp_path)
+    names = await own.execute("select user_id, name from heller.identities order by 1, 2")
+    assert await names.fetchall() == [("2", "2"), ("2", "bob@example.com"), ("2", "cus_2")]
+    assert await posted(heller_database) == {"1": 8, "2": 6}
+    assert (again.ok, again.copied.copied, again.copied.present) == (True, 0, 4)

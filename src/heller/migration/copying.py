@@ -44,7 +44,8 @@ select h.history + m.merged
      where case when heller_staging.key(c.customer) is null
                 then exists (select from heller.accounts a where a.account_id = h.account and a.unit = 'credit')
                 else exists (select from heller.identities i where i.kind = 'stripe_customer' and i.user_id = h.account
-                               and i.name = heller_staging.key(c.customer)) end)
+                               and i.name = heller_staging.key(c.customer))
+                  or exists (select from heller.users u where u.id = h.account and u.erased_at is not null) end)
   + (select count(*) from heller.payments where source_system = %(system)s),
   h.rows, h.credits
 from (
@@ -55,6 +56,11 @@ from (
 (select count(*) as merged from heller.migration_outcomes where source_system = %(system)s and outcome = 'merged') m
 """
 """Source rows that heller holds (users, customers, payments, history, history merged into other history); transactions and their sum."""
+
+_FORGET = """
+delete from heller_staging.identities i using heller.users u where u.id = i.account and u.erased_at is not null
+"""
+"""Whoever was erased here stays forgotten, though the source still knows the names."""
 
 _IS_NEW = """
 select not exists (select from heller.accounts) and not exists (select from heller.identities)
@@ -190,6 +196,7 @@ async def carry(
     before = await _there(workspace, planned)
     names = {"system": sql.Literal(planned.system), "snapshot_at": sql.Literal(planned.snapshot_at)}
     await execute_script(workspace, "copy.sql", **names)
+    await workspace.execute(_FORGET)
     ranges = await (await workspace.execute(_RANGES, (RANGE_ROWS,))).fetchall()
     meter = _Meter(progress, sum(rows for _, _, rows in ranges))
     queue = list(reversed(ranges))

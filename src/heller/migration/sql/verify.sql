@@ -67,7 +67,8 @@ select h.account, n.kind || ' ' || n.name || ': user', h.account, coalesce(i.use
 from (select kind, name, min(user_id) as user_id from heller_staging.names group by kind, name having count(distinct user_id) = 1) n
 join heller_staging.homes h on h.user_id = n.user_id
 left join heller.identities i on i.kind = n.kind and i.name = n.name
-where i.user_id is distinct from h.account and length(n.name) <= 320;
+where i.user_id is distinct from h.account and length(n.name) <= 320
+  and not exists (select from heller.users u where u.id = h.account and u.erased_at is not null);  -- forgotten on purpose
 
 insert into heller_staging.mismatches
 select w.account, s.label || ' ' || f.id || ': ' || d.what, d.source, d.target
