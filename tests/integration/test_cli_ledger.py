@@ -1,11 +1,14 @@
 """Every command on the ledger, run once as its program is: what it prints as JSON, its exit code, its refusals."""
 
+import contextlib
 import csv
 import io
 import json
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,28 @@ def ask(heller_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         return json.loads(said.out) if as_json else said.out
 
     return run
+
+
+@contextlib.contextmanager
+def taken() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that takes what is sent to it, and its address."""
+    bodies: list[dict[str, Any]] = []
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_said: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Taking) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/", bodies
+        finally:
+            server.shutdown()
 
 
 @pytest.fixture
@@ -246,6 +271,22 @@ def test_events_are_read_by_cursor_and_endpoints_kept(ledger: Ask, heller_databa
     assert "2026-01-31 12:00" in ledger("events endpoints attempts mine", as_json=False)
     assert ledger("events endpoints attempts other", code=2)["error"] == "invalid_argument"
     assert ledger("events endpoints remove mine") == {"removed": True}
+
+
+def test_an_endpoint_is_tested(ledger: Ask) -> None:
+    with taken() as (url, bodies):
+        ledger("events endpoints add mine", url)
+        tried = ledger("events endpoints test mine")
+        assert (tried["status_code"], "error" in tried, [b["type"] for b in bodies]) == (
+            204, False, ["heller.test"],
+        )  # fmt: skip
+        assert "Taken: HTTP 204 after " in ledger("events endpoints test mine", as_json=False)
+    tried = ledger("events endpoints test mine", code=1)
+    assert ("status_code" in tried, tried["error"].split(":")[0]) == (False, "ConnectError")
+    assert "Not taken: ConnectError" in ledger("events endpoints test mine", as_json=False, code=1)
+    (listed,) = ledger("events endpoints list")
+    assert (listed["failures"], listed["disabled"]) == (0, False)
+    assert ledger("events endpoints test other", code=2)["error"] == "invalid_argument"
 
 
 def test_anchors_and_the_incremental_verify(ledger: Ask, heller_database: str, tmp_path: Path) -> None:

@@ -225,6 +225,35 @@ async def test_an_endpoint_that_never_answers_is_disabled_and_can_come_back(
         assert await heller.remove_webhook_endpoint("shop")
 
 
+async def test_a_test_event_is_signed_and_changes_nothing(heller_database: str) -> None:
+    answers: list[int | type[Exception]] = [204, 410, httpx.ConnectError]
+    bodies: list[dict[str, object]] = []
+
+    def receive(request: httpx.Request) -> httpx.Response:
+        bodies.append(Webhook(SECRET).verify(request.content.decode(), dict(request.headers)))
+        answer = answers.pop(0)
+        if not isinstance(answer, int):
+            raise answer("no")
+        return httpx.Response(answer)
+
+    async with (
+        Heller.connect(heller_database) as heller,
+        httpx.AsyncClient(transport=httpx.MockTransport(receive)) as client,
+    ):
+        before = await heller.put_webhook_endpoint("shop", "https://customer.example/hooks", secret=SECRET)
+        tried = [await heller.test_webhook_endpoint("shop", client) for _ in range(3)]
+        assert [(a.status_code, a.error) for a in tried] == [
+            (204, None), (410, "HTTP 410"), (None, "ConnectError: no"),
+        ]  # fmt: skip
+        assert {body["type"] for body in bodies} == {"heller.test"}
+        assert [body["data"]["id"] for body in bodies] == [a.event for a in tried]  # type: ignore[index]
+        assert len({a.event for a in tried}) == 3
+        assert await heller.webhook_endpoints() == [before]
+        assert await heller.webhook_attempts("shop") == []
+        with pytest.raises(InvalidArgument, match="no endpoint other"):
+            await heller.test_webhook_endpoint("other", client)
+
+
 async def test_two_workers_do_not_send_to_one_endpoint_at_once(heller_database: str) -> None:
     async with Heller.connect(heller_database) as heller:
         await heller.put_webhook_endpoint("shop", "https://customer.example/hooks", secret=SECRET)

@@ -58,6 +58,7 @@ ACTS = (
     "/console/rollout/rollback",
     "/console/keys",
     "/console/keys/abc/revoke",
+    "/console/endpoints/test",
 )
 
 
@@ -191,6 +192,14 @@ async def test_an_endpoint_that_fails_shows_its_attempts(site: Site, as_role: An
         await expect(page.locator("#attempts tbody tr")).to_have_count(1)
         await expect(page.locator("#attempts tbody tr")).to_contain_text("no answer")
         assert secret not in await page.content()
+        assert await serious_issues(page) == []
+        await expect(page.get_by_role("button", name="Send a test event")).to_have_count(0)
+        page = await as_role("operator")
+        await page.goto("/console/endpoints?id=crm")
+        await page.get_by_role("button", name="Send a test event").click()
+        await expect(page.locator("main .alert").first).to_contain_text("was not taken: ConnectError")
+        await expect(page.locator("main tbody tr").first).to_contain_text("1 failure")
+        await expect(page.locator("#attempts tbody tr")).to_have_count(1)
         assert await serious_issues(page) == []
     finally:
         await site.heller.remove_webhook_endpoint("crm")

@@ -517,6 +517,9 @@ export declare class Heller {
   /** The last attempts to send events there, newest first, at most 50: when, which event, status, error, duration. */
   listEndpointAttempts(endpoint: string, call?: Call): Promise<PageDeliveryAttempt>;
 
+  /** Send one signed event of type `heller.test` there at once. It was taken when `error` is null; nothing else changes. */
+  testEndpoint(endpoint: string, call?: Call): Promise<DeliveryAttempt>;
+
   /** Every transaction in the order of recording; `next` goes on where this page ends, also when it is empty. A new event shows once nothing older can come: about a second after it, if somebody asks that often. None is skipped. */
   listEvents(query?: { account?: string | undefined; kind?: Array<"purchase" | "grant" | "spend" | "refund" | "clawback" | "reinstate" | "expire" | "adjust" | "transfer" | "migrate"> | undefined; limit?: number | undefined; cursor?: string | undefined }, call?: Call): Promise<PageDictStrAny>;
 

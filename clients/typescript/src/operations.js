@@ -58,6 +58,7 @@ export const operations = {
   putEndpoint: { method: "PUT", path: "/v1/endpoints/{endpoint}", body: true },
   removeEndpoint: { method: "DELETE", path: "/v1/endpoints/{endpoint}" },
   listEndpointAttempts: { method: "GET", path: "/v1/endpoints/{endpoint}/attempts" },
+  testEndpoint: { method: "POST", path: "/v1/endpoints/{endpoint}/test" },
   listEvents: { method: "GET", path: "/v1/events", query: true },
   listKeys: { method: "GET", path: "/v1/keys", query: true },
   createKey: { method: "POST", path: "/v1/keys", body: true },

@@ -25,6 +25,7 @@ endpoints = typer.Typer(
 app.add_typer(endpoints, name="endpoints")
 
 SECRET_BYTES = 24
+EXIT_FAILED = 1
 _MORE = (
     "What is newer shows a second later, when somebody looks again: 'heller worker' looks all the time, else repeat "
     "'heller events list'."
@@ -173,6 +174,26 @@ def attempts(at: Where, name: Name) -> None:
         ("at (UTC)", "event", "status>", "milliseconds>", "error"),
         lambda a: (moment(a.at), a.event, a.status_code or "none", a.milliseconds, a.error or ""),
     )
+
+
+@endpoints.command("test")
+@taking(anywhere)
+def test(at: Where, name: Name) -> None:
+    """Send one signed event of type heller.test to an endpoint, now.
+
+    Says what it answered; exit code 1 when it was not taken. No other event moves by it, and a failure does not count.
+
+    Example: heller events endpoints test billing
+    """
+    attempt = at.ask(lambda heller: heller.test_webhook_endpoint(name))
+    if at.as_json:
+        print_json(plain(attempt))
+    elif attempt.error is None:
+        out.print(f"Taken: HTTP {attempt.status_code} after {attempt.milliseconds} ms ({attempt.event}).")
+    else:
+        out.print(f"Not taken: {attempt.error} after {attempt.milliseconds} ms ({attempt.event}).")
+    if attempt.error is not None:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @endpoints.command("remove")

@@ -5,6 +5,7 @@ commits late is never skipped; events come at least once, in order, with an ``id
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ DELIVERY_TIMEOUT_SECONDS = 10.0
 DELIVERY_SECONDS_MAX = 15.0  # then others have their turn
 ANSWER_BYTES_MAX = 65_536  # read so that the connection can be used again; nobody looks at them
 ERROR_CHARACTERS_MAX = 500
+TEST_TYPE = "heller.test"
 LEASE_SECONDS = 120  # more than one delivery can take
 IDLE_SECONDS = 1
 
@@ -57,8 +59,12 @@ class WebhookEndpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Claimed(WebhookEndpoint):
+class _Signed(WebhookEndpoint):
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claimed(_Signed):
     lease: datetime
 
 
@@ -155,6 +161,28 @@ class Events(Reads):
         """Send nothing more there; False when there was no such endpoint."""
         return bool(await self._read("remove_webhook_endpoint", endpoint_id=endpoint))
 
+    async def test_webhook_endpoint(
+        self, endpoint: str, client: httpx.AsyncClient | None = None
+    ) -> DeliveryAttempt:
+        """Send one signed event of type ``heller.test`` to an endpoint at once, also to a disabled one.
+
+        It is no transaction: the position stays, a failure is not counted and the attempt is not kept.
+
+        Raises:
+            InvalidArgument: there is no such endpoint.
+        """
+        signed = decoded(await self._read("webhook_endpoint_signed", endpoint_id=endpoint), _Signed)
+        event = {
+            "id": f"test:{secrets.token_hex(8)}",
+            "type": TEST_TYPE,
+            "endpoint": signed.endpoint,
+            "recorded_at": datetime.now(UTC).isoformat(),
+        }
+        if client is None:
+            async with httpx.AsyncClient() as own:
+                return await _post(own, signed, event)
+        return await _post(client, signed, event)
+
     async def deliver_once(self, client: httpx.AsyncClient | None = None) -> EventDelivery | None:
         """Send the endpoint that has waited longest its next events; None when none is due.
 
@@ -217,7 +245,7 @@ async def _send(
     return attempts
 
 
-async def _post(client: httpx.AsyncClient, endpoint: _Claimed, event: dict[str, Any]) -> DeliveryAttempt:
+async def _post(client: httpx.AsyncClient, endpoint: _Signed, event: dict[str, Any]) -> DeliveryAttempt:
     now, started = datetime.now(UTC), time.perf_counter()
     body = msgspec.json.encode(
         {"type": event["type"], "timestamp": event["recorded_at"], "data": event}

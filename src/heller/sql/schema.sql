@@ -7162,6 +7162,22 @@ end $$;
 
 COMMENT ON FUNCTION heller.webhook_attempts_of(p_endpoint_id text) IS 'The last attempts to send events to an endpoint, newest first, at most 50.';
 
+CREATE FUNCTION heller.webhook_endpoint_signed(p_endpoint_id text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  e heller.webhook_endpoints;
+begin
+  select * into e from heller.webhook_endpoints where endpoint_id = p_endpoint_id;
+  if not found then
+    perform heller._fail('HL001', format('there is no endpoint %s', p_endpoint_id), '{"argument": "endpoint"}');
+  end if;
+  return heller._webhook_endpoint_result(e) || jsonb_build_object('secret', e.secret);
+end $$;
+
+COMMENT ON FUNCTION heller.webhook_endpoint_signed(p_endpoint_id text) IS 'An endpoint with the secret that signs what is sent there, for a test of it; nothing is claimed or changed.';
+
 CREATE FUNCTION heller.webhook_endpoints_list(p_after text DEFAULT ''::text, p_limit integer DEFAULT 1000) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from fakes.oidc import free_port
+
 AT = "/v1/accounts/user-1"
 
 
@@ -202,6 +204,14 @@ async def test_users_events_endpoints_and_reports(web) -> None:
     assert [e["endpoint"] for e in (await api.get("/v1/endpoints")).json()["items"]] == ["main"]
     assert (await api.get("/v1/endpoints/main/attempts")).json() == {"items": [], "next": None}
     assert (await api.get("/v1/endpoints/other/attempts")).status_code == 404
+    put = await api.put(
+        "/v1/endpoints/main", json={"url": f"http://127.0.0.1:{free_port()}/", "secret": secret}
+    )
+    tried = await api.post("/v1/endpoints/main/test")
+    assert (tried.status_code, tried.json()["error"][:12]) == (200, "ConnectError")
+    assert (await api.post("/v1/endpoints/other/test")).status_code == 404
+    (entry,) = (await api.get("/v1/audit-log", params={"action": "endpoint.test"})).json()["items"]
+    assert (entry["target"], entry["detail"]["event"]) == ("main", tried.json()["event"])
     assert (await api.delete("/v1/endpoints/main")).json() == {"removed": True}
     events = (await api.get("/v1/events")).json()
     assert (

@@ -72,6 +72,17 @@ async def list_endpoint_attempts(endpoint: models.Id, caller: Reader) -> Respons
     return answer({"items": attempts, "next": None})
 
 
+@router.post("/endpoints/{endpoint}/test", response_model=DeliveryAttempt, responses=responses(NotFound))
+async def test_endpoint(endpoint: models.Id, caller: Writer) -> Response:
+    """Send one signed event of type `heller.test` there at once. It was taken when `error` is null; nothing else changes."""
+    try:
+        attempt = await caller.wiring.heller.test_webhook_endpoint(endpoint)
+    except InvalidArgument as error:
+        raise NotFound(error.message) from None
+    await caller.note("endpoint.test", endpoint, {"event": attempt.event, "error": attempt.error})
+    return answer(attempt)
+
+
 @router.delete("/endpoints/{endpoint}", response_model=Removed, responses=responses())
 async def remove_endpoint(endpoint: models.Id, caller: Writer) -> Response:
     """Send nothing more there."""
