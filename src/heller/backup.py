@@ -7,6 +7,7 @@ counts, or it says which differ.
 import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,8 +16,9 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
+from heller import citus as cluster
 from heller import dump, embedded, schema
-from heller.database import call, connect, translating
+from heller.database import call, connect, lift_limits, translating
 from heller.errors import IntegrityError, InvalidArgument, PermissionMissing, SchemaMismatch
 from heller.ledger import Verification, verify
 
@@ -24,6 +26,7 @@ DUMP = "heller.dump"
 MANIFEST = "manifest.json"
 FORMAT = 1
 TRANSACTION_TIMEOUT_SINCE = 170_000  # by the server's number; a dump of one that has it sets it
+WRITERS_WAIT = "10s"
 
 _TABLES = "select c.relname from pg_class c where c.relnamespace = 'heller'::regnamespace and c.relkind = 'r' and c.relpersistence = 'p' order by 1"
 """Without what a crash empties: a replica cannot even read it."""
@@ -31,6 +34,8 @@ _HEADS = """
 select encode(coalesce(heller._chain(record_send(row(account_id, unit, posted, head_hash)) order by account_id, unit), ''), 'hex')
 from heller.accounts
 """
+# A cluster's functions say that the ledger is spread; here it lies on one server, until it is spread anew.
+_FORGET_FUNCTIONS = "delete from heller.schema_objects"
 PASSING = frozenset(
     {"book_figures", "rate_limits", "jobs", "event_horizons", "evidence", "schema_fingerprints"}
 )
@@ -88,7 +93,7 @@ async def backup(url: str, folder: Path, *, actor: str = "cli") -> Manifest:
     await asyncio.to_thread(_prepare, folder)
     async with await connect(url) as connection:
         await schema.require(connection)
-        async with dump.snapshot(connection) as name:
+        async with _still(connection, url), dump.snapshot(connection) as name:
             counted = await _count(connection)
             server = str(connection.info.server_version)
             arguments = [
@@ -116,6 +121,22 @@ async def backup(url: str, folder: Path, *, actor: str = "cli") -> Manifest:
         with contextlib.suppress(PermissionMissing):  # a replica takes no note, and its backup is as good
             await call(connection, "record_evidence", kind="backup", ok=True, detail=detail, actor=actor)
     return manifest
+
+
+@contextlib.asynccontextmanager
+async def _still(connection: AsyncConnection, url: str) -> AsyncIterator[None]:
+    """On a cluster nobody writes meanwhile, for its servers share no snapshot; on one server everybody does."""
+    if not await cluster.is_spread(connection):
+        yield
+        return
+    async with await connect(url) as holder:
+        with translating():
+            await lift_limits(holder)
+        async with holder.transaction():
+            with translating():
+                await holder.execute("select set_config('lock_timeout', %s, true)", [WRITERS_WAIT])
+                await cluster.hold_still(holder)
+            yield
 
 
 async def restore(folder: Path, url: str, *, actor: str = "cli") -> Restored:
@@ -151,6 +172,7 @@ async def restore(folder: Path, url: str, *, actor: str = "cli") -> Restored:
         arguments = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
         await dump.run("pg_restore", url, connection, [*arguments, str(folder / DUMP)])
         counted = await _count(connection)
+        await connection.execute(_FORGET_FUNCTIONS)
     await schema.apply(url)
     await schema.grant(url)
     verification = await verify(url)

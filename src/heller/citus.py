@@ -116,6 +116,14 @@ async def prepare(connection: AsyncConnection) -> None:
         await connection.execute(setting)
 
 
+async def hold_still(connection: AsyncConnection) -> None:
+    """Let nobody write to the accounts of a cluster until the transaction ends: its servers share no snapshot."""
+    await connection.execute("lock table heller.accounts in exclusive mode")  # what each verb locks first
+    others = (*SHARDED[1:], *REFERENCE)
+    tables = sql.SQL(", ").join(sql.Identifier("heller", table) for table in others)
+    await connection.execute(sql.SQL("lock table {} in share mode").format(tables))
+
+
 async def distribute(connection: AsyncConnection) -> None:
     """Spread the tables and functions of the schema heller over the servers, in the caller's transaction.
 

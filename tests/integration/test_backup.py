@@ -62,6 +62,21 @@ async def test_a_database_that_only_reads_is_backed_up(
     assert (await backup.restore(tmp_path / "b", empty_database)).manifest == manifest
 
 
+async def test_what_was_spread_over_a_cluster_comes_back_on_one_server(
+    heller_database: str, empty_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    await fill(heller_database)
+    connection = await connect(heller_database)
+    await connection.execute(
+        "create or replace function heller._is_spread() returns boolean language sql immutable as 'select true'"
+    )
+    await backup.backup(heller_database, tmp_path / "b")
+    assert (await backup.restore(tmp_path / "b", empty_database)).is_ok
+    row = await (await (await connect(empty_database)).execute("select heller._is_spread()")).fetchone()
+    assert row == (False,)
+    assert await schema.verify(empty_database) == []
+
+
 async def test_damage_a_full_target_and_a_newer_backup_are_refused(
     heller_database: str, empty_database: str, tmp_path: Path
 ) -> None:
