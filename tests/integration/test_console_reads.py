@@ -144,6 +144,7 @@ async def test_promote_is_refused_until_the_gate_is_passed(heller_database: str,
     assert sums == [3, 1, 1, 1]
 
 
+@pytest.mark.one_server("a migration is done before a ledger is spread")
 async def test_each_step_of_a_migration_is_journalled_with_its_answer(
     heller_database: str, empty_database: str, connect: Connect, tmp_path: Path
 ) -> None:

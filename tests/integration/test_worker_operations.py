@@ -216,6 +216,7 @@ def receiver() -> Iterator[tuple[str, list[dict[str, str]]]]:
     thread.join()
 
 
+@pytest.mark.one_server("a migration is done before a ledger is spread")
 async def test_broken_invariant_is_told_once_without_any_rollout(
     empty_database: str,
     heller_database: str,

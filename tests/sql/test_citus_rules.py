@@ -175,6 +175,19 @@ async def test_a_look_into_all_shards_asks_for_a_column(rows: Any) -> None:
     assert [name for name, condition in looks if "account_id = " not in condition.split(")")[0]] == []
 
 
+async def test_a_question_to_all_shards_has_no_ties_and_filters_by_no_rows_of_a_function(rows: Any) -> None:
+    """The first rows with ties come without some of them; ``exists (select from f(row))`` is refused: a scalar function is not."""
+    asked = [
+        (name, statement)
+        for name, source, *_ in await rows(FUNCTIONS)
+        for statement in source.split(";")
+        if set(re.findall(r"(?:from|join) heller\.(\w+)", statement)) & set(SHARDED)
+    ]
+    assert len(asked) > 100
+    wrong = r"with ties|exists \(\s*select[^()]* from heller\.\w+\("
+    assert [name for name, statement in asked if re.search(wrong, statement)] == []
+
+
 def test_a_migration_is_sent_statement_by_statement() -> None:
     """Citus sends the text of a change of a table on to the shards, and takes one statement at a time."""
     file = schema.File(
@@ -249,6 +262,7 @@ async def test_what_is_made_for_one_server_is_refused_on_a_cluster(heller_databa
             await connection.rollback()
 
 
+@pytest.mark.one_server("a cluster has the extension")
 async def test_without_the_extension_the_error_says_what_to_install(empty_database: str) -> None:
     with pytest.raises(DatabaseError, match="no extension citus") as raised:
         await schema.apply(empty_database, citus=True)

@@ -1166,6 +1166,16 @@ $$;
 
 COMMENT ON FUNCTION heller._grants_known(a heller.accounts) IS 'The grants of an account as a reader sees them: those of recurring periods that have begun included, though they are not written yet.';
 
+CREATE FUNCTION heller._has_expiring(a heller.accounts, p_before timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  select exists (select from heller._grants_at(a, heller._clock()) m join lateral heller._grants_known(a) h on h.grant_id = m.grant_id
+                 where h.expires_at < p_before and m.remaining > 0)
+$$;
+
+COMMENT ON FUNCTION heller._has_expiring(a heller.accounts, p_before timestamp with time zone) IS 'Whether a grant of the account expires before an instant, with something left of it now.';
+
 CREATE TABLE heller.holds (
     account_id text NOT NULL COLLATE pg_catalog."C",
     unit text NOT NULL COLLATE pg_catalog."C",
@@ -4255,13 +4265,13 @@ CREATE FUNCTION heller.expiring(p_before timestamp with time zone, p_account_id 
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
+  with page as (
+    select distinct a.account_id from heller.accounts a
+    where a.next_due_at < p_before and (p_account_id is null or a.account_id = p_account_id) and a.account_id > p_after
+      and heller._has_expiring(row(a.*)::heller.accounts, p_before)
+    order by a.account_id limit least(greatest(p_limit, 1), 1000))
   select heller._grant_result(row(g.*)::heller.grants) || jsonb_build_object('remaining', n.remaining)
-  from (select * from heller.accounts a
-        where a.next_due_at < p_before and (p_account_id is null or a.account_id = p_account_id) and a.account_id > p_after
-          and exists (select from heller._grants_at(row(a.*)::heller.accounts, heller._clock()) m
-                      join lateral heller._grants_known(row(a.*)::heller.accounts) h on h.grant_id = m.grant_id
-                      where h.expires_at < p_before and m.remaining > 0)
-        order by a.account_id fetch first (least(greatest(p_limit, 1), 1000)) rows with ties) a,
+  from page p join heller.accounts a on a.account_id = p.account_id and a.next_due_at < p_before,
     lateral heller._grants_at(row(a.*)::heller.accounts, heller._clock()) n
     join lateral heller._grants_known(row(a.*)::heller.accounts) g on g.grant_id = n.grant_id
   where g.expires_at < p_before and n.remaining > 0
@@ -4326,17 +4336,21 @@ begin
   end if;
   if v_text is null and p_state = 'quarantined' then
     return query
-      select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null) as found
-      from heller.homes h join heller.accounts a on a.account_id = h.account_id
-      where h.quarantined_at is not null and h.account_id > p_after
-      order by h.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
+      with page as (
+        select distinct a.account_id from heller.homes h join heller.accounts a on a.account_id = h.account_id
+        where h.quarantined_at is not null and h.account_id > p_after order by a.account_id limit v_limit)
+      select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      from page p join heller.accounts a on a.account_id = p.account_id order by a.account_id, a.unit;
     return;
   elsif v_text is null then
     return query
-      select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null) as found
-      from heller.accounts a
-      where a.account_id > p_after and (p_state is null or a.frozen_at is not null)
-      order by a.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
+      with page as (
+        select distinct a.account_id from heller.accounts a
+        where a.account_id > p_after and (p_state is null or a.frozen_at is not null) order by a.account_id limit v_limit)
+      select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      from page p join heller.accounts a on a.account_id = p.account_id
+      where p_state is null or a.frozen_at is not null
+      order by a.account_id, a.unit;
     return;
   end if;
   return query
@@ -4367,14 +4381,18 @@ begin
       select o.account_id, 'order: ' || o.order_id, 4 from heller.orders o where o.checkout_session = v_text
     ), best as (
       select distinct on (f.account_id) f.account_id, f.matched from found f order by f.account_id, f.rank
+    ), page as (
+      select distinct b.account_id, b.matched from best b join heller.accounts a on a.account_id = b.account_id
+      where a.account_id > p_after
+        and (p_state is distinct from 'frozen' or a.frozen_at is not null)
+        and (p_state is distinct from 'quarantined' or exists (
+          select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
+      order by b.account_id limit v_limit
     )
-    select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', b.matched) as found
-    from best b join heller.accounts a on a.account_id = b.account_id
-    where a.account_id > p_after
-      and (p_state is distinct from 'frozen' or a.frozen_at is not null)
-      and (p_state is distinct from 'quarantined' or exists (
-        select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
-    order by a.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
+    select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', p.matched)
+    from page p join heller.accounts a on a.account_id = p.account_id
+    where p_state is distinct from 'frozen' or a.frozen_at is not null
+    order by a.account_id, a.unit;
 end $$;
 
 COMMENT ON FUNCTION heller.find_accounts(p_text text, p_state text, p_after text, p_limit integer) IS 'Accounts by the beginning of their id, of their user''s id or of any name of that user, or by a payment, checkout session or order; without text all, by id. state: frozen or quarantined. A page ends with the last unit of an account, so it may be a little longer than p_limit; the next one starts after its last account. Of names that begin so, the first 10,000 count.';

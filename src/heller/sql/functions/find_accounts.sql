@@ -15,17 +15,21 @@ begin
   end if;
   if v_text is null and p_state = 'quarantined' then
     return query
-      select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null) as found
-      from heller.homes h join heller.accounts a on a.account_id = h.account_id
-      where h.quarantined_at is not null and h.account_id > p_after
-      order by h.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
+      with page as (
+        select distinct a.account_id from heller.homes h join heller.accounts a on a.account_id = h.account_id
+        where h.quarantined_at is not null and h.account_id > p_after order by a.account_id limit v_limit)
+      select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      from page p join heller.accounts a on a.account_id = p.account_id order by a.account_id, a.unit;
     return;
   elsif v_text is null then
     return query
-      select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null) as found
-      from heller.accounts a
-      where a.account_id > p_after and (p_state is null or a.frozen_at is not null)
-      order by a.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
+      with page as (
+        select distinct a.account_id from heller.accounts a
+        where a.account_id > p_after and (p_state is null or a.frozen_at is not null) order by a.account_id limit v_limit)
+      select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', null)
+      from page p join heller.accounts a on a.account_id = p.account_id
+      where p_state is null or a.frozen_at is not null
+      order by a.account_id, a.unit;
     return;
   end if;
   return query
@@ -56,14 +60,18 @@ begin
       select o.account_id, 'order: ' || o.order_id, 4 from heller.orders o where o.checkout_session = v_text
     ), best as (
       select distinct on (f.account_id) f.account_id, f.matched from found f order by f.account_id, f.rank
+    ), page as (
+      select distinct b.account_id, b.matched from best b join heller.accounts a on a.account_id = b.account_id
+      where a.account_id > p_after
+        and (p_state is distinct from 'frozen' or a.frozen_at is not null)
+        and (p_state is distinct from 'quarantined' or exists (
+          select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
+      order by b.account_id limit v_limit
     )
-    select x.found from (select a.account_id, a.unit, heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', b.matched) as found
-    from best b join heller.accounts a on a.account_id = b.account_id
-    where a.account_id > p_after
-      and (p_state is distinct from 'frozen' or a.frozen_at is not null)
-      and (p_state is distinct from 'quarantined' or exists (
-        select from heller.homes h where h.account_id = a.account_id and h.quarantined_at is not null))
-    order by a.account_id fetch first v_limit rows with ties) x order by x.account_id, x.unit;
+    select heller._account_result(row(a.*)::heller.accounts) || jsonb_build_object('home', heller.route(a.account_id, a.unit) ->> 'home', 'matched', p.matched)
+    from page p join heller.accounts a on a.account_id = p.account_id
+    where p_state is distinct from 'frozen' or a.frozen_at is not null
+    order by a.account_id, a.unit;
 end $$;
 comment on function heller.find_accounts(text, text, text, integer) is
   'Accounts by the beginning of their id, of their user''s id or of any name of that user, or by a payment, checkout session or order; without text all, by id. state: frozen or quarantined. A page ends with the last unit of an account, so it may be a little longer than p_limit; the next one starts after its last account. Of names that begin so, the first 10,000 count.';
