@@ -84,6 +84,17 @@ async def test_the_client_does_what_the_library_does(heller) -> None:
     assert (await heller.put_member("user-1", "anna", cap=5)).left == 5
     assert (await heller.spend_as("user-1", "anna", 5)).balance_after == 75
     assert [m.spent for m in await heller.members("user-1")] == [5]
+    until = datetime(2099, 1, 1, tzinfo=UTC)
+    plan = await heller.put_recurring_grant(
+        "user-1", "plan/eu", 10, rollover=4, ends_at=until, metadata={"n": 1}
+    )
+    assert (plan.rollover, plan.ends_at, plan.metadata) == (4, until, {"n": 1})
+    assert await heller.recurring_grants("user-1") == [plan]
+    assert (await heller.balance("user-1")).posted == 85
+    assert (await heller.remove_recurring_grant("user-1", "plan/eu")).next_at is None
+    for grant in await heller.grants("user-1"):
+        if grant.recurring == "plan/eu":
+            await heller.void("user-1", grant.grant)
     assert (await heller.portal_url("u1")).startswith("http://127.0.0.1:8000/sign-in/portal?secret=")
     results = await heller.apply(
         [{"verb": "spend", "account": "user-1", "amount": 1}, {"verb": "hold", "account": "user-1", "amount": 1},
@@ -99,6 +110,9 @@ async def test_errors_are_the_librarys(heller, web) -> None:
     assert (short.value.account, short.value.required, short.value.available) == ("user-1", 10, 0)
     with pytest.raises(errors.UnknownAccount):
         await heller.balance("nobody")
+    with pytest.raises(errors.UnknownGrant) as unknown:
+        await heller.remove_recurring_grant("user-1", "plan")
+    assert unknown.value.grant == "plan"
     await heller.grant("user-1", 5, key="k")
     with pytest.raises(errors.IdempotencyConflict) as conflict:
         await heller.grant("user-1", 6, key="k")

@@ -69,5 +69,5 @@ class AsyncRecurring(AsyncCaller):
     ) -> list[RecurringGrant]:
         """The recurring grants of an account by name, each with when its next period begins."""
         query = {"unit": unit, "include_ended": include_ended or None}
-        ask = Ask[dict[str, Any]]("GET", of(account, "/recurring-grants"), dict[str, Any], query=query)
-        return await self._items(ask, RecurringGrant)
+        path = of(account, "/recurring-grants")
+        return await self._items(Ask("GET", path, dict[str, Any], query=query), RecurringGrant)
