@@ -59,16 +59,29 @@ async def test_captured_purchase_is_credited_once_by_heller(empty_database, hell
         assert (await check_invariants(sides, strict=True)).ok
 
 
-async def test_captured_purchase_of_a_user_who_went_home_waits(empty_database, heller_database):
+async def test_captured_purchase_of_a_user_who_went_home_is_booked_there_once(
+    empty_database, heller_database
+):
     await build_legacy(empty_database, users=1)
     async with fenced(empty_database, heller_database, fence_mode="capture") as sides:
         await sides.coordinator().hand_over(["1"])
         async with sides.legacy.connection.transaction():
             await sides.legacy.connection.execute(RAW_PURCHASE.format(i="pi_a"))
         await sides.coordinator().send_back(["1"])
-        assert await drain(sides) == {"waiting": 1}
+        assert await drain(sides) == {"credited at home": 1}
+        assert await drain(sides) == {}
+        assert await legacy_balance(sides, "1") == 150
+        with pytest.raises(psycopg.Error) as late:
+            await legacy_purchase(sides.legacy.connection, "1", 50, "pi_a")
+        assert late.value.sqlstate == "MG003"
+        assert (await check_invariants(sides, strict=True)).ok
         await sides.coordinator().hand_over(["1"])
-        assert await drain(sides) == {"credited": 1}
+        assert await drain(sides) == {}
+        found = await sides.ours.connection.execute(
+            "select a.posted, p.net_credits, p.state from heller.accounts a, heller.payments p where a.account_id = '1' and p.payment_key = 'pi_a'"
+        )
+        assert await found.fetchall() == [(150, 50, "settled")]
+        assert (await check_invariants(sides, strict=True)).ok
 
 
 async def test_legacy_database_from_an_older_backup_is_detected_and_closed_again(

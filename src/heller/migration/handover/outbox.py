@@ -8,15 +8,19 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from heller.database import translating
 from heller.errors import AccountAway, InvalidArgument
 from heller.migration.handover.canonical import state_of
 from heller.migration.handover.layout import Part
+from heller.migration.handover.purchases import can_deliver
 from heller.migration.handover.runs import Sides
 from heller.migration.shapes import PART
 
@@ -39,6 +43,7 @@ select exists (
     and abs(extract(epoch from o.captured_at - mine.captured_at)) <= %(seconds)s
   group by o.txid having sum((to_jsonb(o) ->> 'change')::bigint) = %(credits)s)
 """
+_DOUBT = "update heller_fence.outbox set outcome = %s where id = any(%s)"
 _END = "update heller_fence.outbox set drained_at = clock_timestamp(), outcome = %s where id = any(%s)"
 
 
@@ -62,7 +67,7 @@ class Captured:
 async def drain(sides: Sides) -> dict[str, int]:
     """Credit what waits, each once; what became of the purchases, counted.
 
-    A user who went home meanwhile is left waiting for the legacy handler's own retry, which is welcome there.
+    The purchase of a user who went home meanwhile is booked there: its handler was told that all is well and will not try again.
     ``parked`` are left in the outbox with the reason in ``outcome``: ``answer`` ends them.
     """
     counts: Counter[str] = Counter()
@@ -70,17 +75,21 @@ async def drain(sides: Sides) -> dict[str, int]:
     rows = await (await legacy.execute(_WAITING, [GROUPS_MAX])).fetchall()
     for txid, user, ids, text in rows:
         entries = json.loads(text, parse_float=Decimal)  # a float could lose the part that matters
+        found: Captured | None = None
         try:
             found = captured(sides, user, txid, entries)
             outcome = "without credits" if found is None else await _credit(sides, found)
         except AccountAway:
-            counts["waiting"] += 1
+            try:
+                outcome = "waiting" if found is None else await _book_at_home(sides, found, ids)
+            except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException) as error:
+                outcome = "parked"  # its tables cannot hold it
+                await legacy.execute(_DOUBT, [str(error).splitlines()[0], ids])
+            counts[outcome] += 1
             continue
         except DoubtError as doubt:
             if not await _is_settled_elsewhere(sides, ids, entries):
-                await legacy.execute(
-                    "update heller_fence.outbox set outcome = %s where id = any(%s)", [str(doubt), ids]
-                )
+                await legacy.execute(_DOUBT, [str(doubt), ids])
                 counts["parked"] += 1
                 continue
             outcome = "known"
@@ -185,6 +194,41 @@ async def _is_settled_elsewhere(sides: Sides, ids: list[int], entries: list[dict
     values = {"id": ids[0], "histories": list(HISTORIES), "seconds": PAIR_SECONDS, "credits": raised}
     row = await (await sides.legacy.connection.execute(_BOOKED_ALONE, values)).fetchone()
     return bool(row and row[0])
+
+
+async def _book_at_home(sides: Sides, found: Captured, ids: list[int]) -> str:
+    """Book a purchase in the legacy system, as its own, in the transaction that ends it in the outbox; or leave it waiting."""
+    legacy = sides.legacy.connection
+    if not await can_deliver(sides):
+        return "waiting"
+    payment: dict[str, Any] = {
+        "payment_key": found.key, "provider": "stripe", "intent": found.intent, "session": found.session, "amount": found.amount or 0,
+        "currency": found.currency, "credits": found.credits, "state": "settled", "at": datetime.now(UTC).isoformat(), "events": [],
+    }  # fmt: skip
+    async with legacy.transaction():
+        await legacy.execute("set transaction isolation level read committed")
+        mine = await (
+            await legacy.execute(
+                "select id from heller_fence.outbox where id = any(%s) and drained_at is null for update",
+                [ids],
+            )
+        ).fetchall()
+        row = await (
+            await legacy.execute(
+                "select heller_fence.deliver(%s, %s, %s)", [found.user, Jsonb(payment), found.credits]
+            )
+        ).fetchone()
+        if not mine or not row or row[0] == "away":
+            raise psycopg.Rollback
+        if (
+            row[0] == "credited"
+        ):  # it is the legacy system's own purchase: the next handover reads it like any other
+            await legacy.execute(
+                "delete from heller_fence.carried_payments where payment_key = %s", [found.key]
+            )
+        await legacy.execute(_END, ["credited at home", ids])
+        return "credited at home"
+    return "waiting"
 
 
 async def _credit(sides: Sides, found: Captured) -> str:
