@@ -296,14 +296,13 @@ async def _apply(connection: AsyncConnection, *, is_spread: bool) -> Plan:
         if todo.is_empty:
             return todo
         for file in todo.migrations:
-            for statement in file.statements:
-                await connection.execute(sql.SQL(statement))
+            await _run(connection, file)
             await connection.execute(
                 "insert into heller.schema_migrations (number, name, checksum) values (%s, %s, %s)",
                 [file.number, file.path.removeprefix("migrations/"), file.checksum],
             )
         for file in todo.objects:
-            await connection.execute(sql.SQL(file.text))
+            await _run(connection, file)
             await connection.execute(
                 "insert into heller.schema_objects (path, checksum) values (%s, %s)"
                 " on conflict (path) do update set checksum = excluded.checksum, applied_at = clock_timestamp()",
@@ -342,6 +341,11 @@ async def _refuse_what_does_not_fit(connection: AsyncConnection) -> None:
             f"There is a schema heller already, and it is not heller's: it has {', '.join(row[0] for row in strange)}.",
             hint="Rename it (alter schema heller rename to ...), or name another database: heller needs the name for itself.",
         )
+
+
+async def _run(connection: AsyncConnection, file: File) -> None:
+    for statement in file.statements:
+        await connection.execute(sql.SQL(statement))
 
 
 async def _spread(connection: AsyncConnection) -> None:
