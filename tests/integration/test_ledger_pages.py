@@ -36,6 +36,9 @@ async def heller(heller_database: str, connect: Connect) -> AsyncIterator[Heller
             await opened.put_webhook_endpoint(f"e{number}", "http://127.0.0.1/hook", secret=SECRET)
             for unit in ("credit", "token"):
                 await opened.open_account(f"team-{number}", unit=unit)
+            await opened.open_account(
+                f"zoe-{number}", user=f"team-{number}"
+            )  # found by its user's id, and last
             await opened.grant(f"team-{number}", 5, expires_at=SOON, unit=["credit", "token"][number % 2])
         await (await connect(heller_database)).execute(SETUP)
         yield opened

@@ -42,7 +42,7 @@ begin
         (select u.id, 'user', u.id from heller.users u where u.id >= v_text and u.id < v_text || v_end order by u.id limit v_names_max)
       ) n group by n.user_id
     ), found as (
-      (select a.account_id, 'account: ' || a.account_id as matched, 1 as rank from heller.accounts a
+      (select distinct a.account_id, 'account: ' || a.account_id as matched, 1 as rank from heller.accounts a
        where a.account_id >= v_text and a.account_id < v_text || v_end and a.account_id > p_after
          and (p_state is distinct from 'frozen' or a.frozen_at is not null)
          and (p_state is distinct from 'quarantined' or exists (
