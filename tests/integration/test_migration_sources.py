@@ -153,10 +153,10 @@ async def test_settings_of_either_database_change_nothing(
         name = sql.Identifier(session.info.dbname)
         for limit in limits:
             await session.execute(
-                sql.SQL("alter database {} set {} = '50ms'").format(name, sql.Identifier(limit))
+                sql.SQL("alter database {} set {} = '1s'").format(name, sql.Identifier(limit))
             )
         if session.info.server_version >= 170_000:
-            await session.execute(sql.SQL("alter database {} set transaction_timeout = '500ms'").format(name))
+            await session.execute(sql.SQL("alter database {} set transaction_timeout = '1s'").format(name))
         await session.execute(sql.SQL("alter database {} set standard_conforming_strings = off").format(name))
     name = sql.Identifier(legacy.info.dbname)
     await legacy.execute(sql.SQL("alter database {} set search_path = evil, pg_catalog, public").format(name))
@@ -294,3 +294,24 @@ async def test_who_was_erased_here_stays_forgotten_when_the_copy_runs_again(
     assert await names.fetchall() == [("2", "2"), ("2", "bob@example.com"), ("2", "cus_2")]
     assert await posted(heller_database) == {"1": 8, "2": 6}
     assert (again.ok, again.copied.copied, again.copied.present) == (True, 0, 4)
+
+
+async def test_a_customer_of_two_users_and_a_row_of_the_future_beside_one_of_no_time_add_up(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy = await connect(empty_database)
+    await legacy.execute(
+        """
+        create table users (id int primary key, email text, credits_balance int, stripe_customer_id text);
+        insert into users values (1, 'a@b.c', 5, 'cus_1'), (2, 'b@b.c', 6, null);
+        create table stripe_customers (user_id text, stripe_customer_id text);
+        insert into stripe_customers values ('2', 'cus_1'), ('1', 'cus_1');
+        create table credit_transactions (id int primary key, user_id int, delta int, reason text, created_at timestamptz);
+        insert into credit_transactions values (1, 1, 2, 'bonus', '2077-01-01'), (2, 1, 3, 'bonus', null);
+        """
+    )
+    for present in (0, 5):
+        result = await run(empty_database, heller_database, tmp_path)
+        counted = result.copied
+        assert (result.verified.mismatches, result.ok) == ((), True)
+        assert (counted.copied, counted.present, counted.quarantined) == (5 - present, present, 1)

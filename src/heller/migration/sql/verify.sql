@@ -109,7 +109,7 @@ cross join lateral (values
   ('balance', coalesce(x.target, 0)::text, coalesce(y.balance, 0)::text),
   ('rows', coalesce(x.rows, 0)::text, coalesce(y.rows, 0)::text),
   ('sum of rows', coalesce(x.credits, 0)::text, coalesce(y.credits, 0)::text),
-  ('first row', coalesce(x.first_at, y.first_at)::text, y.first_at::text),
+  ('first row', coalesce(x.first_at, y.first_at)::text, case when {without_times} then greatest(x.first_at, y.first_at) else y.first_at end::text),
   ('last row', coalesce(x.last_at, y.last_at)::text, case when x.last_at is null or {without_times} then coalesce(x.last_at, y.last_at) else y.last_at end::text)
 ) d (what, source, target)
 where d.source is distinct from d.target;
