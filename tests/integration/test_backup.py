@@ -57,7 +57,7 @@ async def test_a_database_that_only_reads_is_backed_up(
     connection = await connect(heller_database)
     name = connection.info.dbname
     await connection.execute(f"alter database {name} set default_transaction_read_only = on")
-    await connection.execute(f"alter database {name} set idle_in_transaction_session_timeout = '100ms'")
+    await connection.execute(f"alter database {name} set idle_in_transaction_session_timeout = '300ms'")
     manifest = await backup.backup(heller_database, tmp_path / "b")
     assert (await backup.restore(tmp_path / "b", empty_database)).manifest == manifest
 

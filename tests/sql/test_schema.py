@@ -49,7 +49,7 @@ async def test_settings_of_the_database_change_neither_the_schema_nor_what_is_se
         "default_transaction_isolation = serializable",
         "standard_conforming_strings = off",
         "quote_all_identifiers = on",
-        "statement_timeout = '30ms'",
+        "statement_timeout = '300ms'",
     ):
         await connection.execute(f"alter database {connection.info.dbname} set {setting}")
     plans = await asyncio.gather(*(schema.apply(empty_database) for _ in range(2)))
