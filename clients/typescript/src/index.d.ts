@@ -256,6 +256,12 @@ export type ReverseOperation = { unit?: string; reason?: string | null; metadata
 /** The rollout as it stands; `percent` is the share of the buckets that should be at home in heller now. */
 export type RolloutNow = { percent: number; rollout: string; state: "running" | "halted" | "rolling_back" | "rolled_back" | "done"; stages: Array<number>; stage: number; bucketing: "keyed" | "plan"; salt: string; legacy_fallback: boolean; soak_seconds: number; settings: Record<string, unknown>; verdict: Record<string, unknown>; breach: Record<string, unknown> | null; reason: string; actor: string; started_at: string; stage_since: string; gate_passed_at: string | null; evaluated_at: string | null; changed_at: string; version: number };
 
+/** A key in place of another. */
+export type RotateKey = { overlap_seconds?: number; expires_at?: string | null };
+
+/** A key made in place of another: `followed` is that one, and its `expires_at` the end of the overlap. */
+export type RotatedApiKey = { api_key: ApiKey; secret: string; followed: ApiKey };
+
 /** Which home serves a user now: heller, legacy, moving, or unknown (never seen here). */
 export type Route = { user: string; account: string; home: string; epoch: number | null };
 
@@ -531,6 +537,9 @@ export declare class Heller {
 
   /** Make a key worthless, within ten seconds everywhere. */
   revokeKey(key: string, call?: Call): Promise<ApiKey>;
+
+  /** Make a key with the name, role, scopes and rate of another, which ends after the overlap. Its secret is answered this once. */
+  rotateKey(key: string, body: RotateKey, call?: Call): Promise<RotatedApiKey>;
 
   /** Who calls, and what the scopes are. */
   me(call?: Call): Promise<Me>;

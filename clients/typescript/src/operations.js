@@ -63,6 +63,7 @@ export const operations = {
   listKeys: { method: "GET", path: "/v1/keys", query: true },
   createKey: { method: "POST", path: "/v1/keys", body: true },
   revokeKey: { method: "DELETE", path: "/v1/keys/{key}" },
+  rotateKey: { method: "POST", path: "/v1/keys/{key}/rotate", body: true },
   me: { method: "GET", path: "/v1/me" },
   getHomes: { method: "GET", path: "/v1/migration/homes" },
   listMigrationOutcomes: { method: "GET", path: "/v1/migration/outcomes", query: true },

@@ -9,7 +9,7 @@ import typer
 from psycopg import AsyncConnection
 
 from heller.cli import options, output
-from heller.cli.shared import instant
+from heller.cli.shared import instant, seconds
 from heller.database import connect
 from heller.web import audit, keys
 from heller.web.principal import ROLE_SCOPES, Principal, Role
@@ -28,9 +28,12 @@ def _do(
         return options.run(run(url))
 
 
-async def _note(connection: AsyncConnection, actor: str, action: str, key: keys.ApiKey) -> None:
+async def _note(
+    connection: AsyncConnection, actor: str, action: str, key: keys.ApiKey, **detail: Any
+) -> None:
     person = Principal(subject=actor, role=Role.admin, via="command_line")
-    await audit.note(connection, person, action, key.key_id, {"name": key.name, "scopes": key.scopes})
+    known = {"name": key.name, "scopes": key.scopes}
+    await audit.note(connection, person, action, key.key_id, known | detail)
 
 
 @app.command("create")
@@ -114,6 +117,53 @@ def list_keys(
     output.out.print(
         output.table(None, ["key", "name", "role", "scopes", "last used", "expires", "valid"], rows)
     )
+
+
+@app.command("rotate")
+def rotate(
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, from 'heller keys list'.")],
+    actor: options.ActorOption = "cli",
+    overlap: Annotated[
+        int,
+        typer.Option(
+            "--overlap",
+            parser=seconds,
+            metavar="TIME",
+            help="How long the old key stays valid (90m, 24h, 7d); 0 ends it at once.",
+        ),
+    ] = "24h",  # type: ignore[assignment]  # the parser reads it
+    expires_at: Annotated[
+        datetime | None,
+        typer.Option(
+            "--expires-at", parser=instant, metavar="WHEN", help="When the new key ends by itself, in UTC."
+        ),
+    ] = None,
+    database: options.DatabaseOption = None,
+    embedded: options.EmbeddedOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Make a key in place of another, which ends after an overlap.
+
+    The new key has the old one's name, role, scopes and rate. Its secret is printed this once. Where the old key ends
+    by itself, say with --expires-at when the new one does.
+
+    Example: heller keys rotate 0a1b2c3d4e5f --overlap 7d
+    """
+
+    async def work(connection: AsyncConnection) -> keys.RotatedApiKey:
+        made = await keys.rotate(
+            connection, key_id, actor=actor, overlap_seconds=overlap, expires_at=expires_at
+        )
+        await _note(connection, actor, "key.rotate", made.followed, new=made.api_key.key_id)
+        return made
+
+    made: keys.RotatedApiKey = _do(database, embedded, work)
+    if as_json:
+        output.print_json(made)
+        return
+    ended = f"ends {output.moment(made.followed.expires_at)} UTC" if made.followed.is_valid else "has ended"
+    output.talk.print(f"{made.api_key.name}: {key_id} {ended}. Keep the new one; it is not shown again.")
+    output.out.print(made.secret)
 
 
 @app.command("revoke")

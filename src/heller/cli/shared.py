@@ -47,6 +47,21 @@ def instant(text: str) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+def seconds(text: str) -> int:
+    """A length of time as people write it, in seconds; 0 is none.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    if text == "0":
+        return 0
+    if length := re.fullmatch(r"(\d{1,5})([mhd])", text):
+        return round(timedelta(**{UNITS[length[2]]: int(length[1])}).total_seconds())
+    raise InvalidArgument(
+        f"{text} is no length of time.", hint="Write it like 90m, 24h, 7d, or 0.", argument="overlap"
+    )
+
+
 def _document(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)

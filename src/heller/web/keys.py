@@ -16,6 +16,8 @@ from heller.web.principal import ROLE_SCOPES, Principal, Role
 
 PREFIX = "heller_"
 SECRET_BYTES = 32
+OVERLAP_SECONDS = 86_400
+OVERLAP_SECONDS_MAX = 90 * 86_400
 _FORM = re.compile(r"heller_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 
 
@@ -43,6 +45,13 @@ class NewApiKey:
 
     api_key: ApiKey
     secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotatedApiKey(NewApiKey):
+    """A key made in place of another: ``followed`` is that one, and its ``expires_at`` the end of the overlap."""
+
+    followed: ApiKey
 
 
 def _hash(secret: str) -> bytes:
@@ -101,6 +110,42 @@ async def create(
     return NewApiKey(api_key=msgspec.convert(raw, ApiKey), secret=f"{PREFIX}{key_id}_{secret}")
 
 
+async def rotate(
+    connection: AsyncConnection,
+    key_id: str,
+    *,
+    actor: str,
+    overlap_seconds: int = OVERLAP_SECONDS,
+    expires_at: datetime | None = None,
+) -> RotatedApiKey:
+    """Make a key with the name, role, scopes and rate of another, which ends after the overlap.
+
+    Args:
+        connection: any.
+        key_id: the key to be followed; it must be valid.
+        actor: who does it.
+        overlap_seconds: how long both are valid; 0 ends the old one at once, and 90 days are the most.
+        expires_at: when the new one ends by itself; to be said where the old one does.
+
+    Raises:
+        InvalidArgument: there is no such key, it has ended, or one of the others is as it says.
+    """
+    new_id, secret = secrets.token_hex(6), secrets.token_urlsafe(SECRET_BYTES)
+    raw = await call(
+        connection,
+        "rotate_api_key",
+        key_id=key_id,
+        new_key_id=new_id,
+        secret_hash=_hash(secret),
+        actor=actor,
+        overlap_seconds=overlap_seconds,
+        expires_at=expires_at,
+    )
+    if raw is None:
+        raise _unknown(key_id)
+    return msgspec.convert(raw | {"secret": f"{PREFIX}{new_id}_{secret}"}, RotatedApiKey)
+
+
 async def use(connection: AsyncConnection, token: str) -> tuple[Principal, int | None] | None:
     """The principal of a key and its requests a minute; None when it is not valid now."""
     match = _FORM.fullmatch(token)
@@ -146,7 +191,11 @@ async def revoke(connection: AsyncConnection, key_id: str, *, actor: str) -> Api
     """
     raw = await call(connection, "revoke_api_key", key_id=key_id, actor=actor)
     if raw is None:
-        raise InvalidArgument(
-            f"There is no key {key_id}.", hint="'heller keys list' names them.", argument="key_id"
-        )
+        raise _unknown(key_id)
     return msgspec.convert(raw, ApiKey)
+
+
+def _unknown(key_id: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"There is no key {key_id}.", hint="'heller keys list' names them.", argument="key_id"
+    )

@@ -186,13 +186,18 @@ async def test_keys_are_made_listed_and_revoked(web) -> None:
     assert (beyond.status_code, beyond.json()["argument"]) == (422, "scopes")
     past = await web.api.post("/v1/keys", json={"name": "x", "expires_at": "2020-01-01T00:00:00Z"})
     assert past.status_code == 422
-    gone = await web.api.delete(f"/v1/keys/{made['api_key']['key_id']}")
+    at = f"/v1/keys/{made['api_key']['key_id']}"
+    followed = (await web.api.post(f"{at}/rotate", json={"overlap_seconds": 600})).json()
+    assert (await web.client(followed["secret"]).get("/v1/me")).json()["scopes"] == ["credits:read"]
+    assert (await web.api.post(f"{at}/rotate", json={})).json()["argument"] == "expires_at"
+    assert (await web.api.post("/v1/keys/nothing/rotate", json={})).status_code == 404
+    gone = await web.api.delete(at)
     assert gone.json()["revoked_by"].startswith("key:")
     web.wiring.auth._known.clear()  # ten seconds later
     assert (await shop.get("/v1/me")).status_code == 401
     assert (await web.api.delete("/v1/keys/nothing")).status_code == 404
     log = (await web.api.get("/v1/audit-log", params={"action": "key"})).json()["items"]
-    assert [entry["action"] for entry in log] == ["key.revoke", "key.create"]
+    assert [entry["action"] for entry in log] == ["key.revoke", "key.rotate", "key.create"]
     operator = web.client(await web.key(role=Role.operator))
     assert (await operator.post("/v1/keys", json={"name": "x"})).status_code == 403
     assert set(me["scopes"]) <= SCOPES.keys()

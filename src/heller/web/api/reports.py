@@ -17,7 +17,7 @@ from heller.web.api import models
 from heller.web.api.answers import BODY, Me, Page, responses
 from heller.web.api.caller import Caller, answer, reads
 from heller.web.audit import AuditEntry
-from heller.web.keys import ApiKey, NewApiKey
+from heller.web.keys import ApiKey, NewApiKey, RotatedApiKey
 from heller.web.principal import Role
 from heller.web.problems import NotFound
 
@@ -226,6 +226,33 @@ async def create_key(body: models.CreateKey, caller: KeyMaker) -> Response:
             "key.create",
             made.api_key.key_id,
             body.given(),
+            request_id=caller.request_id,
+        )
+    return answer(made, status=201)
+
+
+@router.post(
+    "/keys/{key}/rotate",
+    tags=["access"],
+    status_code=201,
+    response_model=RotatedApiKey,
+    responses=responses(*BODY, NotFound),
+)
+async def rotate_key(key: models.Id, body: models.RotateKey, caller: KeyMaker) -> Response:
+    """Make a key with the name, role, scopes and rate of another, which ends after the overlap. Its secret is answered this once."""
+    async with caller.wiring.database.transaction() as connection:
+        try:
+            made = await keys.rotate(connection, key, actor=caller.principal.actor, **body.given())
+        except InvalidArgument as error:
+            if error.argument == "key_id":
+                raise NotFound(error.message) from None
+            raise
+        await audit.note(
+            connection,
+            caller.principal,
+            "key.rotate",
+            key,
+            {"new": made.api_key.key_id, **body.given()},
             request_id=caller.request_id,
         )
     return answer(made, status=201)

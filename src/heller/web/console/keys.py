@@ -8,12 +8,13 @@ from fastapi.responses import Response
 from heller.errors import HellerError, InvalidArgument
 from heller.web import keys, pages
 from heller.web.console.shared import MESSAGE, PROTECTED, Admin, Fields, acting, attempt, page
-from heller.web.principal import ROLE_SCOPES, SCOPES, Role
+from heller.web.principal import ROLE_SCOPES, SCOPES, Principal, Role
 from heller.web.wiring import wiring_of
 
 router = APIRouter(prefix="/keys")
 
 HERE = "/console/keys"
+HOURS_MAX = 500_000  # what SQL refuses all the same, and its integer holds
 ROLES = (Role.support, Role.operator, Role.admin)
 
 
@@ -63,20 +64,47 @@ async def create(request: Request, principal: Admin) -> Response:
             )
             deed.target = made.api_key.key_id
     except HellerError as error:
-        request.session[MESSAGE] = {
-            "kind": "danger",
-            "text": pages.in_words(request, error.message),
-            "hint": pages.in_words(request, error.hint),
-            "form": "create",
-        }
-        return await _page(request, principal)
+        return await _refused(request, principal, "create", error)
     return await _page(request, principal, made=made)
+
+
+async def _refused(request: Request, principal: Principal, form: str, error: HellerError) -> Response:
+    """The page with the form that was refused, and why."""
+    request.session[MESSAGE] = {
+        "kind": "danger",
+        "text": pages.in_words(request, error.message),
+        "hint": pages.in_words(request, error.hint),
+        "form": form,
+    }
+    return await _page(request, principal)
 
 
 def _role(name: str) -> Role:
     if name not in {role.name for role in ROLES}:
         raise InvalidArgument(f"A key is support, operator or admin, not {name}.", argument="role")
     return Role[name]
+
+
+@router.post("/rotate", dependencies=PROTECTED)
+async def rotate(request: Request, principal: Admin) -> Response:
+    """Make a key in place of another. The answer is the page itself, as that of a new one."""
+    fields = await Fields.of(request)
+    try:
+        key_id, hours, expires_at = fields.text("key"), fields.whole("hours"), fields.moment("expires_at")
+        async with acting(
+            request, principal, "key.rotate", key_id, overlap_hours=hours, expires_at=expires_at
+        ) as deed:
+            made = await keys.rotate(
+                deed.connection,
+                key_id,
+                actor=principal.actor,
+                overlap_seconds=min(max(hours, -1), HOURS_MAX) * 3_600,
+                expires_at=expires_at,
+            )
+            deed.detail["new"] = made.api_key.key_id
+    except HellerError as error:
+        return await _refused(request, principal, "rotate", error)
+    return await _page(request, principal, made=made)
 
 
 @router.post("/{key_id}/revoke", dependencies=PROTECTED)

@@ -72,6 +72,7 @@ from heller.web.api.models.operating import (
     Decision,
     Promote,
     PutEndpoint,
+    RotateKey,
     StartRollout,
 )
 from heller.web.api.models.recurring import PutRecurringGrant
@@ -150,6 +151,7 @@ __all__ = [
     "Rest",
     "Reverse",
     "ReverseOperation",
+    "RotateKey",
     "Seconds",
     "Signed",
     "Slashed",

@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue, StrictBool
 
 from heller.ledger.operations import DEFAULT_UNIT
 from heller.web.api.models.fields import BIGINT_MAX, INT_MAX, UNITS, Body, Credits, Instant, Name, Reason
+from heller.web.keys import OVERLAP_SECONDS, OVERLAP_SECONDS_MAX
 
 
 class Decision(Body):
@@ -80,3 +81,21 @@ class CreateKey(Body):
     ] = None
     expires_at: Instant | None = None
     rate_per_minute: Annotated[int | None, Field(strict=True, ge=1, le=INT_MAX)] = None
+
+
+class RotateKey(Body):
+    """A key in place of another."""
+
+    overlap_seconds: Annotated[
+        int,
+        Field(
+            strict=True,
+            ge=0,
+            le=OVERLAP_SECONDS_MAX,
+            description="How long the old key stays valid; 0: not at all.",
+        ),
+    ] = OVERLAP_SECONDS
+    expires_at: Annotated[
+        Instant | None,
+        Field(description="When the new key ends by itself; to be said where the old one does."),
+    ] = None
