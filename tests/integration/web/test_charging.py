@@ -73,6 +73,23 @@ async def test_long_keys_that_begin_alike_are_two_requests(ledger) -> None:
         assert answer.json() == {"balance": balance}
 
 
+@pytest.mark.parametrize("path", ["/analyses", "/resumes"])
+async def test_one_key_pays_for_one_request_alone(ledger, path) -> None:
+    buyer = client(shop(ledger), **{"idempotency-key": "one"})
+    forms = [{"files": {"cv": ("cv.txt", content)}} for content in ("mine", "another's")]
+    for sent in ({"json": {"job": 1}}, *forms, {"content": b"x" * 1_048_577}):
+        same = {"headers": {"idempotency-key": f"key of {path} and {sent!r:.60}"}}
+        await ledger.grant("anna", 30)
+        before = (await ledger.balance("anna")).posted
+        for _ in range(2):  # each sending of a form has a boundary of its own
+            assert (await buyer.post(path, **sent, **same)).status_code == 200
+        other = await buyer.post(path, json={"job": 2}, **same)
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+        assert (await buyer.post(path, params={"all": "yes"}, **sent, **same)).status_code == 409
+        account = await ledger.balance("anna")
+        assert (before - account.posted, account.held) == ({"/analyses": 10, "/resumes": 12}[path], 0)
+
+
 @pytest.mark.parametrize(("path", "rest"), [("/analyses", 15), ("/resumes", 13)])
 async def test_a_request_that_fails_costs_nothing_and_its_repeat_is_paid(ledger, path, rest) -> None:
     app = shop(ledger)
