@@ -5,17 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
 from fastapi import FastAPI
-from psycopg import sql
 
 from fakes.oidc import free_port
 from heller.web import keys
@@ -90,16 +86,13 @@ class Served:
 
 
 @pytest.fixture(scope="session")
-def served(server_url: str, heller_template: str) -> Iterator[Served]:
+def served(clone: Callable[[str], AbstractContextManager[str]], heller_template: str) -> Iterator[Served]:
     """One for all tests that need a process: each uses accounts of its own."""
-    name = f"served_{uuid4().hex[:12]}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(heller_template)
-            )
-        )
-    database = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    with clone(heller_template) as database:
+        yield from _serve(database)
+
+
+def _serve(database: str) -> Iterator[Served]:
     port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "heller.cli.main", "serve", "--port", str(port)],
@@ -118,7 +111,5 @@ def served(server_url: str, heller_template: str) -> Iterator[Served]:
     yield Served(url, database)
     server.terminate()
     _, log = server.communicate(timeout=60)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
     assert "a request failed" not in log, log
     assert server.returncode == 0, "SIGTERM is a good end"
