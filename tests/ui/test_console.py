@@ -423,12 +423,10 @@ async def test_a_keys_secret_is_shown_once_and_nowhere_else(site: Site, as_role:
         assert secret.rsplit("_", 1)[1] not in await page.content()
     await page.goto("/console/keys")
     key = secret.split("_")[1]
-    for hours, said in (("2161", "The overlap is 0 to 90 days"), ("-1", "The overlap is 0 to 90 days")):
-        await page.locator("details.action", has_text="Rotate").locator("select").select_option(key)
-        await act(page, "Rotate", hours=hours)
-        await expect(page.locator("main .alert").first).to_contain_text(said, ignore_case=True)
+    for hours in ("2161", "-1"):
+        await act(page, "Rotate", hours=hours)  # the newest key is the one that is chosen
+        await expect(page.locator("main .alert").first).to_contain_text("overlap is 0 to 90 days")
         await page.goto("/console/keys")
-    await page.locator("details.action", has_text="Rotate").locator("select").select_option(key)
     await act(page, "Rotate", hours="0")
     assert secret != await page.locator(".secret code").inner_text()
     await expect(page.locator("tr", has_text=key)).to_have_count(0)
