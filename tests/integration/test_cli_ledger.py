@@ -313,6 +313,31 @@ def test_anchors_and_the_incremental_verify(ledger: Ask, heller_database: str, t
     assert ledger("anchors check", str(tmp_path / "nothing.json"), code=2)["error"] == "invalid_argument"
 
 
+def test_the_audit_log_is_listed_and_filtered(ledger: Ask) -> None:
+    ledger("account freeze u1 --actor ann --reason", "card stolen")
+    ledger("keys create shop --actor ben --scope credits:read")
+    ledger("account unfreeze u1 --actor ben --reason", "a mistake")
+    entries = ledger("audit-log list")
+    assert [(e["action"], e["actor"]) for e in entries] == [
+        ("account.unfreeze", "ben"), ("key.create", "user:ben"), ("account.freeze", "ann"),
+    ]  # fmt: skip
+    newest, middle, oldest = entries
+    for options, found in (
+        ("--limit 1", [newest]),
+        (f"--before {newest['entry']}", [middle, oldest]),
+        ("--target u1", [newest, oldest]),
+        ("--actor ann", [oldest]),
+        ("--action key", [middle]),
+        ("--action account.freeze", [oldest]),
+        (f"--since {middle['at']}", [newest, middle]),
+        (f"--until {middle['at']}", [oldest]),
+        ("--actor nobody", []),
+    ):
+        assert ledger(f"audit-log list {options}") == found, options
+    assert "card stolen" in ledger("audit-log list --actor ann", as_json=False)
+    assert ledger("audit-log list --since soon", code=2)["error"] == "invalid_argument"
+
+
 def test_lists_are_printed_by_pages(ledger: Ask, heller_database: str) -> None:
     with psycopg.connect(heller_database, autocommit=True) as connection:
         connection.execute(

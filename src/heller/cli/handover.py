@@ -167,7 +167,7 @@ def status(
     mapping: MappingOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Say how many users are at home where, who is stuck, and whose purchases wait.
+    """Say who is at home where, who is stuck, whose purchases wait.
 
     Example: heller migrate status
     """

@@ -27,6 +27,7 @@ SECTIONS = {
         "verify": ("verify:app", "Recompute everything from the rows."),
         "anchors": ("anchors:app", "Anchors: a digest over all accounts, to be kept elsewhere."),
         "report": ("report:app", "Reports over all accounts."),
+        "audit-log": ("audit_log:app", "The audit log: who did what, over HTTP or by hand."),
         "user": ("user:app", "Data protection: export or erase one person."),
     },
     "Payments": {
