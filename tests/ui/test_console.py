@@ -34,6 +34,7 @@ PAGES = (
     "/console/deliveries?tab=all",
     "/console/discrepancies?tab=all",
     "/console/endpoints",
+    "/console/usage",
     "/console/rollout",
     "/console/migration",
     "/console/migration/rows",
@@ -204,6 +205,41 @@ async def test_an_endpoint_that_fails_shows_its_attempts(site: Site, as_role: An
         assert await serious_issues(page) == []
     finally:
         await site.heller.remove_webhook_endpoint("crm")
+
+
+async def test_usage_is_counted_over_all_accounts_and_cut_as_asked(site: Site, as_role: Any) -> None:
+    for account, spends in (("images-1", (30, 12)), ("images-2", (5,))):
+        await site.heller.open_account(account, unit="image")
+        await site.heller.grant(account, 100, unit="image")
+        for amount in spends:
+            await site.heller.spend(
+                account, amount, unit="image", reason=f"picture of {amount}", metadata={"feature": "pictures"}
+            )
+    for number in range(6):
+        await site.heller.spend("images-2", 1, unit="image", reason=f"little {number}")
+    await site.heller.refund("images-1", 2, amount=10, unit="image")
+    page = await as_role("support")
+    await page.goto("/console/usage?unit=image")
+    await expect(page.locator(".tile-value")).to_have_text(["43", "9", "10"])
+    rows = page.locator("#names tbody tr")
+    await expect(rows).to_have_count(7)
+    await expect(rows.first).to_contain_text("pictures")
+    await expect(rows.first.locator("td.num")).to_have_text(["3", "10", "37"])
+    drawn = "chart => chart.data.datasets.map(d => [d.label, d.data.at(-1), d.data.length])"
+    chart = await page.evaluate(f"({drawn})(Chart.getChart(document.querySelector('canvas')))")
+    assert [chart[0], chart[-1]] == [["pictures", 37, 30], ["Everything else", 2, 30]]
+    await page.get_by_role("link", name="By account").click()
+    await page.get_by_role("link", name="Per month").click()
+    await page.get_by_role("link", name="365 days").click()
+    await expect(rows.locator("td.num:last-child")).to_have_text(["32", "11"])
+    assert await serious_issues(page) == []
+    answer = await page.request.get(await page.get_by_role("link", name="CSV").get_attribute("href") or "")
+    lines = (await answer.text()).splitlines()
+    assert lines[0] == "begin,name,spent,refunded,count,accounts"
+    assert [line.split(",", 1)[1] for line in lines[1:]] == ["images-1,42,10,2,1", "images-2,11,0,7,1"]
+    await page.get_by_role("link", name="images-1").click()
+    await expect(page.locator("main h1, main h2").first).to_contain_text("images-1")
+    assert (await page.goto("/console/usage?by=colour")).status == 422
 
 
 async def test_a_double_click_adjusts_once_and_a_refusal_keeps_what_was_typed(

@@ -14,11 +14,12 @@ from heller.web.console import (
     overview,
     recurring,
     rollout,
+    usage,
 )
 
 router = APIRouter(include_in_schema=False)
 router.add_api_route("", overview.overview, methods=["GET"])
 for area in (
-    overview, accounts, recurring, deliveries, discrepancies, endpoints, rollout, migration, checklist, audit_log, keys,
+    overview, accounts, recurring, usage, deliveries, discrepancies, endpoints, rollout, migration, checklist, audit_log, keys,
 ):  # fmt: skip
     router.include_router(area.router)

@@ -39,6 +39,7 @@ def _(message: str) -> str:
 NAVIGATION = (
     ("/console", "dashboard", _("Overview")),
     ("/console/accounts", "wallet", _("Accounts")),
+    ("/console/usage", "chart-bar", _("Usage")),
     ("/console/deliveries", "inbox", _("Deliveries")),
     ("/console/discrepancies", "scale", _("Discrepancies")),
     ("/console/endpoints", "activity", _("Endpoints")),
