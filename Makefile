@@ -27,13 +27,13 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 demo: $(VENV)/.runtime ## from a broken legacy database to a proven ledger, in under two minutes
 	@$(BIN)/heller demo $(ARGS)
 
-# The browser of the UI tests, which fail without it; and what the tests of deploy/ run, which are skipped without it.
+# The browser of the UI tests, which fail without it; and what the tests of deploy/ and of a distribution's PostgreSQL run, which are skipped without it.
 # RUNLEVEL=1: the services of the packages are not started.
 apt-install = test "$$(id -u)" != 0 || { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) >/dev/null; }
 test-tools:
 	@command -v chromium >/dev/null || $(call apt-install,chromium)
-	-@command -v pgbouncer >/dev/null && command -v promtool >/dev/null && command -v nginx >/dev/null \
-	  || $(call apt-install,--no-install-recommends pgbouncer prometheus nginx-light)
+	-@command -v pgbouncer >/dev/null && command -v promtool >/dev/null && command -v nginx >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	  || $(call apt-install,--no-install-recommends pgbouncer prometheus nginx-light postgresql)
 
 resume-matcher: $(VENV)/.resume-matcher ## the application that sells analyses for credits, at http://127.0.0.1:8080
 	@$(BIN)/heller-resume-matcher --demo demo/resume-matcher $(ARGS)
