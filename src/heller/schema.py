@@ -295,6 +295,9 @@ async def _apply(connection: AsyncConnection, *, is_spread: bool) -> Plan:
         todo = await _plan(connection)
         if todo.is_empty:
             return todo
+        if todo.migrations and todo.migrations[0].number > 1:
+            # what each verb locks first: one that has begun ends, and no other begins that would be in the way
+            await connection.execute("lock table heller.accounts in access exclusive mode")
         for file in todo.migrations:
             await _run(connection, file)
             await connection.execute(

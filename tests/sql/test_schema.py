@@ -73,6 +73,27 @@ async def test_a_migrated_schema_equals_a_fresh_one(
     assert await _fingerprints(empty_database) == await _fingerprints(heller_database)
 
 
+async def test_an_upgrade_waits_for_the_verb_that_has_begun(
+    empty_database: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:  # 0.1.0
+        patch.setattr(schema, "files", lambda folder: MIGRATIONS[:9] if folder == "migrations" else [])
+        await schema.apply(empty_database)
+    verb, watcher = await connect(empty_database, autocommit=False), await connect(empty_database)
+    await verb.execute("select from heller.accounts for no key update")
+    upgrade = asyncio.create_task(schema.apply(empty_database))
+    waiting = "select from pg_locks where not granted and relation = 'heller.accounts'::regclass"
+    while not await (await watcher.execute(waiting)).fetchall():
+        assert not upgrade.done()
+        await asyncio.sleep(0.01)
+    await verb.execute(
+        "select from heller.grants, heller.transactions"
+    )  # waited for the upgrade, and it for this
+    await verb.commit()
+    await upgrade
+    assert await schema.verify(empty_database) == []
+
+
 async def test_a_schema_that_came_from_another_postgresql_is_applied_anew(
     heller_database: str, connect: Connect
 ) -> None:
