@@ -17,28 +17,27 @@ body, the query or a table of yours. 0 or None costs nothing, and the route gets
 
 ``account`` is a dependency that answers whose credits they are; without it, ``request.state.account``, where a middleware of
 yours has put it. A request that carries an ``Idempotency-Key`` is charged once, however often it is sent; another request under the same key
-is refused (IdempotencyConflict), so that nobody pays for one thing and asks for many.
+is refused (IdempotencyConflict), so that nobody pays for one thing and asks for many. A body of more than 1 MB, or of no stated
+length, that the route reads by itself may be a stream, and counts by its length alone: take no key from strangers there.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from heller.errors import HellerError, SettingsError
 from heller.ledger.results import Transaction
 from heller.web import problems
 from heller.web.charging import BothHomes, Charging, Reserved, hold_for, spend_at_home, spend_for
-from heller.web.intent import digest_of, head_of
+from heller.web.intent import Message, Receive, Scope, digest_ahead, digest_of, is_parsed
 
 if TYPE_CHECKING:
     from heller.migration.handover.facade import Movement
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 KEY = "idempotency-key"
@@ -82,10 +81,12 @@ async def _intent(request: Request) -> AsyncIterator[dict[str, str] | None]:
     if KEY not in request.headers:
         yield None
         return
+    is_theirs = is_parsed(request)
     try:
         yield {"request": await digest_of(request)}
     finally:
-        await request.close()
+        if not is_theirs:  # else the files are open until all is done, tasks in the background as well
+            await request.close()
 
 
 def price_of(amount: Price) -> Callable[..., Any]:
@@ -118,18 +119,20 @@ def charge(
         if not price:
             yield None
             return
-        if isinstance(ledger, BothHomes):
-            moved = await spend_at_home(ledger, payer, price, reason, request.headers.get(KEY))
-            try:
-                yield moved
-            except BaseException:
-                if not moved.replayed and moved.key is not None:
-                    await ledger.refund(
-                        payer, moved.key, key=f"failed:{moved.key}", reason=f"{reason} failed"
-                    )
-                raise
-            return
         async with _intent(request) as intent:
+            if isinstance(ledger, BothHomes):
+                moved = await spend_at_home(
+                    ledger, payer, price, reason, request.headers.get(KEY), metadata=intent
+                )
+                try:
+                    yield moved
+                except BaseException:
+                    if not moved.replayed and moved.key is not None:
+                        await ledger.refund(
+                            payer, moved.key, key=f"failed:{moved.key}", reason=f"{reason} failed"
+                        )
+                    raise
+                return
             paid = await spend_for(
                 ledger, payer, price, reason, request.headers.get(KEY), unit=unit, metadata=intent
             )
@@ -244,10 +247,13 @@ class CreditsMiddleware:
         amount, reason = price
         given = dict(scope["headers"]).get(KEY.encode())
         request_key = None if given is None else given.decode("latin-1")
-        head = head_of(
-            scope["method"], scope["path"], scope["query_string"]
-        )  # the body is the application's to read
-        intent = None if given is None else {"request": head}
+        intent = None
+        if given is not None:
+            try:
+                digest, receive = await digest_ahead(scope, receive)
+            except ClientDisconnect:
+                return
+            intent = {"request": digest}
         try:
             hold = await hold_for(
                 self._heller(scope), account, amount, reason, request_key, unit=self._unit, metadata=intent

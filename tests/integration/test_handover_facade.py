@@ -163,6 +163,8 @@ async def test_a_route_is_charged_in_whichever_home_its_user_has(empty_database,
                 assert (await buyer.post("/renders", headers=key)).json() == ["heller", 90]
             await sides.coordinator().send_back(["1"])
             assert (await buyer.post("/renders", headers=key)).json() == ["legacy", 90]  # paid already
+            for other in ({"params": {"all": "yes"}}, {"json": {"of": "another"}}):
+                assert (await buyer.post("/renders", headers=key, **other)).status_code == 409
             assert (await buyer.post("/renders")).json() == ["legacy", 80]
             assert (await buyer.post("/films")).status_code == 500
         assert await legacy_balance(sides, "1") == 80

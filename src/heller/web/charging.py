@@ -1,5 +1,6 @@
 """Taking credits for a request, once for each that succeeds, whatever comes twice and whatever fails."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import uuid4
@@ -60,7 +61,9 @@ class Charging(Protocol):
 class BothHomes(Protocol):
     """What can charge while two systems live: ``Credits`` does. It knows a change by its key, and there are no holds."""
 
-    async def spend(self, user: str, amount: int, *, key: str, reason: str = "") -> "Movement":
+    async def spend(
+        self, user: str, amount: int, *, key: str, reason: str = "", metadata: Mapping[str, Any] | None = None
+    ) -> "Movement":
         """Take credits in the user's home."""
 
     async def refund(self, user: str, of: str, *, key: str, reason: str = "") -> "Movement":
@@ -134,7 +137,7 @@ async def hold_for(
 
 
 async def spend_at_home(
-    credits: BothHomes, account: str, amount: int, reason: str, request_key: str | None
+    credits: BothHomes, account: str, amount: int, reason: str, request_key: str | None, **options: Any
 ) -> "Movement":
     """As ``spend_for``, in whichever home the user has.
 
@@ -143,7 +146,7 @@ async def spend_at_home(
     """
     for attempt in range(TRIES_MAX):
         key = key_of(request_key or uuid4().hex, reason, attempt) or ""
-        paid = await credits.spend(account, amount, key=key, reason=reason)
+        paid = await credits.spend(account, amount, key=key, reason=reason, **options)
         if not paid.replayed or await credits.delta_of(account, f"failed:{key}") is None:
             return paid
     raise LimitExceeded(

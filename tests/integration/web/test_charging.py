@@ -1,10 +1,11 @@
 """Charging for the requests of another application: dependencies for FastAPI, a middleware for ASGI."""
 
-from typing import Annotated
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi import BackgroundTasks, Depends, FastAPI, File, Header, HTTPException, Request, UploadFile
 from pydantic import BaseModel
 
 from heller import Heller, Transaction
@@ -88,6 +89,74 @@ async def test_one_key_pays_for_one_request_alone(ledger, path) -> None:
         assert (await buyer.post(path, params={"all": "yes"}, **sent, **same)).status_code == 409
         account = await ledger.balance("anna")
         assert (before - account.posted, account.held) == ({"/analyses": 10, "/resumes": 12}[path], 0)
+
+
+class Job(BaseModel):
+    job: int
+
+
+def reading_shop(ledger: Heller) -> FastAPI:
+    """Routes that look at what is sent, each in its way."""
+    app = FastAPI()
+    answer_problems(app)
+    app.state.read = []
+    paid = charge(5, "work", heller=lambda: ledger, account=lambda: "anna")
+    held = reserve(5, "work", heller=lambda: ledger, account=lambda: "anna")
+
+    @app.post("/jobs", dependencies=[Depends(paid)])
+    async def declared(job: Job) -> int:
+        return job.job
+
+    @app.post("/raw", dependencies=[Depends(paid)])
+    async def by_itself(request: Request) -> int:
+        return int((await request.json())["job"])
+
+    @app.post("/files")
+    async def file(
+        cv: Annotated[UploadFile, File()],
+        tasks: BackgroundTasks,
+        _hold: Annotated[Reserved, Depends(held, scope="function")],
+    ) -> None:
+        async def later() -> None:
+            app.state.read.append(await cv.read())
+
+        tasks.add_task(later)
+
+    return app
+
+
+async def in_parts(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+JSON, CURL, NO_FORM = "application/json", "application/x-www-form-urlencoded", "multipart/form-datax"
+
+
+@pytest.mark.parametrize(
+    ("path", "type_of_content", "sent"),
+    [
+        ("/jobs", JSON, in_parts),  # of no stated length
+        ("/jobs", JSON, lambda content: content + b" " * 1_100_000),
+        ("/raw", JSON, bytes),
+        ("/raw", CURL, bytes),  # what curl says of any data
+        ("/raw", NO_FORM, bytes),
+    ],
+)
+async def test_whatever_a_body_says_it_is_another_needs_another_key(
+    ledger, path: str, type_of_content: str, sent: Any
+) -> None:
+    buyer = client(reading_shop(ledger), **{"idempotency-key": "1", "content-type": type_of_content})
+    for body, status in ((b'{"job":1}', 200), (b'{"job":1}', 200), (b'{"job":2}', 409)):
+        assert (await buyer.post(path, content=sent(body))).status_code == status
+    assert (await ledger.balance("anna")).posted == 20
+
+
+async def test_a_file_stays_open_for_what_runs_after_the_answer(ledger) -> None:
+    app = reading_shop(ledger)
+    form = b'--x\r\nContent-Disposition: form-data; name="cv"; filename="a"\r\n\r\nmine\r\n--x--\r\n'
+    said = {"idempotency-key": "1", "content-type": "Multipart/Form-Data; boundary=x"}
+    assert (await client(app).post("/files", content=form, headers=said)).status_code == 200
+    assert app.state.read == [b"mine"]
 
 
 @pytest.mark.parametrize(("path", "rest"), [("/analyses", 15), ("/resumes", 13)])
@@ -191,6 +260,28 @@ async def test_the_middleware_charges_for_answers_that_succeed(ledger) -> None:
     assert (refused.status_code, refused.json()["code"]) == (402, "insufficient_credits")
     anonymous = httpx.AsyncClient(transport=httpx.ASGITransport(wrapped), base_url="http://shop")
     assert (await anonymous.post("/work/b")).status_code == 200, "nobody pays: the application decides"
+
+
+async def test_the_middleware_binds_a_key_to_the_body_and_leaves_it_to_the_application(ledger) -> None:
+    app = FastAPI()
+
+    @app.post("/work")
+    async def work(request: Request) -> str:
+        async with request.form() as form:
+            file = form["cv"]
+            return file if isinstance(file, str) else (await file.read()).decode()
+
+    wrapped = CreditsMiddleware(
+        app, heller=lambda _: ledger, account_of=lambda _: "anna", price_of=lambda _: (5, "w")
+    )
+    buyer = client(wrapped, **{"idempotency-key": "1"})
+    for content, status in (("mine", 200), ("mine", 200), ("another's", 409)):
+        answer = await buyer.post("/work", files={"cv": ("cv.txt", content)})
+        assert answer.status_code == status
+        assert status != 200 or answer.json() == content
+    broken = {"idempotency-key": "2", "content-type": "multipart/form-data"}
+    assert (await buyer.post("/work", content=b"--", headers=broken)).status_code == 400
+    assert (await ledger.balance("anna")).posted == 20
 
 
 async def test_the_short_form_takes_ledger_and_account_from_the_application(ledger) -> None:
