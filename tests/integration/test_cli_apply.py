@@ -68,12 +68,12 @@ def test_a_list_of_people_gets_a_gift_once(run: Apply, tmp_path: Path) -> None:
 def test_json_lines_from_standard_input_with_any_verb(run: Apply, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [
         {"verb": "open_account", "account": "new"},
-        {"verb": "grant", "account": "ann", "amount": 10, "key": "g", "metadata": {"ticket": 7}},
+        {"verb": "grant", "account": "ann", "amount": 10, "key": "g", "metadata": {"ticket": "7\u2028"}},
         {"verb": "spend", "account": "ann", "amount": 4, "key": "s1"},
         {"verb": "spend", "account": "ann", "amount": 99, "key": "s2"},
         {"verb": "grant", "account": "bob", "amount": 5, "key": "g", "colour": "red"},
     ]
-    text = "\n\n".join(map(json.dumps, lines)).encode()
+    text = "\n\n".join(json.dumps(line, ensure_ascii=False) for line in lines).encode()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text), "utf-8"))
     said = run("apply", "-", code=3, as_json=False)
     assert "5 lines: 3 done (+6 credits), 0 known already, 2 refused" in said

@@ -136,7 +136,8 @@ def read(text: str, fill: Sequence[str]) -> list[Line]:
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    # not splitlines: a string of JSON may hold what ends a line elsewhere, such as U+2028
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
