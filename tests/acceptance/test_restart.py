@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from heller import Heller, verify
@@ -22,6 +23,7 @@ from heller import Heller, verify
 CALLERS = 4
 START_SECONDS_MAX = 60
 ANSWER_SECONDS_MAX = 30
+UNDISTURBED_SECONDS = 0.5
 
 
 def free_port() -> int:
@@ -40,8 +42,13 @@ class Web:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "heller.cli.main", "serve", "--port", str(self.port), "--workers", str(self._workers)],
             env=os.environ | {"DATABASE_URL": self._database, "HELLER_SECRET_KEY": "k" * 32},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
+
+    def interrupt(self) -> int:
+        """As Ctrl-C in a terminal does, which tells every process of the group."""
+        os.killpg(self._process.pid, signal.SIGINT)
+        return self._process.wait(timeout=ANSWER_SECONDS_MAX)
 
     def children(self) -> list[int]:
         """The processes under it, oldest first."""
@@ -166,6 +173,40 @@ async def test_told_to_stop_it_refuses_new_connections_and_answers_once_more_on_
         answer = await open_.get("/health")
         assert (answer.status_code, answer.headers["connection"]) == (200, "close")
         assert await asyncio.to_thread(web.stop) == 0, "the idle connection does not keep it"
+
+
+async def test_an_interrupt_lets_several_processes_answer_what_is_under_way(
+    heller_database: str, api_key: str
+) -> None:
+    web = Web(heller_database, workers=2)
+    await web.is_ready()
+    async with (
+        Heller.connect(heller_database) as heller,
+        await psycopg.AsyncConnection.connect(heller_database) as other,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{web.port}", timeout=ANSWER_SECONDS_MAX) as client,
+    ):
+        await heller.open_account("ann")
+        await heller.grant("ann", 10)
+        await other.execute("select from heller.accounts where account_id = 'ann' for update")
+        said = {"authorization": f"Bearer {api_key}", "idempotency-key": "1"}
+        spending = asyncio.create_task(
+            client.post("/v1/accounts/ann/spend", json={"amount": 1}, headers=said)
+        )
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            while not await waiting(other):  # noqa: ASYNC110  # of another process
+                await asyncio.sleep(0.05)
+        stopping = asyncio.create_task(asyncio.to_thread(web.interrupt))
+        await web.refuses()
+        cut_off, _ = await asyncio.wait([spending], timeout=UNDISTURBED_SECONDS)
+        assert not cut_off
+        await other.rollback()
+        assert (await spending).status_code == 200
+        assert await stopping == 0
+
+
+async def waiting(connection: psycopg.AsyncConnection) -> bool:
+    """Whether anybody waits for a lock."""
+    return await (await connection.execute("select from pg_locks where not granted")).fetchone() is not None
 
 
 async def test_a_process_of_several_that_dies_is_replaced_and_none_outlives_the_first(

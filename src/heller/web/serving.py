@@ -85,7 +85,7 @@ def run_many(factory: str, *, workers: int, host: str, port: int, **options: Any
         listening.close()  # else it would take connections that nobody answers
         for process in processes:
             if process.pid is not None and process.is_alive():
-                os.kill(process.pid, signal.SIGINT if signal.SIGINT in told else signal.SIGTERM)
+                os.kill(process.pid, signal.SIGTERM)  # Ctrl-C is theirs already; a second one cuts off
         for process in processes:
             process.join()
 
