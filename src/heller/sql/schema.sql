@@ -924,6 +924,17 @@ $$;
 
 COMMENT ON FUNCTION heller._drawn(a heller.accounts, o heller.transactions) IS 'Which grants paid a transaction that took credits, in order; a null grant is what no grant covered.';
 
+CREATE FUNCTION heller._end_expired(a heller.accounts, p_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  update heller.grants set ended_at = expires_at
+  where account_id = a.account_id and unit = a.unit and seq is not null and ended_at is null and expires_at <= p_at;
+end $$;
+
+COMMENT ON FUNCTION heller._end_expired(a heller.accounts, p_at timestamp with time zone) IS 'Notes the end of the grants that have expired by an instant, used up or forfeited. Reads all grants of the account.';
+
 CREATE FUNCTION heller._error(p_code text, p_message text, p_detail jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -970,13 +981,15 @@ CREATE FUNCTION heller._finish(p_account_id text, p_unit text) RETURNS heller.ac
     SET search_path TO 'pg_catalog'
     AS $$
 declare
+  v_now timestamptz := heller._clock();
   a heller.accounts;
 begin
   perform heller._reset_due(p_account_id, p_unit);
   select * into a from heller.accounts where account_id = p_account_id and unit = p_unit;
   if a.frozen_at is null and exists (select from heller.grants where account_id = p_account_id and unit = p_unit and remaining > 0
                                                                 and ended_at is not null and expires_at is not null) then
-    a := heller._forfeit(a, heller._clock());
+    a := heller._forfeit(a, v_now);
+    perform heller._end_expired(a, v_now);
   end if;
   return a;
 end $$;
@@ -997,8 +1010,9 @@ begin
   a.held := v_held;
   v_from := a.last_seq;
   for g in
-    select f.grant_id, f.forfeit, case when s.ended_at is null then s.expires_at else p_at end as at from heller._grants_at(a, p_at) f join heller.grants s
-      on s.account_id = a.account_id and s.unit = a.unit and s.grant_id = f.grant_id
+    select f.grant_id, f.forfeit, case when s.ended_at is null then s.expires_at else p_at end as at
+    from heller._grants_at(a, p_at) f cross join lateral (  -- each by its key: an account with years of grants has few that are left
+      select * from heller.grants x where x.account_id = a.account_id and x.unit = a.unit and x.grant_id = f.grant_id offset 0) s
     where s.seq is not null and f.forfeit > 0 order by s.expires_at, f.grant_id
   loop
     t := heller._compose(a, -g.forfeit, 'expire', 'expired', 'heller', jsonb_build_object('grant', g.grant_id), null, null, null, null, null, null, g.at);
@@ -1009,8 +1023,8 @@ begin
     a.head_hash := t.hash;
     if t.filed_at is null then a.latest_at := t.effective_at; end if;
   end loop;
-  update heller.grants set ended_at = expires_at
-  where account_id = a.account_id and unit = a.unit and seq is not null and ended_at is null and expires_at <= p_at;
+  update heller.grants set ended_at = expires_at  -- what outlives its expiry for a hold
+  where account_id = a.account_id and unit = a.unit and remaining > 0 and seq is not null and ended_at is null and expires_at <= p_at;
   if a.last_seq > v_from then  -- once for all of them: thousands of versions of one row would be slow
     a.version := a.version + a.last_seq - v_from;
     a.settled_seq := a.last_seq;
@@ -1022,7 +1036,7 @@ begin
   return a;
 end $$;
 
-COMMENT ON FUNCTION heller._forfeit(a heller.accounts, p_at timestamp with time zone) IS 'Forfeits what is left of the grants that have expired, but for what open holds promise. a.held may be ahead of the stored row.';
+COMMENT ON FUNCTION heller._forfeit(a heller.accounts, p_at timestamp with time zone) IS 'Forfeits what is left of the grants that have expired, but for what open holds promise. a.held may be ahead of the stored row. _end_expired follows, once.';
 
 CREATE FUNCTION heller._give(a heller.accounts, p_seq bigint, p_amount bigint, p_source text, p_reason text, p_priority integer DEFAULT 100, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_cost bigint DEFAULT 0, p_currency text DEFAULT NULL::text, p_payment_key text DEFAULT NULL::text, p_actor text DEFAULT NULL::text, p_metadata jsonb DEFAULT NULL::jsonb, p_granted_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
@@ -2185,6 +2199,7 @@ declare
   v_held bigint := a.held;
   v_closed bigint := 0;
   v_expired_at timestamptz;
+  v_forfeited_at timestamptz;
   v_has_outlived boolean := exists (select from heller.grants where account_id = a.account_id and unit = a.unit and remaining > 0
                                                                   and ended_at is not null and expires_at is not null);
 begin
@@ -2211,6 +2226,7 @@ begin
       select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
       a.held := v_held;
       perform heller._forfeit(a, v_expired_at);
+      v_forfeited_at := v_expired_at;
       v_expired_at := null;
       v_has_outlived := v_held > 0;
     end if;
@@ -2228,6 +2244,7 @@ begin
       select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
       a.held := v_held;
       perform heller._forfeit(a, v_due.at);
+      v_forfeited_at := v_due.at;
       v_has_outlived := exists (select from heller.grants where account_id = a.account_id and unit = a.unit and remaining > 0
                                                             and ended_at is not null and expires_at is not null);
     end if;
@@ -2236,7 +2253,9 @@ begin
     select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
     a.held := v_held;
     perform heller._forfeit(a, v_expired_at);
+    v_forfeited_at := v_expired_at;
   end if;
+  if v_forfeited_at is not null then perform heller._end_expired(a, v_forfeited_at); end if;
   if v_closed > 0 then
     update heller.accounts set held = v_held, version = version + v_closed where account_id = a.account_id and unit = a.unit;
   end if;

@@ -7,6 +7,7 @@ declare
   v_held bigint := a.held;
   v_closed bigint := 0;
   v_expired_at timestamptz;
+  v_forfeited_at timestamptz;
   v_has_outlived boolean := exists (select from heller.grants where account_id = a.account_id and unit = a.unit and remaining > 0
                                                                   and ended_at is not null and expires_at is not null);
 begin
@@ -33,6 +34,7 @@ begin
       select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
       a.held := v_held;
       perform heller._forfeit(a, v_expired_at);
+      v_forfeited_at := v_expired_at;
       v_expired_at := null;
       v_has_outlived := v_held > 0;
     end if;
@@ -50,6 +52,7 @@ begin
       select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
       a.held := v_held;
       perform heller._forfeit(a, v_due.at);
+      v_forfeited_at := v_due.at;
       v_has_outlived := exists (select from heller.grants where account_id = a.account_id and unit = a.unit and remaining > 0
                                                             and ended_at is not null and expires_at is not null);
     end if;
@@ -58,7 +61,9 @@ begin
     select * into a from heller.accounts where account_id = a.account_id and unit = a.unit;
     a.held := v_held;
     perform heller._forfeit(a, v_expired_at);
+    v_forfeited_at := v_expired_at;
   end if;
+  if v_forfeited_at is not null then perform heller._end_expired(a, v_forfeited_at); end if;
   if v_closed > 0 then
     update heller.accounts set held = v_held, version = version + v_closed where account_id = a.account_id and unit = a.unit;
   end if;
