@@ -4743,6 +4743,17 @@ $$;
 
 COMMENT ON FUNCTION heller.jobs_list() IS 'The periodic jobs of the workers and how each last went.';
 
+CREATE FUNCTION heller.lock_owed_purchase(p_payment_key text) RETURNS TABLE(account_id text, credits bigint, payment jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  return query select w.account_id, w.credits, w.payment from heller.owed_purchases w
+    where w.payment_key = p_payment_key and w.delivered_at is null for update;
+end $$;
+
+COMMENT ON FUNCTION heller.lock_owed_purchase(p_payment_key text) IS 'A purchase that waits to be written into the legacy system, as it stands, locked until note_delivered commits: a refund waits for that, or has been taken off. No row when nothing waits.';
+
 CREATE FUNCTION heller.members_of(p_account_id text, p_unit text DEFAULT 'credit'::text, p_all boolean DEFAULT false, p_after text DEFAULT ''::text, p_limit integer DEFAULT NULL::integer) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'

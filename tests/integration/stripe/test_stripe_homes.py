@@ -206,6 +206,29 @@ async def test_order_paid_after_its_buyer_went_back_is_written_into_legacy_once(
         assert (await check_invariants(sides, strict=True)).ok
 
 
+async def test_order_refunded_while_it_is_being_written_into_legacy_is_not_credited_there(
+    empty_database, shop, connect
+):
+    async with both(empty_database, shop, connect) as (site, sides, user):
+        await sides.coordinator().hand_over([user])
+        await shop.paid(user)
+        await sides.coordinator().send_back([user])
+        await shop.deliver()
+        await shop.work()
+        refund, watcher = await connect(shop.url, autocommit=False), await connect(shop.url)
+        await refund.execute("delete from heller.owed_purchases")  # as stripe_owe does
+        writing = asyncio.create_task(deliver(sides))
+        pid = sides.ours.connection.info.backend_pid
+        while not writing.done():
+            row = await (await watcher.execute("select pg_blocking_pids(%s)", [pid])).fetchone()
+            if row and row[0]:
+                break
+            await asyncio.sleep(0.01)
+        await refund.commit()
+        assert await writing == 0
+        assert await site.balance() == 100
+
+
 async def test_order_paid_at_home_is_credited_in_heller_by_who_moves_before_it_is_written(
     empty_database, shop, connect
 ):

@@ -56,23 +56,33 @@ async def deliver(sides: Sides) -> int:
     One legacy transaction each, once by the payment's key. Whoever moves before it is written is credited in heller.
     """
     waiting = await (
-        await sides.ours.connection.execute(
-            "select payment_key, account_id, credits, payment from heller.owed_purchases_of()"
-        )
+        await sides.ours.connection.execute("select payment_key from heller.owed_purchases_of()")
     ).fetchall()
     if waiting and not await can_deliver(sides):
         return 0
-    done = 0
-    for key, account, credits, payment in waiting:
+    return sum([await _deliver(sides, key) for (key,) in waiting])
+
+
+async def _deliver(sides: Sides, key: str) -> bool:
+    """One of them, as it stands now: what is taken back at Stripe meanwhile waits, and finds it delivered."""
+    ours = sides.ours.connection
+    async with ours.transaction():
+        owed = await (
+            await ours.execute(
+                "select account_id, credits, payment from heller.lock_owed_purchase(%s)", [key]
+            )
+        ).fetchone()
+        if not owed:
+            return False
+        account, credits, payment = owed
         row = await (
             await sides.legacy.connection.execute(
                 "select heller_fence.deliver(%s, %s, %s)", [account, Jsonb(payment), credits]
             )
         ).fetchone()
         if row and row[0] != "away":
-            await call(sides.ours.connection, "note_delivered", payment_key=key)
-            done += row[0] == "credited"
-    return done
+            await call(ours, "note_delivered", payment_key=key)
+        return bool(row and row[0] == "credited")
 
 
 async def can_deliver(sides: Sides) -> bool:
