@@ -2,6 +2,7 @@
 
 import pytest
 
+from fakes.oidc import csrf_of
 from heller.web import session
 
 PAGE = {"accept": "text/html"}
@@ -61,3 +62,19 @@ async def test_files_are_kept_by_their_versioned_address_only(web) -> None:
         assert "immutable" in kept.headers["cache-control"]
         assert asked.headers["cache-control"] == "no-cache"
         assert (await client.get("/static/../app.py")).status_code == 404
+
+
+async def test_usage_that_takes_too_long_to_count_says_so(serve, heller_database: str, connect) -> None:
+    admin = await connect(heller_database)
+    await admin.execute(
+        "create or replace function heller.usage_report(p_from timestamptz, p_until timestamptz, p_by text default 'feature',"
+        " p_per text default null, p_unit text default 'credit', p_zone text default 'UTC', p_names integer default 100)"
+        " returns setof jsonb language plpgsql as $$ begin raise exception 'too long' using errcode = '57014'; end $$"
+    )
+    async with serve(heller_database, development_sign_in=True) as web, web.client() as browser:
+        form = {"role": "support", "csrf": csrf_of((await browser.get("/sign-in", headers=PAGE)).text)}
+        assert (await browser.post("/sign-in/development", data=form)).status_code == 303
+        page = await browser.get("/console/usage", headers=PAGE)
+        assert page.status_code == 200
+        assert "Counting this takes too long for a page." in page.text
+        assert "<canvas" not in page.text
