@@ -45,10 +45,15 @@ async def test_the_overview_says_what_is_there_and_what_used_it(site, as_role, a
     )
 
 
-async def test_the_overview_says_what_arrives_next(site, as_role) -> None:
+async def test_the_overview_says_what_arrives_next_and_the_first_of_what_is_held(site, as_role) -> None:
     await site.heller.open_account("mona", user="mona")
     await site.heller.put_recurring_grant("mona", "free", 50, anchor=datetime(2026, 1, 1, 12, tzinfo=UTC))
+    for _ in range(11):
+        await site.heller.place_hold("mona", 1)
     page = await as_role("customer", "mona")
+    held = page.locator(".card").filter(has=page.get_by_role("heading", name="Held now"))
+    await expect(held.locator("tbody tr")).to_have_count(11)
+    await expect(held.locator("tbody tr").last).to_have_text("and more")
     card = page.locator(".card").filter(has=page.get_by_role("heading", name="Arriving next"))
     await expect(card).to_contain_text("50 per month")
     await expect(card).to_contain_text("free")

@@ -19,6 +19,8 @@ from heller.web.wiring import wiring_of
 EXPIRING_DAYS = 30
 RECENT = 6
 EXPIRING_SHOWN = 4
+HOLDS_SHOWN = 10
+FEATURES = 5  # and all else together: the chart has six colours
 PERIODS = (7, 30, 90)
 
 
@@ -38,7 +40,7 @@ async def overview(
     name, unit = account.account, account.unit
     now = datetime.now(UTC)
     first = (now - timedelta(days=int(days) - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    usage = await heller.usage(name, first, first + timedelta(days=int(days)), unit=unit)
+    usage = await heller.usage(name, first, first + timedelta(days=int(days)), unit=unit, features=FEATURES)
     grants = await heller.grants(name, unit=unit)
     ending = sorted((g for g in grants if g.expires_at and not g.scheduled), key=_end)
     soon = [g for g in ending if _end(g) < now + timedelta(days=EXPIRING_DAYS)]
@@ -51,7 +53,8 @@ async def overview(
         used=used(request, usage, first.date(), int(days)),
         expiring=sum(g.remaining or 0 for g in soon),
         ending=ending[:EXPIRING_SHOWN],
-        holds=await heller.holds(name, unit=unit),
+        holds=await heller.holds(name, unit=unit, limit=HOLDS_SHOWN + 1),
+        holds_shown=HOLDS_SHOWN,
         recent=await heller.history(name, unit=unit, limit=RECENT),
         teams=teams,
         rule=await heller.top_up_rule(name, unit=unit),
