@@ -120,6 +120,19 @@ async def test_a_source_that_moved_on_is_not_what_was_planned(
     assert (await verify(empty_database, heller_database, tmp_path)).ok
 
 
+async def test_a_foreign_key_that_has_gone_is_another_understanding(
+    empty_database: str, heller_database: str, tmp_path: Path
+) -> None:
+    """With it a reference is an id; without it any name may be meant."""
+    await build(empty_database, shape="documented", users=5, seed=8, clean=True)
+    await plan(empty_database, heller_database, tmp_path)
+    await execute(
+        empty_database, "alter table credit_transactions drop constraint credit_transactions_user_id_fkey"
+    )
+    with pytest.raises(StalePlan, match="has changed"):
+        await copy(empty_database, heller_database, tmp_path)
+
+
 async def test_another_decision_or_truth_is_another_plan(planned: Any, tmp_path: Path) -> None:
     with pytest.raises(StalePlan, match="has changed"):
         await planned(truth="transactions")

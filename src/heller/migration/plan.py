@@ -211,7 +211,7 @@ def check_truth(mapping: Mapping, truth: Truth) -> None:
 
 def _mapping_text(mapping: Mapping) -> str:
     tables = [
-        (t.part, t.schema, t.table, t.columns, t.constants, t.names, t.negated, t.scales)
+        (t.part, t.schema, t.table, t.columns, t.constants, t.names, t.negated, t.scales, t.strict)
         for t in mapping.tables
     ]
     return json.dumps([mapping.system, tables, mapping.kinds, mapping.statuses], sort_keys=True)
