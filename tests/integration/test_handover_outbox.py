@@ -10,6 +10,7 @@ from heller.migration.handover import fence
 from heller.migration.handover.invariants import check_invariants
 from heller.migration.handover.outbox import drain
 from heller.migration.handover.runs import open_sides, recover_all
+from heller.migration.handover.status import handover_status
 
 
 async def test_refused_purchase_is_the_senders_to_retry(empty_database, heller_database):
@@ -68,6 +69,12 @@ async def test_captured_purchase_of_a_user_who_went_home_is_booked_there_once(
         async with sides.legacy.connection.transaction():
             await sides.legacy.connection.execute(RAW_PURCHASE.format(i="pi_a"))
         await sides.coordinator().send_back(["1"])
+        async with sides.legacy.connection.transaction(force_rollback=True):  # a fence of 0.1.0
+            await sides.legacy.connection.execute("drop function heller_fence.deliver")
+            assert await drain(sides) == {"waiting": 1}
+            ((_, _, account, why),) = (await handover_status(sides)).purchases
+            assert account == "1"
+            assert "heller migrate fence install" in why
         assert await drain(sides) == {"credited at home": 1}
         assert await drain(sides) == {}
         assert await legacy_balance(sides, "1") == 150

@@ -28,6 +28,10 @@ GROUPS_MAX = 1_000
 HISTORIES = ("transactions", "ledger")
 PAIR_SECONDS = 60
 """A handler without transactions books the history and the balance of one purchase within this time."""
+UNBOOKABLE = (
+    "its buyer is at home in the legacy system, where this fence cannot book it:"
+    " run 'heller migrate fence install' once more, or book it by hand"
+)
 _TOKEN = re.compile(r"\b((?:pi|cs|ch|in)_[A-Za-z0-9_]+)")
 
 # a fence of 0.1.0 has no column change: read by name, it is null there
@@ -200,6 +204,7 @@ async def _book_at_home(sides: Sides, found: Captured, ids: list[int]) -> str:
     """Book a purchase in the legacy system, as its own, in the transaction that ends it in the outbox; or leave it waiting."""
     legacy = sides.legacy.connection
     if not await can_deliver(sides):
+        await legacy.execute(_DOUBT, [UNBOOKABLE, ids])
         return "waiting"
     payment: dict[str, Any] = {
         "payment_key": found.key, "provider": "stripe", "intent": found.intent, "session": found.session, "amount": found.amount or 0,
