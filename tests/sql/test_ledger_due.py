@@ -156,3 +156,21 @@ async def test_thousands_of_due_things_are_done_in_one_call(
     assert (await verify(heller_database)).is_ok
     assert read < SECONDS_MAX / 10
     assert took < SECONDS_MAX, f"{took:.1f} s"
+
+
+async def test_what_fell_due_in_a_frozen_account_is_done_in_its_order(
+    ledger: psycopg.AsyncConnection,
+) -> None:
+    await ledger.execute("select heller.grant('a', 10, p_expires_at => %s)", [_on(10)])
+    await ledger.execute("select heller.hold('a', 10, 100)")
+    await ledger.execute("select heller.grant('a', 20, p_expires_at => %s)", [_on(30)])
+    await ledger.execute("select heller.hold('a', 15, 50)")
+    await _at(ledger, 20)
+    await ledger.execute("select heller.freeze('a', 'looked at')")  # ten credits live on for a hold
+    await _at(ledger, 200)
+    history = "select array_agg(heller.balance_at('a', %s + make_interval(secs => x)) order by x) from unnest(array[20, 40, 60, 150]) x"
+    await ledger.execute("select heller.unfreeze('a')")
+    assert await _one(ledger, history, START) == [30, 25, 10, 0]
+    await ledger.execute("select heller.grant('a', 1)")
+    assert await _one(ledger, history, START) == [30, 25, 10, 0]
+    assert await _figures(ledger) == (1, 0, 1)

@@ -6944,11 +6944,12 @@ begin
   perform heller._lock(p_account_id, p_unit, p_even_frozen => true);
   update heller.accounts set frozen_at = null, frozen_reason = null, version = version + 1
   where account_id = p_account_id and unit = p_unit;
+  perform heller._lock(p_account_id, p_unit);  -- what fell due meanwhile, in its order
   a := heller._finish(p_account_id, p_unit);
   return heller._account_result(a);
 end $$;
 
-COMMENT ON FUNCTION heller.unfreeze(p_account_id text, p_unit text) IS 'Lets changes through again.';
+COMMENT ON FUNCTION heller.unfreeze(p_account_id text, p_unit text) IS 'Lets changes through again, and does what fell due meanwhile.';
 
 CREATE FUNCTION heller.unplaced_payments(p_limit integer DEFAULT 500) RETURNS TABLE(payment_key text, names text[])
     LANGUAGE sql STABLE SECURITY DEFINER
