@@ -61,6 +61,7 @@ async def test_each_way_of_saying_whom_moves_exactly_them(world):
     assert await _away(sides) == keyed | {stay}
     assert _told(environment, "handover", "--user", "nobody", code=2)["error"] == "invalid_argument"
     assert _told(environment, "handover", "--all", "--percent", "3", code=2)["argument"] == "user"
+    assert _told(environment, "drain", "--reason", "booked", code=2)["argument"] == "reason"
     assert _told(environment, "status")["heller"] == len(keyed) + 1
     assert _told(environment, "invariants")["ok"]
     await sides.ours.connection.execute(

@@ -258,6 +258,12 @@ def drain_outbox(
     Example: heller migrate drain
     Exit 3: a purchase is parked; 'heller migrate status' says why.
     """
+    if reason and answered is None:
+        raise InvalidArgument(
+            "--reason says what was done with a purchase.",
+            hint="Give its number: --answered N.",
+            argument="reason",
+        )
 
     async def work(url: str) -> dict[str, int]:
         async with open_sides(source, url, mapping=mapping) as sides:

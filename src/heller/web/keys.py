@@ -196,6 +196,10 @@ async def revoke(connection: AsyncConnection, key_id: str, *, actor: str) -> Api
 
 
 def _unknown(key_id: str) -> InvalidArgument:
+    if (match := _FORM.fullmatch(key_id)) is not None:  # the secret does not go into logs
+        return InvalidArgument(
+            "A key is named by its id, not by itself.", hint=f"Its id is {match[1]}.", argument="key_id"
+        )
     return InvalidArgument(
         f"There is no key {key_id}.", hint="'heller keys list' names them.", argument="key_id"
     )

@@ -87,6 +87,7 @@ def test_a_rotation_that_cannot_be_changes_nothing(heller_database: str) -> None
     before = heller(heller_database, "list", "--all", "--json").stdout
     for line, said in (
         (("nothing",), "no key nothing"),
+        ((f"heller_{lasting}_{'s' * 43}",), "by its id"),  # and nothing is told of the secret
         ((gone,), "has ended"),
         ((ending,), "say when"),
         ((lasting, "--overlap", "91d"), "90 days"),
