@@ -2,10 +2,12 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import psycopg
 import pytest
 
 from heller import Heller
 from heller.errors import InvalidArgument
+from heller.success import success
 
 DAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MONTH = (DAY - timedelta(days=20), DAY + timedelta(days=10))
@@ -104,3 +106,45 @@ async def test_a_report_by_what_there_is_not_is_refused(heller_database: str, wr
     async with Heller.connect(heller_database) as heller:
         with pytest.raises(InvalidArgument, match=next(iter(wrong))):
             await report(heller, **wrong)
+
+
+@pytest.mark.parametrize("wrong", ["Nowhere/At all", "Europ/Berlin", "Berlin+1", ""])
+async def test_a_zone_that_is_none_is_refused_in_the_same_words_everywhere(
+    heller_database: str, wrong: str
+) -> None:
+    said = []
+    async with Heller.connect(heller_database) as heller:
+        for ask in (
+            lambda: heller.usage("nobody", *MONTH, zone=wrong),
+            lambda: heller.usage_report(*MONTH, zone=wrong),
+            lambda: heller.put_recurring_grant("nobody", "free", 5, time_zone=wrong),
+        ):
+            with pytest.raises(InvalidArgument) as refused:
+                await ask()
+            said.append((refused.value.message, refused.value.argument))
+        assert await heller.usage("nobody", *MONTH, zone="europe/berlin") == []
+    message = f"there is no time zone {wrong}; give a name such as Europe/Berlin"
+    assert said == [(message, "zone"), (message, "zone"), (message, "time_zone")]
+
+
+async def test_a_period_that_ends_before_it_begins_is_refused(heller_database: str) -> None:
+    since, until = MONTH[1], MONTH[0]
+    async with Heller.connect(heller_database) as heller:
+        await heller.open_account("ann")
+        reads = (
+            lambda until: heller.history("ann", since=since, until=until),
+            lambda until: heller.usage("ann", since, until),
+            lambda until: heller.usage_report(since, until),
+            lambda until: heller.revenue(since, until),
+            lambda until: heller.spending_by_member("ann", since=since, until=until),
+        )
+        for read in reads:
+            with pytest.raises(InvalidArgument, match=r"ends .* before it begins") as refused:
+                await read(until)
+            assert refused.value.argument == "until"
+            assert await read(since) == []
+        with pytest.raises(InvalidArgument, match="from before until"):
+            await anext(heller.statement("ann", since, until))
+        async with await psycopg.AsyncConnection.connect(heller_database) as connection:
+            with pytest.raises(InvalidArgument, match=r"ends .* before it begins"):
+                await success(connection, since, until)

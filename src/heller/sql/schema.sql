@@ -628,6 +628,18 @@ end $$;
 
 COMMENT ON FUNCTION heller._check_instant(p_argument text, p_at timestamp with time zone) IS 'Refuses an instant no calendar of a caller can hold (infinity among them).';
 
+CREATE FUNCTION heller._check_period(p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+  if p_from > p_until then
+    perform heller._fail('HL001', format('the period ends (%s) before it begins (%s); give the earlier instant first', p_until, p_from), '{"argument": "until"}');
+  end if;
+end $$;
+
+COMMENT ON FUNCTION heller._check_period(p_from timestamp with time zone, p_until timestamp with time zone) IS 'Refuses a period that ends before it begins: its answer would be empty, whatever there is. One without a begin or an end is open there.';
+
 CREATE FUNCTION heller._check_place(p_argument text, p_place jsonb) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog'
@@ -650,14 +662,13 @@ CREATE FUNCTION heller._check_recurrence(p_period text, p_time_zone text, p_roll
     SET search_path TO 'pg_catalog'
     AS $$
 declare
-  v_time_zone text := case when p_time_zone = 'UTC' then p_time_zone  -- the list of all is read from files, in 15 ms
-                           else (select name from pg_timezone_names where lower(name) = lower(p_time_zone)) end;
+  v_time_zone text;
 begin
   if p_period is null or p_period not in ('day', 'week', 'month', 'quarter', 'year') then
     perform heller._fail('HL001', format('period %s is not one of day, week, month, quarter, year', p_period), '{"argument": "period"}');
-  elsif v_time_zone is null then
-    perform heller._fail('HL001', format('there is no time zone %s; give a name such as Europe/Berlin', p_time_zone), '{"argument": "time_zone"}');
-  elsif p_rollover is null or p_rollover < 0 then
+  end if;
+  v_time_zone := heller._check_time_zone('time_zone', p_time_zone);
+  if p_rollover is null or p_rollover < 0 then
     perform heller._fail('HL001', 'rollover must be at least 0; it is how many credits live on for one more period', '{"argument": "rollover"}');
   elsif p_expires is null or not p_expires and p_rollover > 0 then
     perform heller._fail('HL001', 'what never expires has nothing to roll over; give rollover or expires false, not both', '{"argument": "expires"}');
@@ -697,6 +708,22 @@ begin
 end $$;
 
 COMMENT ON FUNCTION heller._check_text(p_argument text, p_value text, p_length_max integer, p_required boolean) IS 'Refuses an empty (where required), too long or unprintable text, naming the argument.';
+
+CREATE FUNCTION heller._check_time_zone(p_argument text, p_time_zone text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+  v_time_zone text := case when p_time_zone = 'UTC' then p_time_zone  -- the list of all is read from files, in 15 ms
+                           else (select name from pg_timezone_names where lower(name) = lower(p_time_zone)) end;
+begin
+  if v_time_zone is null then
+    perform heller._fail('HL001', format('there is no time zone %s; give a name such as Europe/Berlin', p_time_zone), jsonb_build_object('argument', p_argument));
+  end if;
+  return v_time_zone;
+end $$;
+
+COMMENT ON FUNCTION heller._check_time_zone(p_argument text, p_time_zone text) IS 'A time zone as PostgreSQL spells it. Refuses what is the name of none, which PostgreSQL may take for an offset of the other sign (Berlin+1).';
 
 CREATE FUNCTION heller._check_version(a heller.accounts, p_if_version bigint, p_even_frozen boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -4607,6 +4634,7 @@ declare
   v_first bigint;
   v_end bigint;
 begin
+  perform heller._check_period(p_from, p_until);
   select b.first_seq, b.end_seq into v_first, v_end from heller._seqs_between(p_account_id, p_unit, p_from, p_until) b;
   return query
     select heller._result(row(t.*)::heller.transactions)
@@ -5530,6 +5558,7 @@ CREATE FUNCTION heller.revenue(p_from timestamp with time zone, p_until timestam
 declare
   v_parts jsonb[];
 begin
+  perform heller._check_period(p_from, p_until);
   if not heller._is_spread() then
     return query select jsonb_array_elements(heller._revenue(p_from, p_until));
     return;
@@ -6745,6 +6774,7 @@ CREATE FUNCTION heller.success_figures(p_from timestamp with time zone, p_until 
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
+  select heller._check_period(p_from, p_until);
   select jsonb_build_object(
     'from', p_from, 'until', p_until,
     'trial_balance', heller.trial_balance(),
@@ -6825,6 +6855,7 @@ CREATE FUNCTION heller.team_spending(p_account_id text, p_from timestamp with ti
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
+  select heller._check_period(p_from, p_until);
   select jsonb_build_object('member', s.member, 'spent', s.spent, 'refunded', s.refunded, 'count', s.n)
   from (select case t.kind when 'spend' then t.actor else o.actor end as member, coalesce(-sum(t.delta) filter (where t.kind = 'spend'), 0) as spent,
                coalesce(sum(t.delta) filter (where t.kind = 'refund'), 0) as refunded, count(*) filter (where t.kind = 'spend') as n
@@ -6976,6 +7007,7 @@ CREATE FUNCTION heller.usage_figures(p_from timestamp with time zone, p_until ti
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
+  select heller._check_period(p_from, p_until);
   with period as (
     select t.account_id, t.unit, t.kind, t.delta, t.reason from heller.transactions t
     where t.recorded_at >= p_from and t.recorded_at < p_until and t.source_system is null
@@ -7022,6 +7054,7 @@ CREATE FUNCTION heller.usage_of(p_account_id text, p_from timestamp with time zo
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
+  select heller._check_period(p_from, p_until), heller._check_time_zone('zone', p_zone);
   with period as materialized (
     select b.first_seq, b.end_seq from heller._seqs_between(p_account_id, p_unit, p_from, p_until) b
   ), refunded as materialized (
@@ -7063,7 +7096,7 @@ begin
   elsif p_per not in ('day', 'week', 'month', 'year') then
     perform heller._fail('HL001', format('per %s is not day, week, month or year', p_per), '{"argument": "per"}');
   end if;
-  perform p_from at time zone p_zone;  -- a zone that is none is refused, even where there is nothing to report
+  perform heller._check_period(p_from, p_until), heller._check_time_zone('zone', p_zone);
   return query
     with used as (  -- a refund is of what it refunds
       select t.kind, t.delta, t.recorded_at, t.account_id, case when o.seq is null then t.reason else o.reason end as reason,

@@ -9,6 +9,7 @@ declare
   v_first bigint;
   v_end bigint;
 begin
+  perform heller._check_period(p_from, p_until);
   select b.first_seq, b.end_seq into v_first, v_end from heller._seqs_between(p_account_id, p_unit, p_from, p_until) b;
   return query
     select heller._result(row(t.*)::heller.transactions)

@@ -3,6 +3,7 @@ language plpgsql stable security definer set search_path = pg_catalog as $$
 declare
   v_parts jsonb[];
 begin
+  perform heller._check_period(p_from, p_until);
   if not heller._is_spread() then
     return query select jsonb_array_elements(heller._revenue(p_from, p_until));
     return;

@@ -1,5 +1,6 @@
 create or replace function heller.success_figures(p_from timestamptz, p_until timestamptz) returns jsonb
 language sql stable security definer set search_path = pg_catalog as $$
+  select heller._check_period(p_from, p_until);
   select jsonb_build_object(
     'from', p_from, 'until', p_until,
     'trial_balance', heller.trial_balance(),

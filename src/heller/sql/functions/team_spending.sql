@@ -2,6 +2,7 @@ create or replace function heller.team_spending(
   p_account_id text, p_from timestamptz default null, p_until timestamptz default null, p_unit text default 'credit'
 ) returns setof jsonb
 language sql stable security definer set search_path = pg_catalog as $$
+  select heller._check_period(p_from, p_until);
   select jsonb_build_object('member', s.member, 'spent', s.spent, 'refunded', s.refunded, 'count', s.n)
   from (select case t.kind when 'spend' then t.actor else o.actor end as member, coalesce(-sum(t.delta) filter (where t.kind = 'spend'), 0) as spent,
                coalesce(sum(t.delta) filter (where t.kind = 'refund'), 0) as refunded, count(*) filter (where t.kind = 'spend') as n

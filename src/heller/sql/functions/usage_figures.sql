@@ -1,5 +1,6 @@
 create or replace function heller.usage_figures(p_from timestamptz, p_until timestamptz) returns jsonb
 language sql stable security definer set search_path = pg_catalog as $$
+  select heller._check_period(p_from, p_until);
   with period as (
     select t.account_id, t.unit, t.kind, t.delta, t.reason from heller.transactions t
     where t.recorded_at >= p_from and t.recorded_at < p_until and t.source_system is null

@@ -2,6 +2,7 @@ create or replace function heller.usage_of(
   p_account_id text, p_from timestamptz, p_until timestamptz, p_unit text default 'credit', p_zone text default 'UTC', p_features integer default 6
 ) returns setof jsonb
 language sql stable security definer set search_path = pg_catalog as $$
+  select heller._check_period(p_from, p_until), heller._check_time_zone('zone', p_zone);
   with period as materialized (
     select b.first_seq, b.end_seq from heller._seqs_between(p_account_id, p_unit, p_from, p_until) b
   ), refunded as materialized (

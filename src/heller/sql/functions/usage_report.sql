@@ -11,7 +11,7 @@ begin
   elsif p_per not in ('day', 'week', 'month', 'year') then
     perform heller._fail('HL001', format('per %s is not day, week, month or year', p_per), '{"argument": "per"}');
   end if;
-  perform p_from at time zone p_zone;  -- a zone that is none is refused, even where there is nothing to report
+  perform heller._check_period(p_from, p_until), heller._check_time_zone('zone', p_zone);
   return query
     with used as (  -- a refund is of what it refunds
       select t.kind, t.delta, t.recorded_at, t.account_id, case when o.seq is null then t.reason else o.reason end as reason,
