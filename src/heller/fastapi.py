@@ -17,8 +17,9 @@ body, the query or a table of yours. 0 or None costs nothing, and the route gets
 
 ``account`` is a dependency that answers whose credits they are; without it, ``request.state.account``, where a middleware of
 yours has put it. A request that carries an ``Idempotency-Key`` is charged once, however often it is sent; another request under the same key
-is refused (IdempotencyConflict), so that nobody pays for one thing and asks for many. A body of more than 1 MB, or of no stated
-length, that the route reads by itself may be a stream, and counts by its length alone: take no key from strangers there.
+is refused (IdempotencyConflict), so that nobody pays for one thing and asks for many; an empty key is refused
+too (InvalidArgument). A body of more than 1 MB, or of no stated length, that the route reads by itself may be a stream, and counts by its
+length alone: take no key from strangers there.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,7 +33,7 @@ from starlette.responses import Response
 from heller.errors import HellerError, SettingsError
 from heller.ledger.results import Transaction
 from heller.web import problems
-from heller.web.charging import BothHomes, Charging, Reserved, hold_for, spend_at_home, spend_for
+from heller.web.charging import BothHomes, Charging, Reserved, given_key, hold_for, spend_at_home, spend_for
 from heller.web.intent import Message, Receive, Scope, digest_ahead, digest_of, is_parsed
 
 if TYPE_CHECKING:
@@ -119,11 +120,10 @@ def charge(
         if not price:
             yield None
             return
+        key = given_key(request.headers.get(KEY))
         async with _intent(request) as intent:
             if isinstance(ledger, BothHomes):
-                moved = await spend_at_home(
-                    ledger, payer, price, reason, request.headers.get(KEY), metadata=intent
-                )
+                moved = await spend_at_home(ledger, payer, price, reason, key, metadata=intent)
                 try:
                     yield moved
                 except BaseException:
@@ -133,9 +133,7 @@ def charge(
                         )
                     raise
                 return
-            paid = await spend_for(
-                ledger, payer, price, reason, request.headers.get(KEY), unit=unit, metadata=intent
-            )
+            paid = await spend_for(ledger, payer, price, reason, key, unit=unit, metadata=intent)
             try:
                 yield paid
             except BaseException:
@@ -175,13 +173,14 @@ def reserve(
         if not price:
             yield None
             return
+        key = given_key(request.headers.get(KEY))
         async with _intent(request) as intent:
             hold = await hold_for(
                 ledger,
                 payer,
                 price,
                 reason,
-                request.headers.get(KEY),
+                key,
                 unit=unit,
                 metadata=intent,
                 seconds=seconds,
@@ -246,7 +245,11 @@ class CreditsMiddleware:
             return
         amount, reason = price
         given = dict(scope["headers"]).get(KEY.encode())
-        request_key = None if given is None else given.decode("latin-1")
+        try:
+            request_key = given_key(None if given is None else given.decode("latin-1"))
+        except HellerError as error:
+            await problems.answer(error)(scope, receive, send)
+            return
         intent = None
         if given is not None:
             try:

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import uuid4
 
-from heller.errors import ExceedsOriginal, LimitExceeded, SettingsError
+from heller.errors import ExceedsOriginal, InvalidArgument, LimitExceeded, SettingsError
 from heller.ledger.results import HoldState, Transaction
 
 if TYPE_CHECKING:
@@ -71,6 +71,21 @@ class BothHomes(Protocol):
 
     async def delta_of(self, user: str, key: str) -> int | None:
         """The change that a key made."""
+
+
+def given_key(header: str | None) -> str | None:
+    """The ``Idempotency-Key`` of a request, None where it sends none.
+
+    Raises:
+        InvalidArgument: it is blank. As a key it would make one request of all that send it so, and the first would pay for all.
+    """
+    if header is not None and not header.strip():
+        raise InvalidArgument(
+            "The header Idempotency-Key is empty.",
+            hint="Send a name of its own for each request that is to be charged once, or leave the header out.",
+            argument="idempotency-key",
+        )
+    return header
 
 
 def key_of(request_key: str | None, reason: str, attempt: int) -> str | None:

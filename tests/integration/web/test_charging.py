@@ -67,6 +67,27 @@ async def test_a_route_is_charged_once_and_refused_without_credits(ledger) -> No
     assert (await ledger.balance("anna")).posted == 5
 
 
+@pytest.mark.parametrize("blank", ["", "  "])
+@pytest.mark.parametrize("path", ["/analyses", "/resumes", "/work"])
+async def test_a_blank_key_is_refused_for_it_would_make_all_requests_one(ledger, path, blank) -> None:
+    app = CreditsMiddleware(
+        shop(ledger),
+        heller=lambda _: ledger,
+        account_of=lambda _: "anna",
+        price_of=lambda scope: (5, "work") if scope["path"] == "/work" else None,
+    )
+    buyer = client(app, **{"idempotency-key": blank})
+    for job in (1, 1, 2):
+        refused = await buyer.post(path, json={"job": job})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_argument")
+        assert (refused.json()["argument"], "is empty" in refused.json()["detail"]) == (
+            "idempotency-key",
+            True,
+        )
+    account = await ledger.balance("anna")
+    assert (account.posted, account.held) == (25, 0)
+
+
 async def test_long_keys_that_begin_alike_are_two_requests(ledger) -> None:
     buyer = client(shop(ledger))
     for end, balance in (("a", 15), ("b", 5), ("a", 15)):
