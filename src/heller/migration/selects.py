@@ -12,10 +12,10 @@ from heller.migration.shapes import PART, Field, TableMapping
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
 _FLOATS = frozenset({"real", "double precision"})
 _DIGITS_MAX = 18
-_TIME_MIN, _TIME_MAX = "1901-01-01", "9998-12-31"
+_TIME_MIN, _TIME_MAX = "1900-01-02", "9998-12-31"
 """What lies beyond is no time but a mark for none: infinity, 0001-01-01, 1900-01-01; the ledger would refuse it."""
 _TIME = (
-    r"^(?!1900|9999)(19|[2-9][0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[ T]([01][0-9]|2[0-3]):[0-5][0-9]"
+    r"^(?!1900-01-01|9999)(19|[2-9][0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[ T]([01][0-9]|2[0-3]):[0-5][0-9]"
     r"(:[0-5][0-9](\.[0-9]{1,9})?)?\s*(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?$"
 )
 _ZONE_SAID = r":[0-9.]+\s*(Z|[+-][0-9:]+)$"
