@@ -103,6 +103,61 @@ async def test_money_and_floats_are_read_to_the_last_digit_and_marks_for_no_time
     ]
 
 
+async def test_amounts_with_decimals_are_a_warning_until_a_mapping_gives_their_scale(
+    empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
+) -> None:
+    legacy, own = await connect(empty_database), await connect(heller_database)
+    await legacy.execute(
+        """
+        create table users (id int primary key, credits_balance int);
+        insert into users values (1, 300);
+        create table payments (id int primary key, user_id int, amount numeric(10,2), credits int, currency text, status text, created_at text);
+        insert into payments values (1, 1, 4.99, 100, 'EUR', 'paid', 'amount "x'), (2, 1, 5.00, 100, 'EUR', 'paid', '2025-01-01 00:00'),
+          (3, 1, null, 100, 'EUR', 'paid', '2025-01-01 00:00'), (4, 1, -0.5, 0, 'EUR', 'failed', '2025-01-01 00:00');
+        create table credit_transactions (id int primary key, user_id int, payment_id int, delta int, reason text);
+        insert into credit_transactions select id, 1, id, 100, 'PURCHASE' from payments where id < 4;
+        """
+    )
+    found = {f.code: f for f in (await audit(empty_database, heller_database, tmp_path / "seen")).findings}
+    warned = found["unreadable_amount"]
+    assert (warned.level, warned.count, warned.credits) == ("warning", 2, 100)
+    assert "give the mapping a scale for amount" in warned.sentence
+    assert [(row["key"], row["account"], row["odd"].split(";")[0]) for row in warned.rows] == [
+        ("1", "1", 'amount "4.99"'), ("4", "1", 'amount "-0.50"'),
+    ]  # fmt: skip
+
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(
+        """
+[users]
+table = "users"
+id = "id"
+balance = "credits_balance"
+[payments]
+table = "payments"
+id = "id"
+user_ref = "user_id"
+amount = { column = "amount", scale = 100 }
+credits = "credits"
+currency = "currency"
+status = "status"
+created_at = "created_at"
+[transactions]
+table = "credit_transactions"
+id = "id"
+user_ref = "user_id"
+payment_ref = "payment_id"
+delta = "delta"
+reason = "reason"
+""",
+        "utf-8",
+    )
+    result = await run(empty_database, heller_database, tmp_path, mapping=mapping)
+    assert (result.ok, "unreadable_amount" in {f.code for f in result.audit.findings}) == (True, False)
+    amounts = await own.execute("select source_id, amount from heller.payments order by 1")
+    assert await amounts.fetchall() == [("1", 499), ("2", 500), ("3", None), ("4", -50)]
+
+
 async def test_a_backup_of_odd_values_is_found_whole(
     empty_database: str, heller_database: str, tmp_path: Path, connect: Connect
 ) -> None:

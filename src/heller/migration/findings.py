@@ -201,6 +201,11 @@ FINDINGS: tuple[FindingKind, ...] = (
         "For {n} paid payments nothing says how many credits they bought; {credits} is an estimate from their prices.",
     ),
     FindingKind(
+        "unreadable_amount", "warning",
+        "One payment's amount is no whole number of cents and stays behind. If amounts have decimals (4.99), give the mapping a scale for amount: without it whole ones (5.00) are read as cents.",
+        "{n} payments' amounts are no whole numbers of cents and stay behind. If amounts have decimals (4.99), give the mapping a scale for amount: without it whole ones (5.00) are read as cents.",
+    ),
+    FindingKind(
         "duplicate_payment", "warning",
         "One Stripe id stands on several payments.",
         "{n} Stripe ids stand on several payments each.",
