@@ -273,6 +273,29 @@ def test_events_are_read_by_cursor_and_endpoints_kept(ledger: Ask, heller_databa
     assert ledger("events endpoints remove mine") == {"removed": True}
 
 
+def test_an_endpoint_keeps_its_secret_until_another_is_asked_for(
+    ledger: Ask, heller_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept() -> str:
+        with psycopg.connect(heller_database) as connection:
+            row = connection.execute("select secret from heller.webhook_endpoints").fetchone()
+        assert row is not None
+        return str(row[0])
+
+    first = ledger("events endpoints add mine https://example.org/1")["secret"]
+    assert kept() == first
+    again = ledger("events endpoints add mine https://example.org/2 --kind spend")
+    assert (again["url"], "secret" in again, kept()) == ("https://example.org/2", False, first)
+    assert first not in ledger("events endpoints add mine https://example.org/2", as_json=False)
+    new = ledger("events endpoints add mine https://example.org/2 --new-secret")["secret"]
+    assert (kept() == new, new == first) == (True, False)
+    assert "secret" not in ledger(f"events endpoints add mine https://example.org/2 --secret {first}")
+    assert kept() == first
+    monkeypatch.setenv("HELLER_ENDPOINT_SECRET", new)
+    refused = ledger("events endpoints add mine https://example.org/3 --new-secret", code=2)
+    assert (refused["error"], refused["argument"], kept()) == ("invalid_argument", "new-secret", first)
+
+
 def test_an_endpoint_is_tested(ledger: Ask) -> None:
     with taken() as (url, bodies):
         ledger("events endpoints add mine", url)

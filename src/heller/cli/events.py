@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from heller import Heller
 from heller.cli import options
 from heller.cli.output import moment, out, print_json, table, talk
 from heller.cli.shared import Kinds, Where, anywhere, plain, taking
 from heller.errors import InvalidArgument
+from heller.ledger.events import WebhookEndpoint
 
 app = typer.Typer(
     add_completion=False,
@@ -108,9 +110,12 @@ def add(
         typer.Option(
             envvar="HELLER_ENDPOINT_SECRET",
             show_envvar=True,
-            help="whsec_... (default: a new one is made and printed once).",
+            help="whsec_... (default: a known endpoint keeps its own, a new one gets one, which is printed once).",
         ),
     ] = None,
+    new_secret: Annotated[
+        bool, typer.Option("--new-secret", help="Make a known endpoint a new secret, and print it once.")
+    ] = False,
     after: Annotated[
         str | None,
         typer.Option("--after", metavar="CURSOR", help="Send from here on (default: from now on)."),
@@ -120,24 +125,46 @@ def add(
 ) -> None:
     """Have events sent to an endpoint.
 
-    Again changes it, and ends its suspension.
+    Again changes it and ends its suspension; its secret stays unless --secret or --new-secret is given.
 
     Each event is one POST, signed by the Standard Webhooks scheme, in order, repeated until a 2xx answer.
 
     Example: heller events endpoints add billing https://example.org/hook --kind grant
     """
-    made = secret or f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
-    endpoint = at.ask(
-        lambda heller: heller.put_webhook_endpoint(
-            name,
-            url,
-            secret=made,
-            account=account,
-            kinds=kind or None,
-            position=None if after is None else position_of(after),
+    if secret and new_secret:
+        raise InvalidArgument(
+            "--new-secret makes a secret, and --secret (HELLER_ENDPOINT_SECRET) gives one.",
+            hint="Leave one of them out.",
+            argument="new-secret",
         )
+    made = f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
+    rest = {
+        "account": account,
+        "kinds": kind or None,
+        "position": None if after is None else position_of(after),
+    }
+    endpoint, used = at.ask(
+        lambda heller: _put(heller, name, url, made if new_secret else secret or None, made, rest)
     )
-    at.show(plain(endpoint) | ({} if secret else {"secret": made}))
+    at.show(plain(endpoint) | ({"secret": made} if used == made else {}))
+    if used is None:
+        talk.print("Its secret is the one it had; --new-secret makes another.")
+    else:
+        talk.print(
+            "Its secret is new, and shown only now." if used == made else "Its secret is the given one."
+        )
+
+
+async def _put(
+    heller: Heller, name: str, url: str, secret: str | None, spare: str, rest: dict[str, Any]
+) -> tuple[WebhookEndpoint, str | None]:
+    """The endpoint, and the secret it got: without one it keeps its own, and a new one gets the spare."""
+    try:
+        return await heller.put_webhook_endpoint(name, url, secret=secret, **rest), secret
+    except InvalidArgument as error:
+        if secret is not None or error.argument != "secret":
+            raise
+        return await heller.put_webhook_endpoint(name, url, secret=spare, **rest), spare
 
 
 @endpoints.command("list")

@@ -117,7 +117,7 @@ class Events(Reads):
         endpoint: str,
         url: str,
         *,
-        secret: str,
+        secret: str | None = None,
         account: str | None = None,
         kinds: Sequence[str] | None = None,
         position: Position | None = None,
@@ -127,7 +127,7 @@ class Events(Reads):
         Args:
             endpoint: a name for it.
             url: https, or http in a private network.
-            secret: of the Standard Webhooks form, ``whsec_`` and base64.
+            secret: of the Standard Webhooks form, ``whsec_`` and base64; None keeps that of a known endpoint.
             account: only events of this account.
             kinds: only these kinds of transactions.
             position: from ``events``; None for a new endpoint is now, for a known one where it stands.

@@ -202,6 +202,10 @@ async def test_users_events_endpoints_and_reports(web) -> None:
     put = await api.put("/v1/endpoints/main", json={"url": "https://example.org/x", "secret": secret})
     assert (put.status_code, secret in put.text) == (200, False)
     assert [e["endpoint"] for e in (await api.get("/v1/endpoints")).json()["items"]] == ["main"]
+    moved = await api.put("/v1/endpoints/main", json={"url": "https://example.org/y"})
+    assert (moved.status_code, moved.json()["url"]) == (200, "https://example.org/y")
+    refused = await api.put("/v1/endpoints/new", json={"url": "https://example.org/y"})
+    assert (refused.status_code, refused.json()["argument"]) == (422, "secret"), "there is none to keep"
     assert (await api.get("/v1/endpoints/main/attempts")).json() == {"items": [], "next": None}
     assert (await api.get("/v1/endpoints/other/attempts")).status_code == 404
     put = await api.put(

@@ -58,13 +58,13 @@ class PutEndpoint(Body):
         ),
     ]
     secret: Annotated[
-        str,
+        str | None,
         Field(
             pattern=r"^whsec_[A-Za-z0-9+/]{32,100}={0,2}$",
-            description="What signs the deliveries, by the Standard Webhooks scheme.",
+            description="What signs the deliveries, by the Standard Webhooks scheme. Without it a known endpoint keeps its own; a new one needs it.",
             examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
         ),
-    ]
+    ] = None
     account: Annotated[Name | None, Field(description="Only events of this account.")] = None
     kinds: Annotated[
         list[Name] | None, Field(max_length=20, description="Only these kinds of transactions.")
