@@ -84,6 +84,8 @@ class Web:
                     _, writer = await asyncio.open_connection("127.0.0.1", self.port)
                 except ConnectionRefusedError:
                     return
+                except ConnectionResetError:  # it was waiting to be taken when the last process ended
+                    continue
                 writer.close()
                 await asyncio.sleep(0.01)
 

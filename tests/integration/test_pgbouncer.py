@@ -61,8 +61,15 @@ async def left_behind(url: str) -> dict[int, tuple[object, ...]]:
                     " (select count(*) from pg_prepared_statements),"
                     " (select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory')",
                     [
-                        ["application_name", "client_encoding", "DateStyle", "TimeZone"]
-                    ],  # PgBouncer keeps these itself
+                        # PgBouncer keeps these itself; a transaction's isolation ends with it, and only says where it came from
+                        [
+                            "application_name",
+                            "client_encoding",
+                            "DateStyle",
+                            "TimeZone",
+                            "transaction_isolation",
+                        ]
+                    ],
                 )
             ).fetchone()
             assert row is not None

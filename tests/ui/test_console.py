@@ -294,8 +294,9 @@ async def test_an_account_is_found_by_an_e_mail_from_the_overview(busy: Site, as
     await expect(page.get_by_role("heading", level=1)).to_have_text("ada.lovelace")
     await page.locator("#filter-text").fill("tailoring")
     await page.get_by_role("button", name="Filter").click()
-    reasons = await page.locator("#transactions tbody td:nth-child(4)").all_inner_texts()
-    assert set(reasons) == {"resume tailoring"}
+    reasons = page.locator("#transactions tbody td:nth-child(4)")
+    await expect(reasons.first).to_contain_text("resume tailoring")
+    assert set(await reasons.all_inner_texts()) == {"resume tailoring"}
 
 
 async def test_many_grants_and_holds_of_an_account_come_in_pages(site: Site, as_role: Any) -> None:

@@ -27,6 +27,8 @@ PATHS = {
     "spend_as": ("POST", "/v1/accounts/{account}/members/{member_id}/spend"),
     "put_member": ("PUT", "/v1/accounts/{account}/members/{member_id}"),
     "remove_member": ("DELETE", "/v1/accounts/{account}/members/{member_id}"),
+    "put_recurring_grant": ("PUT", "/v1/accounts/{account}/recurring-grants/{name}"),
+    "remove_recurring_grant": ("DELETE", "/v1/accounts/{account}/recurring-grants/{name}"),
     "void": ("POST", "/v1/accounts/{account}/grants/{grant_id}/void"),
     **{
         verb: ("POST", f"/v1/accounts/{{account}}/holds/{{hold_id}}/{verb}")
@@ -53,7 +55,7 @@ class HttpMachine(LedgerMachine):
         method, path = PATHS.get(function, ("POST", f"/v1/accounts/{{account}}/{function}"))
         places = {
             n: given.pop(n)
-            for n in ("account", "hold_id", "grant_id", "member_id")
+            for n in ("account", "hold_id", "grant_id", "member_id", "name")
             if n in given and f"{{{n}}}" in path
         }
         headers = {"idempotency-key": given.pop("key")} if "key" in given else {}
