@@ -200,7 +200,7 @@ export type Promote = { reason: string; version?: number | null; even_unproven?:
 export type PutAlert = { unit?: string; rearm_at?: number | null };
 
 /** Where events are sent to. */
-export type PutEndpoint = { url: string; secret: string; account?: string | null; kinds?: Array<string> | null };
+export type PutEndpoint = { url: string; secret?: string | null; account?: string | null; kinds?: Array<string> | null };
 
 /** What a member of a team may spend. */
 export type PutMember = { unit?: string; cap?: number | null; period?: "day" | "week" | "month" | "year" | "ever" };
