@@ -65,12 +65,12 @@ def processes(folder: Path) -> set[int]:
     """The launcher and all processes of the server: whoever has the server lock open."""
     found = set()
     lock = str(folder / "server.lock")
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if str(link.readlink()) == lock:
-                found.add(int(link.parts[2]))
-        except OSError:
-            continue
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ends meanwhile
+            for link in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(link.readlink()) == lock:
+                        found.add(int(process.name))
     return found
 
 

@@ -1,7 +1,9 @@
 create or replace function heller._apply_mixed(p_operations jsonb) returns jsonb[]
 language plpgsql set search_path = pg_catalog as $$
 declare
+  v_named text[] := array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k);
   v_takers text[] := heller._takers(p_operations);
+  v_takers_now text[];
   v_slow text[];
   v_fast jsonb;
   v_fast_places bigint[];
@@ -10,7 +12,19 @@ declare
   r record;
   v_detail text;
 begin
-  perform heller._lock_accounts(array(select o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k) || v_takers);
+  if not p_operations @? '$[*].verb ? (@ == "reverse")' then
+    perform heller._lock_accounts(v_named);
+  else
+    loop  -- the transfer that is undone may have been made while this waited: then all is let go and locked anew, in order
+      begin
+        perform heller._lock_accounts(v_named || v_takers);
+        v_takers_now := heller._takers(p_operations);
+        exit when v_takers_now <@ v_takers;
+        raise exception using errcode = 'HL900';
+      exception when sqlstate 'HL900' then v_takers := v_takers_now;
+      end;
+    end loop;
+  end if;
   -- an account that only spends in this batch takes the fast way; one with anything else keeps its order one by one
   v_slow := array(select distinct o ->> k from jsonb_array_elements(p_operations) o, unnest(array['account', 'to']) k
                   where o ->> 'verb' is distinct from 'spend' and o ->> k is not null) || v_takers;
