@@ -272,6 +272,11 @@ class Database:
         """Give all connections back."""
         await self._pool.close()
 
+    async def call(self, function: str, /, **arguments: Any) -> Any:
+        """The answer of a function of the ledger, on a connection and in a transaction of its own. Raises as ``call``."""
+        async with self.connection() as connection:
+            return await call(connection, function, **arguments)
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """An autocommitting connection: each statement is its own transaction."""

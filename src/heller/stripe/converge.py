@@ -9,11 +9,10 @@ version stands. So nobody applied anything since, and what is applied is newer t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from psycopg import errors as pg
 
-from heller.database import Database, call
+from heller.database import Database
 from heller.errors import AccountAway, Busy, IntegrityError, UnknownAccount
 from heller.stripe.api import Json, StripeApi
 from heller.stripe.events import bare, keyed
@@ -89,7 +88,7 @@ async def _converge(
 ) -> Converged:
     with_session, place = False, None
     for _ in range(ROUNDS_MAX):
-        seen = await _call(database, "stripe_payment", payment_key=key)
+        seen = await database.call("stripe_payment", payment_key=key)
         if seen is not None:
             key = seen["payment_key"]
         target = place or (seen or {}).get("payment_intent") or bare(key)
@@ -100,7 +99,7 @@ async def _converge(
         if found.moved_to is not None and bare(found.moved_to) != target:
             key, place = found.moved_to, bare(found.moved_to)
             if inbox_ids and not dry_run:
-                await _call(database, "stripe_rekey", inbox_ids=inbox_ids, payment_key=key)
+                await database.call("stripe_rekey", inbox_ids=inbox_ids, payment_key=key)
             continue
         if found.facts is None:
             return await _wait(database, key, inbox_ids, found, dry_run=dry_run)
@@ -136,7 +135,7 @@ async def _known(
     """
     for part in (facts["session"], facts["invoice"]):
         if seen is None and part is not None:
-            seen = await _call(database, "stripe_payment", payment_key=keyed(account, part["id"]))
+            seen = await database.call("stripe_payment", payment_key=keyed(account, part["id"]))
     return (key if seen is None else seen["payment_key"]), seen
 
 
@@ -155,8 +154,7 @@ async def _apply(
     """One attempt at the effect; None when the database asks to try again (deadlock, serialization)."""
     settings = api.settings
     try:
-        raw = await _call(
-            database,
+        raw = await database.call(
             "stripe_converge",
             payment_key=key,
             seen=seen,
@@ -203,8 +201,7 @@ async def _leave(
     """
     if dry_run:
         return Converged(payment_key=key, outcome="ignored", reason="home_legacy", dry_run=True)
-    raw = await _call(
-        database, "stripe_owe", account_id=error.account, payment_key=key, snapshot=facts, livemode=api.settings.livemode,
+    raw = await database.call("stripe_owe", account_id=error.account, payment_key=key, snapshot=facts, livemode=api.settings.livemode,
         stripe_account=account, inbox_ids=inbox_ids,
     )  # fmt: skip
     return None if raw["outcome"] == "stale" else _result(raw, facts)
@@ -219,8 +216,7 @@ async def _park(
     database: Database, key: str, inbox_ids: list[int], *, reason: str, detail: str, dry_run: bool
 ) -> Converged:
     if inbox_ids and not dry_run:
-        await _call(
-            database,
+        await database.call(
             "stripe_close",
             inbox_ids=inbox_ids,
             status="parked",
@@ -238,14 +234,9 @@ async def _wait(
     state = DONE_WAITING.get(found.waiting or "")
     if not dry_run:
         if state is not None:
-            order = await _call(database, "stripe_order", name=bare(key))
+            order = await database.call("stripe_order", name=bare(key))
             if order is not None:
-                await _call(database, "stripe_update_order", order_id=order["order_id"], state=state)
+                await database.call("stripe_update_order", order_id=order["order_id"], state=state)
         if inbox_ids:
-            await _call(database, "stripe_close", inbox_ids=inbox_ids, status="done", reason=found.waiting)
+            await database.call("stripe_close", inbox_ids=inbox_ids, status="done", reason=found.waiting)
     return Converged(payment_key=key, outcome="waiting", reason=found.waiting, dry_run=dry_run)
-
-
-async def _call(database: Database, function: str, /, **arguments: Any) -> Any:
-    async with database.connection() as connection:
-        return await call(connection, function, **arguments)

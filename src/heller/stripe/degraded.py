@@ -11,7 +11,7 @@ from typing import Any
 import stripe
 import structlog
 
-from heller.database import Database, call, call_many
+from heller.database import Database, call_many
 from heller.errors import Busy, Refused
 from heller.stripe.api import API_VERSION, Json, StripeApi
 from heller.stripe.deliveries import delivery
@@ -45,7 +45,7 @@ async def credit_on_trust(database: Database, api: StripeApi, group: Json) -> in
     facts = await _facts(database, told[0]["inbox_id"], account=group["stripe_account"])
     if facts is None:
         return 0
-    seen = await _call(database, "stripe_payment", payment_key=key)
+    seen = await database.call("stripe_payment", payment_key=key)
     if seen is not None and (seen["state"] not in UNTOUCHED or seen["parked_reason"] is not None):
         return 0
     request = {
@@ -58,10 +58,10 @@ async def credit_on_trust(database: Database, api: StripeApi, group: Json) -> in
         "cause": f"degraded: {told[0]['event_id']}",
     }
     try:
-        would = await _call(database, "stripe_converge", **request, dry_run=True)
+        would = await database.call("stripe_converge", **request, dry_run=True)
         if would["outcome"] != "applied" or would["delta"] <= 0:
             return 0
-        done = await _call(database, "stripe_converge", **request)
+        done = await database.call("stripe_converge", **request)
     except (Refused, Busy):  # frozen, away, gone, raced: the look at Stripe will say it properly
         return 0
     if done["outcome"] == "applied":
@@ -108,8 +108,3 @@ async def _facts(database: Database, inbox_id: int, *, account: str) -> Json | N
         "session": None,
         "invoice": None,
     }
-
-
-async def _call(database: Database, function: str, /, **arguments: Any) -> Any:
-    async with database.connection() as connection:
-        return await call(connection, function, **arguments)

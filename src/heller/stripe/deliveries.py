@@ -83,7 +83,7 @@ async def delivery(database: Database, inbox_id: int) -> Delivery:
     Raises:
         InvalidArgument: there is none of that number.
     """
-    raw = await _call(database, "stripe_delivery", inbox_id=inbox_id)
+    raw = await database.call("stripe_delivery", inbox_id=inbox_id)
     if raw is None:
         raise InvalidArgument(f"There is no delivery {inbox_id}.", argument="inbox_id")
     return _delivery(raw)
@@ -91,7 +91,7 @@ async def delivery(database: Database, inbox_id: int) -> Delivery:
 
 async def queue(database: Database) -> Json:
     """Depth and age of the inbox, what waits for a person, what reconcile healed: cheap enough to ask every second."""
-    result: Json = await _call(database, "stripe_queue")
+    result: Json = await database.call("stripe_queue")
     return result
 
 
@@ -103,15 +103,13 @@ async def retry(
     actor: str | None = None,
 ) -> int:
     """Back into the queue, whatever became of it; says how many."""
-    count: int = await _call(
-        database, "stripe_retry", inbox_id=inbox_id, payment_key=payment_key, actor=actor
-    )
+    count: int = await database.call("stripe_retry", inbox_id=inbox_id, payment_key=payment_key, actor=actor)
     return count
 
 
 async def ignore(database: Database, inbox_id: int, *, actor: str, reason: str) -> None:
     """A person decides that nothing is to be done about it."""
-    await _call(database, "stripe_ignore", inbox_id=inbox_id, actor=actor, reason=reason)
+    await database.call("stripe_ignore", inbox_id=inbox_id, actor=actor, reason=reason)
 
 
 async def assign(
@@ -131,8 +129,7 @@ async def assign(
         UnknownAccount: no such account.
     """
     stripe_account = payment_key.rpartition("/")[0]
-    result: Json = await _call(
-        database,
+    result: Json = await database.call(
         "stripe_assign",
         payment_key=payment_key,
         account_id=account,
@@ -172,8 +169,7 @@ async def adjust(
             hint="Look it up with 'heller stripe deliveries list', or let 'heller stripe reconcile' find it.",
             argument="payment",
         )
-    result: Json = await _call(
-        database,
+    result: Json = await database.call(
         "stripe_adjust",
         account_id=account,
         amount=amount,
@@ -201,7 +197,7 @@ async def _is_known(database: Database, payment_key: str) -> bool:
 
 async def erase(database: Database, account: str, *, actor: str) -> int:
     """Erase what Stripe sent about an account's payments; ledger and digests stay. Says how many bodies."""
-    count: int = await _call(database, "stripe_erase", account_id=account, actor=actor)
+    count: int = await database.call("stripe_erase", account_id=account, actor=actor)
     return count
 
 
@@ -260,8 +256,3 @@ async def _since(database: Database, since: datetime | None) -> list[tuple[str, 
             break
         before = page[-1].inbox_id
     return list(reversed(keys))
-
-
-async def _call(database: Database, function: str, /, **arguments: Any) -> Any:
-    async with database.connection() as connection:
-        return await call(connection, function, **arguments)

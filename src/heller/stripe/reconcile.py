@@ -5,15 +5,14 @@ made at all. What had to be healed here should be nothing: it is the best alarm 
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import stripe
 import structlog
 
-from heller.database import Database, call, call_many
+from heller.database import Database, call_many
 from heller.errors import HellerError
 from heller.stripe.api import Json, StripeApi
 from heller.stripe.checkout import unfinished
@@ -22,14 +21,13 @@ from heller.stripe.events import KNOWN_TYPES, bare, keyed, read, reference
 from heller.stripe.ingest import receipt_of
 from heller.stripe.said import said
 from heller.stripe.storing import receive
+from heller.stripe.suspects import KEYS_PAGE, between, suspects
 
 GRACE = timedelta(minutes=2)
 OVERLAP = timedelta(hours=1)
 HOURLY = timedelta(days=3)
 NIGHTLY = timedelta(days=35)
-DISPUTES = timedelta(days=400)  # a SEPA debit can come back for 13 months
 EVENTS_KEPT = timedelta(days=29)
-KEYS_PAGE = 500
 EVENTS_MARK = "events"
 
 log = structlog.get_logger("heller.stripe")
@@ -78,7 +76,7 @@ async def reconcile(
         totals, unbooked = await balances(database, api, since=start, until=now - grace)
         result = replace(result, totals=totals, unbooked=tuple(unbooked))
     if not dry_run:
-        await _call(database, "stripe_mark", name="reconcile", at=now)
+        await database.call("stripe_mark", name="reconcile", at=now)
     return result
 
 
@@ -106,13 +104,13 @@ async def _missed_of(
     database: Database, api: StripeApi, account: str, *, since: datetime | None, until: datetime
 ) -> int:
     name = f"{EVENTS_MARK} {account}".strip()
-    mark: datetime | None = await _call(database, "stripe_mark", name=name)
+    mark: datetime | None = await database.call("stripe_mark", name=name)
     start = max(since or (mark or until - HOURLY) - OVERLAP, until - EVENTS_KEPT)
     missed = 0
-    async for raw in api.pages("events", {"created": _between(start, until)}, account=account):
+    async for raw in api.pages("events", {"created": between(start, until)}, account=account):
         if raw["type"] in KNOWN_TYPES:
             missed += await _receive(database, api, raw, account)
-    await _call(database, "stripe_mark", name=name, at=until)
+    await database.call("stripe_mark", name=name, at=until)
     return missed
 
 
@@ -135,7 +133,7 @@ async def sweep(
     found = _Found()
     for account in ("", *sorted(api.settings.accounts)):
         try:
-            async for key in _suspects(database, api, account, since, until):
+            async for key in suspects(database, api, account, since, until):
                 await _compare(database, api, key, account, found, until=until, dry_run=dry_run)
         except stripe.StripeError as error:
             if not account:
@@ -209,8 +207,7 @@ async def _note(database: Database, outcome: Converged, *, dry_run: bool) -> Non
     if dry_run:
         return
     is_healed = outcome.outcome == "applied"
-    await _call(
-        database,
+    await database.call(
         "stripe_discrepancy",
         kind="missed" if is_healed else outcome.reason,
         payment_key=outcome.payment_key,
@@ -222,117 +219,11 @@ async def _note(database: Database, outcome: Converged, *, dry_run: bool) -> Non
     )
 
 
-async def _suspects(
-    database: Database, api: StripeApi, account: str, since: datetime, until: datetime
-) -> AsyncIterator[str]:
-    """Keys of payments that may differ: everything of Stripe's in the window but what plainly agrees."""
-    seen: set[str] = set()
-    batch: list[Json] = []
-    window = {"created": _between(since, until)}
-    async for intent in api.pages(
-        "payment_intents", window | {"expand": ["data.latest_charge"]}, account=account
-    ):
-        batch.append(intent)
-        if len(batch) == KEYS_PAGE:
-            for key in await _differing(database, batch, account):
-                seen.add(key)
-                yield key
-            batch.clear()
-    for key in await _differing(database, batch, account):
-        seen.add(key)
-        yield key
-    async for key in _others(database, api, account, since, until):
-        if key not in seen:
-            seen.add(key)
-            yield key
-
-
-async def _others(
-    database: Database, api: StripeApi, account: str, since: datetime, until: datetime
-) -> AsyncIterator[str]:
-    """What may have changed without a young payment intent: sessions, invoices, refunds, disputes, open orders."""
-    window = {"created": _between(since, until)}
-    async for session in api.pages("checkout.sessions", window | {"status": "complete"}, account=account):
-        await _know_session(database, session)
-        if reference(session.get("payment_intent")) is None and session["mode"] == "payment":
-            yield keyed(account, session["id"])
-    async for invoice in api.pages("invoices", window | {"status": "paid"}, account=account):
-        if not invoice.get("amount_paid") or await _is_uncredited(database, invoice, account):
-            yield keyed(account, invoice["id"])
-    async for key in _taken_back(api, account, window, until):
-        yield key
-    async for order in unfinished(database):
-        name = order.payment_intent or order.checkout_session
-        if order.stripe_account == account and name is not None and order.placed_at < until:
-            yield keyed(account, name)
-    async with database.connection() as connection:
-        processing = await call_many(connection, "stripe_unfinished_payments", stripe_account=account)
-    for key in processing:
-        yield key
-
-
-async def _taken_back(api: StripeApi, account: str, window: Json, until: datetime) -> AsyncIterator[str]:
-    disputed = {"created": _between(datetime.now(UTC) - DISPUTES, until)}
-    for service, query in (("refunds", window), ("disputes", disputed)):
-        async for item in api.pages(service, query, account=account):
-            if intent := reference(item.get("payment_intent")):
-                yield keyed(account, intent)
-
-
-async def _is_uncredited(database: Database, invoice: Json, account: str) -> bool:
-    """Whether an invoice of ours is paid and nothing was credited for it: no young intent tells when it was paid out of band."""
-    details = (invoice.get("parent") or {}).get("subscription_details") or {}
-    if "order_id" not in (details.get("metadata") or {}):
-        return False
-    row = await _call(database, "stripe_payment", payment_key=keyed(account, invoice["id"]))
-    return row is None or (row["net_credits"] == 0 and row["taken_back"] == 0)
-
-
-async def _know_session(database: Database, session: Json) -> None:
-    """An order whose session's answer was lost learns its session."""
-    name = session.get("client_reference_id")
-    if not isinstance(name, str):
-        return
-    order = await _call(database, "stripe_order", name=name)
-    mine = order is not None and order["checkout_session"] is None
-    if mine and (session.get("metadata") or {}).get("order_id") == order["order_id"]:
-        await _call(
-            database, "stripe_update_order", order_id=order["order_id"], checkout_session=session["id"]
-        )
-
-
 async def _close_unborn_orders(database: Database) -> None:
     now = datetime.now(UTC)
     async for order in unfinished(database):
         if order.checkout_session is None and order.kind != "top_up" and order.expires_at < now:
-            await _call(database, "stripe_update_order", order_id=order.order_id, state="expired")
-
-
-async def _differing(database: Database, intents: list[Json], account: str) -> list[str]:
-    """Of these intents, the keys that do not plainly agree with our rows."""
-    if not intents:
-        return []
-    keys = {keyed(account, intent["id"]): intent for intent in intents}
-    async with database.connection() as connection:
-        rows = await call_many(connection, "stripe_payments", keys=list(keys), limit=len(keys))
-    known = {row["payment_key"]: row for row in rows}
-    return [key for key, intent in keys.items() if not _agrees(intent, known.get(key))]
-
-
-def _agrees(intent: Json, row: Json | None) -> bool:
-    if intent["status"] != "succeeded":
-        return row is None or row["net_credits"] == 0
-    charge = intent.get("latest_charge")
-    if row is None or not isinstance(charge, dict):
-        return False
-    is_untouched = charge.get("amount_refunded") == 0 and not charge.get("disputed")
-    return (
-        is_untouched
-        and row["state"] == "settled"
-        and row["net_credits"] == row["credits"]
-        and row["parked_reason"] is None
-        and row["paid"] == intent["amount_received"]
-    )
+            await database.call("stripe_update_order", order_id=order.order_id, state="expired")
 
 
 async def balances(
@@ -341,7 +232,7 @@ async def balances(
     """Charges in Stripe's balance against the payments we know, per currency; and the charges that we do not know."""
     totals: dict[str, dict[str, int]] = {}
     unbooked: list[str] = []
-    query: Json = {"created": _between(since, until), "expand": ["data.source"]}
+    query: Json = {"created": between(since, until), "expand": ["data.source"]}
     charges: dict[str, Json] = {}
     async for entry in api.pages("balance_transactions", query):
         source = entry.get("source")
@@ -371,8 +262,7 @@ async def balances(
                 if row is None
                 else {"paid": row["paid"], "state": row["state"], "parked": row["parked_reason"]}
             )
-            number = await _call(
-                database,
+            number = await database.call(
                 "stripe_discrepancy",
                 kind="unbooked",
                 payment_key=key,
@@ -387,10 +277,6 @@ async def balances(
 
 def _paged(keys: list[str]) -> Iterable[list[str]]:
     return (keys[start : start + KEYS_PAGE] for start in range(0, len(keys), KEYS_PAGE))
-
-
-def _between(since: datetime, until: datetime) -> dict[str, int]:
-    return {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
 
 
 async def discrepancies(
@@ -413,11 +299,6 @@ async def discrepancies(
             before=before,
             limit=limit,
         )
-
-
-async def _call(database: Database, function: str, /, **arguments: Any) -> Any:
-    async with database.connection() as connection:
-        return await call(connection, function, **arguments)
 
 
 __all__ = [

@@ -11,7 +11,7 @@ import psycopg
 import stripe
 import structlog
 
-from heller.database import Database, call
+from heller.database import Database
 from heller.errors import HellerError
 from heller.stripe.api import StripeApi
 from heller.stripe.inbox import worker_name
@@ -79,8 +79,8 @@ async def once(database: Database, api: StripeApi, *, rules: TopUpRules | None =
 async def _turn(database: Database, job: _Round) -> bool:
     """Do a job under a lease, if it is due and nobody else does it."""
     mine = {"job": f"stripe {job.name}", "worker": worker_name()}
-    taken = await _call(
-        database, "take_job", **mine, every_seconds=job.every_seconds, lease_seconds=job.lease_seconds
+    taken = await database.call(
+        "take_job", **mine, every_seconds=job.every_seconds, lease_seconds=job.lease_seconds
     )
     if taken is None:
         return False
@@ -88,15 +88,10 @@ async def _turn(database: Database, job: _Round) -> bool:
         await job.do()
     except BaseException as error:
         with contextlib.suppress(HellerError, psycopg.Error):  # the lease's end does the same
-            await _call(database, "finish_job", **mine, error=str(error) or type(error).__name__)
+            await database.call("finish_job", **mine, error=str(error) or type(error).__name__)
         raise
-    await _call(database, "finish_job", **mine)
+    await database.call("finish_job", **mine)
     return True
-
-
-async def _call(database: Database, function: str, /, **arguments: Any) -> Any:
-    async with database.connection() as connection:
-        return await call(connection, function, **arguments)
 
 
 async def lost_events(database: Database, api: StripeApi) -> None:
